@@ -1,0 +1,285 @@
+"""The configuration of a model and of a run, as plain dataclasses.
+
+Dataclasses here are neither frozen nor written under
+`from __future__ import annotations`: ml_collections could then not override a field
+with its type (`--config.optimizer.learning_rate=3e-4`). Overrides also skip
+`__post_init__`, so jobs call `validate()` once the flags are read.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+# Keys of released `bert_config.json` files that describe no part of this model.
+_IGNORED_MODEL_KEYS = frozenset(
+    {
+        "directionality",
+        "pooler_fc_size",
+        "pooler_num_attention_heads",
+        "pooler_num_fc_layers",
+        "pooler_size_per_head",
+        "pooler_type",
+    }
+)
+
+
+@dataclasses.dataclass
+class BertConfig:
+    """The shape of a BERT; the keys of a released `bert_config.json`.
+
+    Attributes:
+        vocab_size: entries of the vocabulary.
+        hidden_size: width of the hidden states; a multiple of `num_attention_heads`.
+        num_hidden_layers: transformer blocks.
+        num_attention_heads: heads of each attention layer.
+        intermediate_size: width of the feed-forward layer.
+        hidden_act: `gelu`, the tanh approximation that google-research/bert means by
+            the word, or `gelu_erf`, the exact function that Hugging Face means by it.
+        hidden_dropout_prob: dropped share of embeddings and of sub-layer outputs.
+        attention_probs_dropout_prob: dropped share of attention probabilities.
+        max_position_embeddings: longest sequence the position table holds.
+        type_vocab_size: segment types.
+        initializer_range: standard deviation of the truncated-normal initialiser.
+        layer_norm_eps: epsilon inside every LayerNorm.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), section 3; google-research/bert,
+    `modeling.BertConfig`.
+    """
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+
+    def validate(self) -> Self:
+        """Returns self, or raises a ValueError that names the field."""
+        for name in (
+            "vocab_size",
+            "hidden_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+            "intermediate_size",
+            "max_position_embeddings",
+            "type_vocab_size",
+        ):
+            _check(self, name, getattr(self, name) >= 1, "at least 1")
+        heads = self.num_attention_heads
+        _check(
+            self, "hidden_size", self.hidden_size % heads == 0, f"a multiple of {heads}"
+        )
+        acts = ("gelu", "gelu_erf")
+        _check(self, "hidden_act", self.hidden_act in acts, f"one of {acts}")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            _check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+        for name in ("initializer_range", "layer_norm_eps"):
+            _check(self, name, getattr(self, name) > 0, "positive")
+        return self
+
+    @classmethod
+    def from_json_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads a `bert_config.json`, ours or one released with BERT weights.
+
+        Raises:
+            ValueError: not JSON, an unknown key, or a value of another type or range.
+        """
+        values = _read_json_object(path)
+        for key in _IGNORED_MODEL_KEYS:
+            values.pop(key, None)
+        return from_dict(cls, values, source=str(path)).validate()
+
+
+SIZES = {
+    "tiny": BertConfig(
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=512,
+    ),
+    "mini": BertConfig(
+        hidden_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=1024,
+    ),
+    "small": BertConfig(
+        hidden_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=8,
+        intermediate_size=2048,
+    ),
+    "medium": BertConfig(
+        hidden_size=512,
+        num_hidden_layers=8,
+        num_attention_heads=8,
+        intermediate_size=2048,
+    ),
+    "base": BertConfig(),
+    "large": BertConfig(
+        hidden_size=1024,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        intermediate_size=4096,
+    ),
+}
+"""The released sizes. Source: google-research/bert's README."""
+
+
+def model_config(size: str, **overrides: Any) -> BertConfig:
+    """Returns a new `BertConfig` of a released size.
+
+    Args:
+        size: `tiny`, `mini`, `small`, `medium`, `base` or `large`.
+        **overrides: fields that differ, for instance `vocab_size`.
+
+    Raises:
+        ValueError: no such size.
+    """
+    if size not in SIZES:
+        raise ValueError(f"`size` must be one of {sorted(SIZES)}. Received: {size!r}")
+    return dataclasses.replace(SIZES[size], **overrides)
+
+
+@dataclasses.dataclass
+class DataConfig:
+    """Which records a phase trains on, and how they are batched.
+
+    Attributes:
+        train_dir: a folder written by `data_prep.create_pretraining_data`.
+        eval_dir: the held-out one; empty for none.
+        max_seq_length: S of both; a folder of another S is refused.
+        max_predictions_per_seq: P of both.
+        global_batch_size: examples a step, over all replicas and micro-batches.
+    """
+
+    train_dir: str = ""
+    eval_dir: str = ""
+    max_seq_length: int = 128
+    max_predictions_per_seq: int = 20
+    global_batch_size: int = 256
+
+    def validate(self) -> Self:
+        """Returns self, or raises a ValueError that names the field."""
+        for name in ("max_seq_length", "max_predictions_per_seq", "global_batch_size"):
+            _check(self, name, getattr(self, name) >= 1, "at least 1")
+        return self
+
+
+@dataclasses.dataclass
+class OptimizerConfig:
+    """The optimiser and its learning-rate schedule.
+
+    Attributes:
+        name: `adamw` or `lamb`.
+        learning_rate: the peak, reached after `warmup_steps`.
+        warmup_steps: steps of linear warm-up from 0.
+        decay: `linear`, `cosine` or `polynomial`, down to 0 at the last step.
+        decay_power: exponent of `polynomial`.
+        beta_1: decay of the mean of gradients.
+        beta_2: decay of the mean of squared gradients.
+        epsilon: added to the root of the second mean.
+        bias_correction: whether the means are corrected for their start at 0. BERT's
+            AdamW has none.
+        weight_decay_rate: decoupled weight decay.
+        exclude_from_weight_decay: a variable whose name matches one of these regular
+            expressions does not decay.
+        max_grad_norm: clips the gradients to this global norm; 0 for no clipping.
+
+    Source: google-research/bert, `optimization.py`.
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 1e-4
+    warmup_steps: int = 10_000
+    decay: str = "linear"
+    decay_power: float = 1.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-6
+    bias_correction: bool = False
+    weight_decay_rate: float = 0.01
+    exclude_from_weight_decay: tuple[str, ...] = ("LayerNorm", "layer_norm", "bias")
+    max_grad_norm: float = 1.0
+
+    def validate(self) -> Self:
+        """Returns self, or raises a ValueError that names the field."""
+        names = ("adamw", "lamb")
+        _check(self, "name", self.name in names, f"one of {names}")
+        decays = ("linear", "cosine", "polynomial")
+        _check(self, "decay", self.decay in decays, f"one of {decays}")
+        for name in ("learning_rate", "epsilon", "decay_power"):
+            _check(self, name, getattr(self, name) > 0, "positive")
+        for name in ("warmup_steps", "weight_decay_rate", "max_grad_norm"):
+            _check(self, name, getattr(self, name) >= 0, "at least 0")
+        for name in ("beta_1", "beta_2"):
+            _check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+        return self
+
+
+def from_dict(cls: type, values: dict[str, Any], source: str) -> Any:
+    """Builds a dataclass, nested ones too, from a JSON object.
+
+    Args:
+        cls: the dataclass.
+        values: its fields; missing ones take their defaults.
+        source: what to call the object in an error, usually the file's path.
+
+    Raises:
+        ValueError: an unknown field, or a value of another type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ValueError(
+            f"{source}: unknown field {unknown[0]!r}. Known: {sorted(fields)}"
+        )
+    built = {
+        name: _convert(fields[name].type, value, f"{source}: {name}")
+        for name, value in values.items()
+    }
+    return cls(**built)
+
+
+def _convert(kind: Any, value: Any, source: str) -> Any:
+    options = [kind] if isinstance(kind, type) else list(getattr(kind, "__args__", []))
+    if value is None and type(None) in options:
+        return None
+    for option in options:
+        if dataclasses.is_dataclass(option) and isinstance(value, dict):
+            return from_dict(option, value, source)
+    if getattr(kind, "__origin__", None) is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(kind.__args__[0], item, source) for item in value)
+    if float in options and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    fits = isinstance(value, tuple(o for o in options if isinstance(o, type)))
+    if not fits or (isinstance(value, bool) and bool not in options):
+        expected = getattr(kind, "__name__", str(kind))
+        raise ValueError(f"{source} must be of type {expected}. Received: {value!r}")
+    return value
+
+
+def _check(config: Any, name: str, holds: bool, requirement: str) -> None:
+    if not holds:
+        raise ValueError(
+            f"`{type(config).__name__}.{name}` must be {requirement}. "
+            f"Received: {getattr(config, name)!r}"
+        )
+
+
+def _read_json_object(path: str | os.PathLike[str]) -> dict[str, Any]:
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a JSON file ({error}).") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path}: expected a JSON object, got {type(values).__name__}")
+    return values

@@ -1,0 +1,59 @@
+"""How every job starts: absl flags in, help at once, one-line errors out."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from absl import app, flags
+
+USAGE_ERROR = 2
+INPUT_ERROR = 1
+
+
+def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
+    """Parses flags, runs `main`, and turns bad input into one line on stderr.
+
+    Args:
+        main: the job's function of the arguments left after flag parsing. Its
+            module's docstring and flags are what `--help` prints. A `ValueError`
+            or `OSError` from it means bad input; anything else is a defect of ours
+            and keeps its traceback.
+    """
+    module = sys.modules[main.__module__]
+    # A console script's `__main__` knows nothing of the job: say whose flags and
+    # docstring are meant, so that both ways of starting a job answer alike.
+    job = module.__spec__.name if module.__spec__ else module.__name__
+
+    def parse(argv: Sequence[str]) -> list[str]:
+        if {"--help", "-help", "-h", "--helpshort", "-?"} & set(argv[1:]):
+            print(f"{(module.__doc__ or '').strip()}\n\nFlags:")
+            print(flags.FLAGS.module_help(module).split("\n", 1)[-1])
+            sys.exit(0)
+        try:
+            return flags.FLAGS(argv)
+        except flags.Error as error:
+            _fail(job, f"{_one_line(error)} (--help lists the flags)", USAGE_ERROR)
+
+    def guarded(argv: Sequence[str]) -> None:
+        try:
+            if len(argv) > 1:
+                raise ValueError(
+                    f"Every argument must be a --flag=value. Received: {argv[1:]}"
+                )
+            main(argv)
+        except (ValueError, OSError) as error:
+            _fail(job, _one_line(error), INPUT_ERROR)
+
+    app.run(guarded, flags_parser=parse)
+    sys.exit(0)  # `app.run` always exits; this tells the type checker so.
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def _fail(job: str, message: str, code: int) -> NoReturn:
+    print(f"{job}: error: {message}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Raw text to vocabulary, sentence pairs and masked TFRecords."""

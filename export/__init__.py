@@ -1,0 +1,1 @@
+"""Checkpoints to SavedModel and TFLite artifacts, and their verification."""
