@@ -1,0 +1,370 @@
+"""The native model folder: what training writes and everything else reads.
+
+    bert_config.json        the model's configuration
+    vocab.txt               one entry a line
+    tokenizer_config.json   how text becomes entries
+    model.safetensors       float32 variables under google-research/bert's names
+    optimizer.safetensors   optimiser slots (training checkpoints only)
+    training_state.json     step, position in the data, ... (training checkpoints only)
+    checkpoint.json         sizes and checksums of all the others, written last
+
+A training workdir holds such folders as `checkpoints/step-00000400`; the link
+`checkpoints/best` points to the one that held-out evaluation picked.
+
+Reading and writing need no TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from bert_tf import files
+from bert_tf.config import BertConfig
+from bert_tf.tensors import TensorFile, write_tensors
+
+MANIFEST = "checkpoint.json"
+CONFIG = "bert_config.json"
+VOCABULARY = "vocab.txt"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+VARIABLES = "model.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+TRAINING_STATE = "training_state.json"
+
+FORMAT_VERSION = 1
+_STEP_FOLDER = "step-{:08d}"
+_REQUIRED = (CONFIG, VOCABULARY, TOKENIZER_CONFIG, VARIABLES)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFolder:
+    """A model folder whose checksums have been verified.
+
+    Attributes:
+        path: the folder.
+        config: the model's shape.
+        variables: float32 arrays by google-research/bert name, read on access.
+        step: the training step it was written at; 0 for converted weights.
+        metadata: what the writer noted, for instance held-out accuracies.
+        optimizer: optimiser slots by name, or None.
+        training_state: what resuming needs beside the arrays, or None.
+    """
+
+    path: Path
+    config: BertConfig
+    variables: Mapping[str, np.ndarray]
+    step: int
+    metadata: dict[str, Any]
+    optimizer: Mapping[str, np.ndarray] | None
+    training_state: dict[str, Any] | None
+
+    @property
+    def vocab_path(self) -> Path:
+        """Where the vocabulary stands, one entry a line."""
+        return self.path / VOCABULARY
+
+    @property
+    def tokenizer_config_path(self) -> Path:
+        """Where the tokenizer's settings stand."""
+        return self.path / TOKENIZER_CONFIG
+
+    def vocabulary_files(self) -> dict[str, bytes]:
+        """Returns the two text files, to pass on to `save_model_folder`."""
+        return read_vocabulary_files(self.path)
+
+
+def read_vocabulary_files(directory: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Returns the contents of a folder's `vocab.txt` and `tokenizer_config.json`."""
+    return {
+        name: (Path(directory) / name).read_bytes()
+        for name in (VOCABULARY, TOKENIZER_CONFIG)
+    }
+
+
+def save_model_folder(
+    directory: str | os.PathLike[str],
+    *,
+    config: BertConfig,
+    variables: Mapping[str, np.ndarray],
+    vocabulary_files: Mapping[str, bytes],
+    step: int = 0,
+    metadata: Mapping[str, Any] | None = None,
+    optimizer: Mapping[str, np.ndarray] | None = None,
+    training_state: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Writes a model folder; it appears whole or not at all.
+
+    Args:
+        directory: the folder to create.
+        config: the model's shape.
+        variables: float32 arrays by google-research/bert name.
+        vocabulary_files: contents of `vocab.txt` and `tokenizer_config.json`.
+        step: the training step of these variables.
+        metadata: notes for `checkpoint.json`; any JSON object.
+        optimizer: optimiser slots by name.
+        training_state: what resuming needs beside the arrays; any JSON object.
+        overwrite: whether an earlier folder of that path is replaced.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        ValueError: `directory` exists and `overwrite` is False, a variable is not
+            float32, or one of the vocabulary files is missing.
+    """
+    directory = Path(directory)
+    if directory.exists() and not overwrite and not _is_empty_folder(directory):
+        raise ValueError(f"{directory} already exists. Delete it or name another.")
+    if set(vocabulary_files) != {VOCABULARY, TOKENIZER_CONFIG}:
+        raise ValueError(
+            f"`vocabulary_files` must hold {VOCABULARY!r} and {TOKENIZER_CONFIG!r}. "
+            f"Received: {sorted(vocabulary_files)}"
+        )
+    for name, array in variables.items():
+        if array.dtype != np.float32:
+            raise ValueError(f"`{name}` must be float32. Received: {array.dtype}")
+
+    with files.atomic_path(directory) as folder:
+        folder.mkdir()
+        _write_json(folder / CONFIG, dataclasses.asdict(config.validate()))
+        for name, content in vocabulary_files.items():
+            (folder / name).write_bytes(content)
+        write_tensors(folder / VARIABLES, variables)
+        if optimizer is not None:
+            write_tensors(folder / OPTIMIZER, optimizer)
+        if training_state is not None:
+            _write_json(folder / TRAINING_STATE, training_state)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "step": step,
+            "metadata": dict(metadata or {}),
+            "files": {
+                path.name: {"num_bytes": path.stat().st_size, "sha256": _sha256(path)}
+                for path in sorted(folder.iterdir())
+            },
+        }
+        _write_json(folder / MANIFEST, manifest)
+        if overwrite and directory.exists():
+            # Beside the new folder, so that it vanishes with the scratch folder.
+            os.replace(directory, folder.parent / "replaced")
+    return directory
+
+
+def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
+    """Opens a model folder after comparing every file with its checksum.
+
+    Raises:
+        ValueError: a file is missing, truncated or altered, or the folder is none of
+            ours; the message names the file.
+    """
+    path = Path(path)
+    manifest = _read_json(path / MANIFEST)
+    version = manifest.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ValueError(
+            f"{path / MANIFEST}: this version reads format_version {FORMAT_VERSION}. "
+            f"Received: {version!r}"
+        )
+    listed = manifest.get("files", {})
+    for name in _REQUIRED:
+        if name not in listed:
+            raise ValueError(f"{path / MANIFEST}: lists no {name!r}.")
+    for name, expected in listed.items():
+        _verify(path / name, expected["num_bytes"], expected["sha256"])
+    return ModelFolder(
+        path=path,
+        config=BertConfig.from_json_file(path / CONFIG),
+        variables=TensorFile(path / VARIABLES),
+        step=manifest["step"],
+        metadata=manifest["metadata"],
+        optimizer=TensorFile(path / OPTIMIZER) if OPTIMIZER in listed else None,
+        training_state=(
+            _read_json(path / TRAINING_STATE) if TRAINING_STATE in listed else None
+        ),
+    )
+
+
+def checkpoint_path(workdir: str | os.PathLike[str], step: int) -> Path:
+    """Returns the folder of a step's checkpoint, `checkpoints/step-00000400`."""
+    return Path(workdir) / "checkpoints" / _STEP_FOLDER.format(step)
+
+
+def best_path(workdir: str | os.PathLike[str]) -> Path:
+    """Returns the link to the best checkpoint, `checkpoints/best`."""
+    return Path(workdir) / "checkpoints" / "best"
+
+
+def mark_best(workdir: str | os.PathLike[str], step: int) -> None:
+    """Points `checkpoints/best` at a step's checkpoint, in one atomic move."""
+    link = best_path(workdir)
+    temporary = link.with_name(".best")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(checkpoint_path(workdir, step).name)
+    os.replace(temporary, link)
+
+
+def list_checkpoints(workdir: str | os.PathLike[str]) -> list[Path]:
+    """Returns a workdir's finished step checkpoints, oldest first, unverified."""
+    return sorted(
+        manifest.parent
+        for manifest in (Path(workdir) / "checkpoints").glob(f"step-*/{MANIFEST}")
+    )
+
+
+def delete_old_checkpoints(workdir: str | os.PathLike[str], keep: int) -> None:
+    """Deletes all but the newest `keep` checkpoints and the best one.
+
+    What a killed writer left behind goes too, so only a workdir's one writer may
+    call this.
+    """
+    checkpoints = list_checkpoints(workdir)
+    best = best_path(workdir).resolve().name
+    for path in checkpoints[: max(len(checkpoints) - keep, 0)]:
+        if path.name != best:
+            # The manifest first: a kill in between leaves nothing that looks whole.
+            (path / MANIFEST).unlink()
+            shutil.rmtree(path)
+    for path in (Path(workdir) / "checkpoints").glob(".*.tmp-*"):
+        shutil.rmtree(path)
+
+
+def newest_checkpoint(workdir: str | os.PathLike[str]) -> ModelFolder | None:
+    """Opens a workdir's newest checkpoint that is whole; None where there is none.
+
+    A damaged one is passed over with a warning that says what is wrong with it.
+
+    Raises:
+        ValueError: there are checkpoints, and every one is damaged.
+    """
+    candidates = list_checkpoints(workdir)
+    for candidate in reversed(candidates):
+        try:
+            return load_model_folder(candidate)
+        except ValueError as error:
+            logging.warning("Damaged checkpoint, trying the one before it: %s", error)
+    if candidates:
+        raise ValueError(
+            f"{workdir}: each of its {len(candidates)} checkpoints is damaged; the "
+            "warnings above name the files. Restore one from a copy, or delete "
+            "the workdir to start over."
+        )
+    return None
+
+
+def resolve_checkpoint(path: str | os.PathLike[str]) -> ModelFolder:
+    """Opens what a user calls a checkpoint.
+
+    Args:
+        path: a model folder, or a training workdir, whose newest whole checkpoint is
+            meant. `WORKDIR/checkpoints/best` is a model folder like any other.
+
+    Raises:
+        ValueError: nothing there, or nothing whole.
+    """
+    path = Path(path)
+    if (path / MANIFEST).is_file():
+        return load_model_folder(path)
+    folder = newest_checkpoint(path)
+    if folder is None:
+        raise ValueError(
+            f"{path}: no checkpoint here. Looked for {MANIFEST!r} (a model folder) and "
+            f"'checkpoints/step-*/{MANIFEST}' (a training workdir). Train one with "
+            "`python -m bert_tf.run_pretraining`, or convert released weights with "
+            "`python -m bert_tf.convert_checkpoint`."
+        )
+    return folder
+
+
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """What `assign_variables` did.
+
+    Attributes:
+        assigned: names that took their value from the checkpoint.
+        missing: names of the model that the checkpoint lacks; they keep their value.
+        left_over: names of the checkpoint that the model lacks.
+    """
+
+    assigned: list[str]
+    missing: list[str]
+    left_over: list[str]
+
+
+def assign_variables(
+    model: Any, values: Mapping[str, np.ndarray], *, strict: bool = True
+) -> Assignment:
+    """Gives a model's variables the values of a checkpoint.
+
+    Args:
+        model: a built model of `bert_tf.models`.
+        values: arrays by google-research/bert name.
+        strict: whether every variable of the model must be among `values`. Values
+            that the model has no variable for are never an error: an encoder loads
+            from a checkpoint with heads.
+
+    Raises:
+        ValueError: a shape differs, or a value is missing and `strict` is True.
+            Nothing is assigned then.
+    """
+    from bert_tf.models import named_variables  # loads TensorFlow
+
+    variables = named_variables(model)
+    missing = [name for name in variables if name not in values]
+    if missing and strict:
+        raise ValueError(
+            f"The checkpoint lacks {len(missing)} variables of the model, the first "
+            f"of them {missing[0]!r}. It holds {len(values)} variables."
+        )
+    assigned = [name for name in variables if name in values]
+    for name in assigned:
+        expected, received = tuple(variables[name].shape), values[name].shape
+        if expected != received:
+            raise ValueError(
+                f"`{name}` must have shape {expected}. Received: {received}, from the "
+                "checkpoint. Is it of another configuration or vocabulary?"
+            )
+    for name in assigned:
+        variables[name].assign(values[name])
+    return Assignment(assigned, missing, sorted(set(values) - set(variables)))
+
+
+def _verify(path: Path, num_bytes: int, sha256: str) -> None:
+    if not path.is_file():
+        raise ValueError(f"{path}: missing, though {MANIFEST} lists it.")
+    if path.stat().st_size != num_bytes:
+        raise ValueError(
+            f"{path}: truncated or altered. It must be {num_bytes} bytes long. "
+            f"Received: {path.stat().st_size}"
+        )
+    if _sha256(path) != sha256:
+        raise ValueError(f"{path}: altered; its SHA-256 is not {MANIFEST}'s {sha256}.")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file, so its folder is not a model folder.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a JSON file ({error}).") from error
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
