@@ -1,5 +1,6 @@
 """How every job starts: absl flags in, help at once, one-line errors out."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -26,8 +27,8 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
 
     def parse(argv: Sequence[str]) -> list[str]:
         if {"--help", "-help", "-h", "--helpshort", "-?"} & set(argv[1:]):
-            print(f"{(module.__doc__ or '').strip()}\n\nFlags:")
-            print(flags.FLAGS.module_help(module).split("\n", 1)[-1])
+            own_flags = flags.FLAGS.module_help(module).strip().splitlines()[1:]
+            print((module.__doc__ or "").strip(), "\nFlags:", *own_flags, sep="\n")
             sys.exit(0)
         try:
             return flags.FLAGS(argv)
@@ -43,7 +44,11 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
             main(argv)
         except (ValueError, OSError) as error:
             _fail(job, _one_line(error), INPUT_ERROR)
+        except KeyboardInterrupt:
+            _fail(job, "interrupted; the same command goes on or starts over", 130)
 
+    # TensorFlow greets on stderr when it loads; there an error should stand alone.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     app.run(guarded, flags_parser=parse)
     sys.exit(0)  # `app.run` always exits; this tells the type checker so.
 
