@@ -1,0 +1,309 @@
+"""The record schema as data, and `tf.train.Example` without TensorFlow.
+
+`data_prep` writes what `bert_tf` reads; both take names, dtypes and shapes from here.
+Examples are encoded a batch at a time with NumPy, because filling protocol buffers
+value by value costs more than everything else in data preparation together.
+
+Wire format: an Example is a message whose field 1, Features, is a map from name to
+Feature; a Feature holds a FloatList (field 2) or an Int64List (field 3) whose field 1
+is packed. Source: `tensorflow/core/example/{example,feature}.proto` and
+https://protobuf.dev/programming-guides/encoding.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+_FLOAT_LIST, _INT64_LIST = 2, 3
+_FIXED64, _LENGTH_DELIMITED, _FIXED32, _VARINT = 1, 2, 5, 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Feature:
+    """One entry of an example.
+
+    Attributes:
+        dtype: `int64` or `float32`, the two number types of `tf.train.Example`.
+        shape: its shape without the batch dimension.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def pretraining_features(
+    max_seq_length: int, max_predictions_per_seq: int
+) -> dict[str, Feature]:
+    """Returns the schema of records with static masks.
+
+    Args:
+        max_seq_length: S, tokens an example, padding included.
+        max_predictions_per_seq: P, masked positions an example, padding included.
+
+    Raises:
+        ValueError: S or P is too small, or P is larger than S.
+
+    Source: google-research/bert, `run_pretraining.input_fn_builder`.
+    """
+    unmasked = unmasked_features(max_seq_length)
+    if not 1 <= max_predictions_per_seq <= max_seq_length:
+        raise ValueError(
+            "`max_predictions_per_seq` must lie between 1 and `max_seq_length` "
+            f"({max_seq_length}). Received: {max_predictions_per_seq}"
+        )
+    predictions = (max_predictions_per_seq,)
+    label = unmasked.pop("next_sentence_labels")
+    return {
+        **unmasked,
+        "masked_lm_positions": Feature("int64", predictions),
+        "masked_lm_ids": Feature("int64", predictions),
+        "masked_lm_weights": Feature("float32", predictions),
+        "next_sentence_labels": label,
+    }
+
+
+def unmasked_features(max_seq_length: int) -> dict[str, Feature]:
+    """Returns the schema of records that the input pipeline masks.
+
+    Args:
+        max_seq_length: S, tokens an example, padding included.
+
+    Raises:
+        ValueError: S leaves no room for `[CLS] a [SEP] b [SEP]`.
+    """
+    if max_seq_length < 5:
+        raise ValueError(
+            "`max_seq_length` must be at least 5, the length of [CLS] a [SEP] b "
+            f"[SEP]. Received: {max_seq_length}"
+        )
+    sequence = Feature("int64", (max_seq_length,))
+    return {
+        "input_ids": sequence,
+        "input_mask": sequence,
+        "segment_ids": sequence,
+        "next_sentence_labels": Feature("int64", (1,)),
+    }
+
+
+def check_batch(
+    batch: Mapping[str, np.ndarray], features: Mapping[str, Feature]
+) -> None:
+    """Checks a batch of examples against a schema.
+
+    Args:
+        batch: name -> `[batch, *shape]`.
+        features: the schema.
+
+    Raises:
+        ValueError: a missing or unknown name, another shape or another kind of
+            number; the message names the feature.
+    """
+    if set(batch) != set(features):
+        wrong = sorted(set(batch) ^ set(features))
+        raise ValueError(
+            f"Features must be {sorted(features)}. Missing or unknown: {wrong}"
+        )
+    for name, feature in features.items():
+        values = batch[name]
+        kind = np.dtype(feature.dtype).kind
+        if values.shape[1:] != feature.shape or values.dtype.kind not in (kind, "u"):
+            raise ValueError(
+                f"Feature `{name}` must be {feature.dtype} of shape [batch, "
+                f"{', '.join(map(str, feature.shape))}]. Received: {values.dtype} of "
+                f"shape {list(values.shape)}"
+            )
+
+
+def encode_examples(batch: Mapping[str, np.ndarray]) -> list[bytes]:
+    """Serialises a batch as `tf.train.Example` messages.
+
+    Args:
+        batch: name -> `[batch, *shape]`, floating (written as float32) or
+            non-negative integers (written as int64). Entries keep this order.
+
+    Returns:
+        One message an example; the same values always give the same bytes.
+
+    Raises:
+        ValueError: a negative integer.
+    """
+    columns = [_encode_column(name, values) for name, values in batch.items()]
+    examples = map(b"".join, zip(*columns, strict=True))
+    return [_delimited(1, example) for example in examples]
+
+
+def decode_example(
+    message: bytes, features: Mapping[str, Feature]
+) -> dict[str, np.ndarray]:
+    """Parses one `tf.train.Example`, whoever wrote it.
+
+    Args:
+        message: the serialised example. Features outside the schema are ignored.
+        features: the schema.
+
+    Returns:
+        name -> array of the schema's dtype and shape, in the schema's order.
+
+    Raises:
+        ValueError: not an Example, or a feature that is missing or of another type
+            or length; the message names the feature.
+    """
+    try:
+        found = dict(_parse_example(message))
+    except (IndexError, ValueError) as error:
+        raise ValueError(f"Not a tf.train.Example: {error}") from error
+    decoded = {}
+    for name, feature in features.items():
+        if name not in found:
+            raise ValueError(f"Feature `{name}` is missing. Found: {sorted(found)}")
+        values, size = found[name], int(np.prod(feature.shape))
+        if values.dtype != feature.dtype or values.size != size:
+            raise ValueError(
+                f"Feature `{name}` must hold {size} values of {feature.dtype}. "
+                f"Received: {values.size} of {values.dtype}"
+            )
+        decoded[name] = values.reshape(feature.shape)
+    return decoded
+
+
+def _encode_column(name: str, values: np.ndarray) -> list[bytes]:
+    """Returns each example's map entry of one feature."""
+    rows = np.ascontiguousarray(values).reshape(len(values), -1)
+    if rows.dtype.kind == "f":
+        field, payload = _FLOAT_LIST, rows.astype("<f4", copy=False).tobytes()
+        ends = [4 * rows.shape[1] * (row + 1) for row in range(len(rows))]
+    else:
+        field = _INT64_LIST
+        payload, ends = _varints(name, rows)
+    headers: dict[int, bytes] = {}
+    entries, start = [], 0
+    for end in ends:
+        size = end - start
+        if size not in headers:
+            headers[size] = _entry_header(name, field, size)
+        entries.append(headers[size] + payload[start:end])
+        start = end
+    return entries
+
+
+def _varints(name: str, rows: np.ndarray) -> tuple[bytes, list[int]]:
+    """Encodes `[batch, width]` integers.
+
+    Returns:
+        The rows' bytes one after the other, and where each row ends.
+    """
+    low, high = int(rows.min(initial=0)), int(rows.max(initial=0))
+    if low < 0:
+        raise ValueError(f"Feature `{name}` must not be negative. Received: {low}")
+    num_bytes = max(1, -(-high.bit_length() // 7))
+    if num_bytes == 1:
+        ends = [rows.shape[1] * (row + 1) for row in range(len(rows))]
+        return rows.astype(np.uint8).tobytes(), ends
+    # Lay every value out in `num_bytes` bytes, then drop those it does not need.
+    laid_out = np.empty((*rows.shape, num_bytes), np.uint8)
+    needed = np.empty(laid_out.shape, bool)
+    needed[..., 0] = True
+    for index in range(num_bytes):
+        rest = rows >> (7 * (index + 1))
+        more = rest != 0
+        np.bitwise_and(
+            rows >> (7 * index), 0x7F, out=laid_out[..., index], casting="unsafe"
+        )
+        laid_out[..., index] |= more.view(np.uint8) << 7
+        if index + 1 < num_bytes:
+            needed[..., index + 1] = more
+    row_ends = np.cumsum(needed.sum(axis=(1, 2)))
+    return laid_out[needed].tobytes(), row_ends.tolist()
+
+
+def _entry_header(name: str, field: int, payload_size: int) -> bytes:
+    """Returns what stands before a feature's packed values, outermost tag first."""
+    values = _tag(1, _LENGTH_DELIMITED) + _varint(payload_size)
+    feature = _tag(field, _LENGTH_DELIMITED) + _varint(len(values) + payload_size)
+    key = _delimited(1, name.encode())
+    value = _tag(2, _LENGTH_DELIMITED) + _varint(
+        len(feature) + len(values) + payload_size
+    )
+    inner = key + value + feature + values
+    return _tag(1, _LENGTH_DELIMITED) + _varint(len(inner) + payload_size) + inner
+
+
+def _tag(field: int, wire_type: int) -> bytes:
+    return bytes([field << 3 | wire_type])
+
+
+def _delimited(field: int, content: bytes) -> bytes:
+    return _tag(field, _LENGTH_DELIMITED) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _parse_example(message: bytes) -> Iterator[tuple[str, np.ndarray]]:
+    for _, features in _fields(message, only=1):
+        for _, entry in _fields(features, only=1):
+            parts = dict(_fields(entry))
+            for kind, values in _fields(parts.get(2, b"")):
+                yield parts[1].decode(), _parse_list(kind, values)
+
+
+def _parse_list(kind: int, message: bytes) -> np.ndarray:
+    packed = b"".join(content for _, content in _fields(message, only=1))
+    if kind == _FLOAT_LIST:
+        return np.frombuffer(packed, "<f4")
+    if kind == _INT64_LIST:
+        return _parse_varints(packed)
+    return np.empty(0, object)
+
+
+def _parse_varints(packed: bytes) -> np.ndarray:
+    data = np.frombuffer(packed, np.uint8).astype(np.uint64)
+    last = data < 0x80
+    if data.size and not last[-1]:
+        raise ValueError("a number is cut off")
+    starts = np.flatnonzero(np.r_[True, last[:-1]])[: int(last.sum())]
+    place = np.arange(data.size) - np.repeat(starts, np.diff(np.r_[starts, data.size]))
+    shifted = (data & np.uint64(0x7F)) << (7 * place).astype(np.uint64)
+    if not data.size:
+        return np.empty(0, np.int64)
+    return np.add.reduceat(shifted, starts).astype(np.int64)
+
+
+def _fields(message: bytes, only: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Yields (field number, bytes) of a message; numbers as their own bytes."""
+    position = 0
+    while position < len(message):
+        key, position = _read_varint(message, position)
+        field, wire_type = key >> 3, key & 7
+        start = position
+        if wire_type == _LENGTH_DELIMITED:
+            size, start = _read_varint(message, position)
+            position = start + size
+        elif wire_type == _VARINT:
+            _, position = _read_varint(message, position)
+        elif wire_type in (_FIXED32, _FIXED64):
+            position += 4 if wire_type == _FIXED32 else 8
+        else:
+            raise ValueError(f"unknown wire type {wire_type}")
+        if position > len(message):
+            raise ValueError("it is cut off")
+        if only in (None, field):
+            yield field, message[start:position]
+
+
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
