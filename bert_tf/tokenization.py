@@ -1,0 +1,293 @@
+"""Text to WordPiece ids and back: the one tokenizer of every stage.
+
+Data preparation, training, the SavedModel and the TFLite file all tokenise through
+`BertTokenizer`, so that they cannot disagree. TensorFlow loads when one is built.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from bert_tf import files
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+SUFFIX_INDICATOR = "##"
+VOCABULARY_NAME = "vocab.txt"
+CONFIG_NAME = "tokenizer_config.json"
+
+# A longer word becomes [UNK]. BERT limits characters, tf-text bytes: 300 bytes are
+# 100 characters of the scripts that need three bytes each and write long words
+# because they put no space between them, Thai for one.
+MAX_BYTES_PER_WORD = 300
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerConfig:
+    """What happens to text before it is split into pieces.
+
+    Attributes:
+        do_lower_case: whether to lower-case.
+        strip_accents: whether to drop combining marks; None does as `do_lower_case`.
+    """
+
+    do_lower_case: bool = True
+    strip_accents: bool | None = None
+
+    @property
+    def strips_accents(self) -> bool:
+        """`strip_accents` with None resolved."""
+        if self.strip_accents is None:
+            return self.do_lower_case
+        return self.strip_accents
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Writes `tokenizer_config.json`, which Hugging Face reads too."""
+        values = {
+            "do_lower_case": self.do_lower_case,
+            "strip_accents": self.strip_accents,
+            "tokenize_chinese_chars": True,
+            "tokenizer_class": "BertTokenizer",
+        }
+        text = json.dumps(values, indent=2) + "\n"
+        files.write_text(Path(directory) / CONFIG_NAME, text)
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> Self:
+        """Reads `tokenizer_config.json`, ours or Hugging Face's.
+
+        Raises:
+            ValueError: no such file, not JSON, or settings that BERT does not have.
+        """
+        path = Path(directory) / CONFIG_NAME
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"{path}: no such file. It says how the vocabulary beside it treats "
+                'case, for instance {"do_lower_case": true}.'
+            ) from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: not a JSON file ({error}).") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"{path}: expected a JSON object. Received: {values!r}")
+        lower, strip = values.get("do_lower_case", True), values.get("strip_accents")
+        if not isinstance(lower, bool):
+            raise ValueError(
+                f"{path}: do_lower_case must be true or false. Received: {lower!r}"
+            )
+        if strip is not None and not isinstance(strip, bool):
+            raise ValueError(
+                f"{path}: strip_accents must be true, false or null. "
+                f"Received: {strip!r}"
+            )
+        if values.get("tokenize_chinese_chars", True) is not True:
+            raise ValueError(
+                f"{path}: tokenize_chinese_chars must be true: BERT's tokenizer always "
+                "makes a word of each CJK ideograph. "
+                f"Received: {values['tokenize_chinese_chars']!r}"
+            )
+        return cls(do_lower_case=lower, strip_accents=strip)
+
+
+def load_vocabulary(path: str | os.PathLike[str]) -> list[str]:
+    """Reads a `vocab.txt`: one entry a line, its id the line's number from 0.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: not UTF-8, Windows line ends, a blank or repeated entry, or one of
+            `SPECIAL_TOKENS` missing.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: not UTF-8 at byte {error.start}. Expected a text file with one "
+            "vocabulary entry a line."
+        ) from error
+    # Not `splitlines`: an entry may hold U+2028 and other ends that only it knows.
+    vocabulary = text.removesuffix("\n").split("\n")
+    check_vocabulary(vocabulary, source=str(path))
+    return vocabulary
+
+
+def check_vocabulary(vocabulary: Sequence[str], source: str = "vocabulary") -> None:
+    """Raises a ValueError that names the fault and its line, if there is one."""
+    lines: dict[str, int] = {}
+    for line, entry in enumerate(vocabulary, start=1):
+        if not entry:
+            raise ValueError(f"{source}: line {line} is blank. Remove it.")
+        if entry.endswith("\r"):
+            raise ValueError(
+                f"{source}: line {line} ends in a carriage return. Convert the file "
+                "to Unix line ends."
+            )
+        if entry in lines:
+            raise ValueError(
+                f"{source}: lines {lines[entry]} and {line} are both {entry!r}. "
+                "Every entry must be unique."
+            )
+        lines[entry] = line
+    missing = [token for token in SPECIAL_TOKENS if token not in lines]
+    if missing:
+        raise ValueError(
+            f"{source}: no {', '.join(missing)} among {len(vocabulary)} entries. BERT "
+            f"needs all of {' '.join(SPECIAL_TOKENS)}."
+        )
+
+
+def vocabulary_hash(path: str | os.PathLike[str]) -> str:
+    """Returns the SHA-256 of the file's bytes, in hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+class BertTokenizer:
+    """BERT's tokenizer, eager or inside a graph.
+
+    Source: google-research/bert, `tokenization.py`; Song et al. 2021
+    (arXiv:2012.15524) for the linear-time WordPiece that tf-text implements.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], config: TokenizerConfig) -> None:
+        """Builds the tokenizer's tables; imports TensorFlow.
+
+        Args:
+            vocabulary: entries by id.
+            config: case and accents.
+
+        Raises:
+            ValueError: a fault in the vocabulary.
+        """
+        import tensorflow as tf
+        import tensorflow_text as tf_text
+
+        check_vocabulary(vocabulary)
+        self.vocabulary = list(vocabulary)
+        self.config = config
+        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = map(
+            self.vocabulary.index, SPECIAL_TOKENS
+        )
+        self._tokenizer = tf_text.FastBertTokenizer(
+            self.vocabulary,
+            suffix_indicator=SUFFIX_INDICATOR,
+            max_bytes_per_word=MAX_BYTES_PER_WORD,
+            token_out_type=tf.int32,
+            unknown_token=UNK,
+            lower_case_nfd_strip_accents=config.do_lower_case,
+        )
+
+    @classmethod
+    def from_directory(cls, directory: str | os.PathLike[str]) -> Self:
+        """Builds it from a folder's `vocab.txt` and `tokenizer_config.json`.
+
+        Raises:
+            ValueError: a fault in either file, named.
+            OSError: there is no `vocab.txt`.
+        """
+        vocabulary = load_vocabulary(Path(directory) / VOCABULARY_NAME)
+        return cls(vocabulary, TokenizerConfig.load(directory))
+
+    def tokenize(self, texts: Any, literal_mask: bool = False) -> "tf.RaggedTensor":
+        """Splits texts into pieces.
+
+        Args:
+            texts: string tensor `[batch]`, or what converts to one. UTF-8; an invalid
+                byte counts as a space.
+            literal_mask: whether "[MASK]" written in a text stands for the mask token.
+                It does where people ask for fillings. In a corpus it is text.
+
+        Returns:
+            int32 ids `[batch, (tokens)]`, without [CLS] and [SEP].
+        """
+        import tensorflow as tf
+
+        if not literal_mask:
+            return self._tokenizer.tokenize(texts)
+        parts = tf.strings.split(texts, sep=MASK)
+        ids = self._tokenizer.tokenize(parts.flat_values)
+        # Each part is preceded by a mask, but for the first of its text.
+        masks = tf.fill([tf.shape(ids.row_splits)[0] - 1, 1], self.mask_id)
+        ids = parts.with_flat_values(tf.concat([masks, ids], axis=1))
+        return ids.merge_dims(1, 2)[:, 1:]
+
+    def pack(
+        self, segments: Sequence["tf.RaggedTensor"], max_seq_length: int
+    ) -> dict[str, "tf.Tensor"]:
+        """Makes model inputs: `[CLS] A [SEP]`, or `[CLS] A [SEP] B [SEP]`.
+
+        Two segments that are too long together lose tokens from the end of the
+        longer one until they fit. Only TensorFlow's core operations are used, which
+        every server links.
+
+        Args:
+            segments: one or two of int32 `[batch, (tokens)]`.
+            max_seq_length: columns of the result, S.
+
+        Returns:
+            `input_ids`, `input_mask` (1 = token, 0 = padding) and `segment_ids` (1 =
+            B and its [SEP]), int32 `[batch, S]`.
+
+        Raises:
+            ValueError: not one or two segments, or S leaves them no room.
+        """
+        import tensorflow as tf
+
+        if len(segments) not in (1, 2):
+            raise ValueError(
+                f"`segments` must be one or two. Received: {len(segments)}"
+            )
+        room = max_seq_length - 1 - len(segments)
+        if room < len(segments):
+            raise ValueError(
+                f"`max_seq_length` must be at least {2 * len(segments) + 1} for "
+                f"{len(segments)} segments with [CLS] and [SEP]. "
+                f"Received: {max_seq_length}"
+            )
+        lengths = [tf.cast(segment.row_lengths(), tf.int32) for segment in segments]
+        if len(segments) == 2:
+            first, second = lengths
+            # At a tie the second is cut, so an odd place goes to the first.
+            first = tf.minimum(first, tf.maximum(room - second, room - room // 2))
+            lengths = [first, tf.minimum(second, room - first)]
+        else:
+            lengths = [tf.minimum(lengths[0], room)]
+
+        position = tf.range(max_seq_length)[tf.newaxis, :]
+        start = tf.ones_like(lengths[0])[:, tf.newaxis]  # past [CLS]
+        shape = tf.stack([tf.shape(start)[0], max_seq_length])
+        input_ids = tf.where(position == 0, self.cls_id, tf.fill(shape, self.pad_id))
+        segment_ids = tf.zeros_like(input_ids)
+        for number, (segment, length) in enumerate(zip(segments, lengths, strict=True)):
+            dense = segment.to_tensor(shape=[None, max_seq_length])
+            index = tf.clip_by_value(position - start, 0, max_seq_length - 1)
+            end = start + length[:, tf.newaxis]
+            inside = (position >= start) & (position < end)
+            shifted = tf.gather(dense, index, batch_dims=1)
+            input_ids = tf.where(inside, shifted, input_ids)
+            input_ids = tf.where(position == end, self.sep_id, input_ids)
+            segment_ids = tf.where(
+                (position >= start) & (position <= end), number, segment_ids
+            )
+            start = end + 1
+        return {
+            "input_ids": input_ids,
+            "input_mask": tf.cast(position < start, tf.int32),
+            "segment_ids": segment_ids,
+        }
+
+    def ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
+        """Returns the vocabulary entries of a sequence of ids."""
+        return [self.vocabulary[index] for index in ids]
+
+    def detokenize(self, ids: Iterable[int]) -> str:
+        """Returns readable text: pieces joined to words, words to text by spaces."""
+        return " ".join(self.ids_to_tokens(ids)).replace(f" {SUFFIX_INDICATOR}", "")
