@@ -1,0 +1,108 @@
+"""The losses and accuracies of pretraining, as sums and weights.
+
+Nothing here divides: the caller adds sums and weights over replicas and micro-batches
+and divides once, so that the result does not depend on how a batch was split.
+"""
+
+import tensorflow as tf
+
+
+def masked_lm_loss(
+    logits: tf.Tensor, label_ids: tf.Tensor, label_weights: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums the cross-entropy of the real masked positions and their weights.
+
+    Args:
+        logits: `[batch, max_predictions, vocab]`, any float dtype; computed in float32.
+        label_ids: integers `[batch, max_predictions]`.
+        label_weights: float32, same shape; 1.0 real, 0.0 padding.
+
+    Returns:
+        `(loss_sum, weight_sum)`, float32 scalars; nats and predictions.
+
+    Raises:
+        ValueError: static shapes disagree.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1.
+    """
+    _check_shapes(logits, label_ids=label_ids, label_weights=label_weights)
+    label_weights = tf.cast(label_weights, tf.float32)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=label_ids, logits=tf.cast(logits, tf.float32)
+    )
+    return tf.reduce_sum(losses * label_weights), tf.reduce_sum(label_weights)
+
+
+def masked_lm_accuracy(
+    logits: tf.Tensor, label_ids: tf.Tensor, label_weights: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Counts the real masked positions predicted right.
+
+    Args:
+        logits: `[batch, max_predictions, vocab]`.
+        label_ids: integers `[batch, max_predictions]`.
+        label_weights: float32, same shape; 1.0 real, 0.0 padding.
+
+    Returns:
+        `(correct_sum, weight_sum)`, float32 scalars.
+
+    Raises:
+        ValueError: static shapes disagree.
+    """
+    _check_shapes(logits, label_ids=label_ids, label_weights=label_weights)
+    label_weights = tf.cast(label_weights, tf.float32)
+    correct = _correct(logits, label_ids)
+    return tf.reduce_sum(correct * label_weights), tf.reduce_sum(label_weights)
+
+
+def next_sentence_loss(
+    logits: tf.Tensor, labels: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sums the cross-entropy of the sentence pairs and counts them.
+
+    Args:
+        logits: `[batch, 2]`, any float dtype; computed in float32.
+        labels: integers `[batch]` or `[batch, 1]`; 0 next, 1 random.
+
+    Returns:
+        `(loss_sum, count)`, float32 scalars; nats and pairs.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1.
+    """
+    labels = tf.reshape(labels, [-1])
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=labels, logits=tf.cast(logits, tf.float32)
+    )
+    return tf.reduce_sum(losses), tf.cast(tf.size(labels), tf.float32)
+
+
+def next_sentence_accuracy(
+    logits: tf.Tensor, labels: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Counts the sentence pairs predicted right.
+
+    Args:
+        logits: `[batch, 2]`.
+        labels: integers `[batch]` or `[batch, 1]`; 0 next, 1 random.
+
+    Returns:
+        `(correct_sum, count)`, float32 scalars.
+    """
+    labels = tf.reshape(labels, [-1])
+    correct = _correct(logits, labels)
+    return tf.reduce_sum(correct), tf.cast(tf.size(labels), tf.float32)
+
+
+def _correct(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    predictions = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    return tf.cast(tf.equal(predictions, tf.cast(labels, tf.int32)), tf.float32)
+
+
+def _check_shapes(logits: tf.Tensor, **labels: tf.Tensor) -> None:
+    expected = logits.shape[:-1]
+    for name, tensor in labels.items():
+        if not expected.is_compatible_with(tensor.shape):
+            raise ValueError(
+                f"`{name}` must have the shape of `logits` without its last axis, "
+                f"{expected}. Received: {tensor.shape}"
+            )

@@ -1,0 +1,8 @@
+"""The layers of a BERT and the models made of them."""
+
+from bert_tf.models.encoder import BertEncoder
+from bert_tf.models.pretrainer import BertPretrainer
+from bert_tf.models.transformer_block import TransformerBlock
+from bert_tf.models.variables import named_variables
+
+__all__ = ["BertEncoder", "BertPretrainer", "TransformerBlock", "named_variables"]

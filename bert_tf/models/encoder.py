@@ -1,0 +1,174 @@
+"""The encoder: embeddings, a stack of transformer blocks, the pooler."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_tf.config import BertConfig
+from bert_tf.models.dense import derive_seed
+from bert_tf.models.embeddings import Embeddings
+from bert_tf.models.sublayers import ActivatedDense
+from bert_tf.models.transformer_block import TransformerBlock
+from bert_tf.ops.dropout import split
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class TransformerStack(keras.layers.Layer):
+    """The transformer blocks, one after the other.
+
+    Args:
+        config: the model's shape, a `BertConfig` or its fields as a dictionary.
+        seed: of the initial values.
+        **kwargs: name and dtype.
+    """
+
+    def __init__(
+        self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.config = BertConfig(**config) if isinstance(config, dict) else config
+        self.seed = seed
+        self.blocks = [
+            TransformerBlock(
+                num_heads=self.config.num_attention_heads,
+                intermediate_size=self.config.intermediate_size,
+                activation=self.config.hidden_act,
+                attention_dropout=self.config.attention_probs_dropout_prob,
+                hidden_dropout=self.config.hidden_dropout_prob,
+                layer_norm_eps=self.config.layer_norm_eps,
+                initializer_range=self.config.initializer_range,
+                seed=derive_seed(seed, f"layer_{index}"),
+                name=f"layer_{index}",
+                dtype=self.dtype_policy,
+            )
+            for index in range(self.config.num_hidden_layers)
+        ]
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates the blocks' variables."""
+        for block in self.blocks:
+            block.build((None, None, self.config.hidden_size))
+
+    def call(
+        self,
+        hidden: tf.Tensor,
+        mask: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Applies the blocks.
+
+        Args:
+            hidden: `[batch, seq_length, hidden]`.
+            mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a position
+                may attend to another.
+            dropout_seed: int32 `[2]`; None for no dropout.
+            training: whether to use the fused operations, and dropout.
+
+        Returns:
+            The shape of `hidden`.
+        """
+        count = len(self.blocks)
+        seeds = [None] * count if dropout_seed is None else split(dropout_seed, count)
+        for block, seed in zip(self.blocks, seeds, strict=True):
+            hidden = block(hidden, mask, dropout_seed=seed, training=training)
+        return hidden
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "config": dataclasses.asdict(self.config),
+            "seed": self.seed,
+        }
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class BertEncoder(keras.Model):
+    """BERT without its heads. Its variables exist once it is constructed.
+
+    Args:
+        config: the model's shape, a `BertConfig` or its fields as a dictionary.
+        seed: of the initial values: the same seed gives the same ones.
+        name: the root of the variables' paths.
+        **kwargs: dtype, such as `"mixed_bfloat16"`.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig | dict[str, Any],
+        seed: int = 0,
+        name: str = "bert",
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        config = BertConfig(**config) if isinstance(config, dict) else config
+        self.config = config.validate()
+        self.seed = seed
+        self.embeddings = Embeddings(
+            config,
+            derive_seed(seed, "embeddings"),
+            name="embeddings",
+            dtype=self.dtype_policy,
+        )
+        self.encoder = TransformerStack(
+            config,
+            derive_seed(seed, "encoder"),
+            name="encoder",
+            dtype=self.dtype_policy,
+        )
+        self.pooler = ActivatedDense(
+            config.hidden_size,
+            "tanh",
+            config.initializer_range,
+            derive_seed(seed, "pooler"),
+            name="pooler",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all variables; their shapes follow from the configuration."""
+        self.embeddings.build()
+        self.encoder.build()
+        self.pooler.build((None, self.config.hidden_size))
+
+    def call(
+        self,
+        input_ids: tf.Tensor,
+        input_mask: tf.Tensor,
+        segment_ids: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Encodes token sequences.
+
+        Args:
+            input_ids: int32 `[batch, seq_length]`.
+            input_mask: int32 `[batch, seq_length]`, 1 for tokens and 0 for padding.
+            segment_ids: int32 `[batch, seq_length]`.
+            dropout_seed: int32 `[2]`; None for no dropout.
+            training: whether to use the fused operations, and dropout.
+
+        Returns:
+            `sequence_output` `[batch, seq_length, hidden]` and `pooled_output`
+            `[batch, hidden]`, compute dtype.
+        """
+        seeds = [None, None] if dropout_seed is None else split(dropout_seed, 2)
+        hidden = self.embeddings(
+            input_ids, segment_ids, dropout_seed=seeds[0], training=training
+        )
+        mask = tf.cast(input_mask, tf.int32)[:, tf.newaxis, tf.newaxis, :]
+        hidden = self.encoder(hidden, mask, dropout_seed=seeds[1], training=training)
+        return hidden, self.pooler(hidden[:, 0], training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "config": dataclasses.asdict(self.config),
+            "seed": self.seed,
+        }

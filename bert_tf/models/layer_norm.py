@@ -1,0 +1,42 @@
+"""The parameters of a layer normalisation."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_tf.ops.layer_norm import layer_norm
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class LayerNorm(keras.layers.Layer):
+    """Layer normalisation with float32 parameters and arithmetic.
+
+    Args:
+        epsilon: added to the variance.
+        **kwargs: name and dtype.
+    """
+
+    def __init__(self, epsilon: float = 1e-12, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Creates `gamma` and `beta`, `[units]`."""
+        units = input_shape[-1]
+        self.gamma = self.add_weight(
+            name="gamma", shape=(units,), initializer="ones", autocast=False
+        )
+        self.beta = self.add_weight(
+            name="beta", shape=(units,), initializer="zeros", autocast=False
+        )
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Normalises the last axis of `[..., units]`."""
+        return layer_norm(
+            inputs, self.gamma, self.beta, epsilon=self.epsilon, fused=training
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "epsilon": self.epsilon}

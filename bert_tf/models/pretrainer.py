@@ -1,0 +1,96 @@
+"""The model that pretraining trains: an encoder with both heads."""
+
+import dataclasses
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_tf.config import BertConfig
+from bert_tf.models.dense import derive_seed
+from bert_tf.models.encoder import BertEncoder
+from bert_tf.models.heads import PretrainingHeads
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class BertPretrainer(keras.Model):
+    """BERT with the masked-LM and the next-sentence head.
+
+    Its variables exist once it is constructed, and below its own name their paths are
+    google-research/bert's names.
+
+    Args:
+        config: the model's shape, a `BertConfig` or its fields as a dictionary.
+        seed: of the initial values: the same seed gives the same ones.
+        name: the root of the variables' paths.
+        **kwargs: dtype, such as `"mixed_bfloat16"`.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1.
+    """
+
+    def __init__(
+        self,
+        config: BertConfig | dict[str, Any],
+        seed: int = 0,
+        name: str = "bert_pretrainer",
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, **kwargs)
+        config = BertConfig(**config) if isinstance(config, dict) else config
+        self.config = config.validate()
+        self.seed = seed
+        self.bert = BertEncoder(
+            config, derive_seed(seed, "bert"), name="bert", dtype=self.dtype_policy
+        )
+        self.cls = PretrainingHeads(
+            config, derive_seed(seed, "cls"), name="cls", dtype=self.dtype_policy
+        )
+        self.build()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all variables; their shapes follow from the configuration."""
+        self.bert.build()
+        self.cls.build()
+
+    def call(
+        self,
+        inputs: dict[str, tf.Tensor],
+        dropout_seed: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> dict[str, tf.Tensor]:
+        """Scores masked tokens and sentence pairs.
+
+        Args:
+            inputs: `input_ids`, `input_mask` and `segment_ids`, int32
+                `[batch, seq_length]`, and `masked_lm_positions`, int32
+                `[batch, max_predictions]`; other entries are ignored.
+            dropout_seed: int32 `[2]`, another one for each step, replica and
+                micro-batch; None for no dropout.
+            training: whether to use the fused operations, and dropout.
+
+        Returns:
+            `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, and
+            `next_sentence_logits`, float32 `[batch, 2]`.
+        """
+        sequence_output, pooled_output = self.bert(
+            inputs["input_ids"],
+            inputs["input_mask"],
+            inputs["segment_ids"],
+            dropout_seed=dropout_seed,
+            training=training,
+        )
+        return self.cls(
+            sequence_output,
+            pooled_output,
+            inputs["masked_lm_positions"],
+            self.bert.embeddings.word_embeddings,
+            training=training,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "config": dataclasses.asdict(self.config),
+            "seed": self.seed,
+        }

@@ -1,0 +1,266 @@
+"""One layer of a transformer: attention, then a feed-forward network."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_tf.models.attention import MultiHeadAttention
+from bert_tf.models.dense import derive_seed
+from bert_tf.models.sublayers import ActivatedDense, ResidualOutput
+from bert_tf.ops.dropout import split
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class AttentionSublayer(keras.layers.Layer):
+    """Multi-head attention, its output projection, and the residual around them.
+
+    Args:
+        num_heads: heads of the attention.
+        attention_dropout: share of the attention probabilities dropped.
+        hidden_dropout: share of the projection's outputs dropped.
+        layer_norm_eps: epsilon of the LayerNorm.
+        norm_first: False for post-LN, True for pre-LN.
+        initializer_range: standard deviation of the kernels' initial values.
+        seed: of the initial values.
+        **kwargs: name and dtype.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        attention_dropout: float = 0.0,
+        hidden_dropout: float = 0.0,
+        layer_norm_eps: float = 1e-12,
+        norm_first: bool = False,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.settings: dict[str, Any] = {
+            "num_heads": num_heads,
+            "attention_dropout": attention_dropout,
+            "hidden_dropout": hidden_dropout,
+            "layer_norm_eps": layer_norm_eps,
+            "norm_first": norm_first,
+            "initializer_range": initializer_range,
+            "seed": seed,
+        }
+        self.norm_first = norm_first
+        self.attention = MultiHeadAttention(
+            num_heads,
+            attention_dropout,
+            initializer_range,
+            derive_seed(seed, "self"),
+            name="self",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape: tuple[Any, ...]) -> None:
+        """Creates the variables of attention and projection."""
+        settings = self.settings
+        self.attention.build(input_shape)
+        self.residual_output = ResidualOutput(
+            input_shape[-1],
+            settings["hidden_dropout"],
+            settings["layer_norm_eps"],
+            settings["norm_first"],
+            settings["initializer_range"],
+            derive_seed(settings["seed"], "output"),
+            name="output",
+            dtype=self.dtype_policy,
+        )
+        self.residual_output.build(input_shape)
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor,
+        memory: tf.Tensor | None = None,
+        dropout_seed: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Attends and adds.
+
+        Args:
+            inputs: `[batch, from_length, hidden]`.
+            mask: int32 `[batch, 1 or heads, 1 or from_length, to_length]`, 1 where a
+                position may attend to another.
+            memory: `[batch, to_length, hidden]`; None to attend to the inputs.
+            dropout_seed: int32 `[2]`; None for no dropout.
+            training: whether to use the fused operations, and dropout.
+
+        Returns:
+            The shape of the inputs.
+        """
+        seeds = [None, None] if dropout_seed is None else split(dropout_seed, 2)
+        normed = inputs
+        if self.norm_first:
+            normed = self.residual_output.layer_norm(inputs, training=training)
+        context = self.attention(
+            normed, mask, memory, dropout_seed=seeds[0], training=training
+        )
+        return self.residual_output(
+            context, inputs, dropout_seed=seeds[1], training=training
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), **self.settings}
+
+
+@keras.saving.register_keras_serializable("bert_tf")
+class TransformerBlock(keras.layers.Layer):
+    """Self-attention, optionally cross-attention, and a feed-forward network.
+
+    Args:
+        num_heads: heads of each attention.
+        intermediate_size: width between the feed-forward network's two products.
+        activation: `gelu` (the tanh approximation) or `gelu_erf`.
+        attention_dropout: share of the attention probabilities dropped.
+        hidden_dropout: share of each sub-layer's outputs dropped.
+        layer_norm_eps: epsilon of each LayerNorm.
+        norm_first: False for post-LN as published, True for pre-LN; a pre-LN stack
+            needs one more LayerNorm at its end.
+        causal: whether a position attends only to itself and those before it.
+        cross_attention: whether the block also attends to a `memory`.
+        initializer_range: standard deviation of the kernels' initial values.
+        seed: of the initial values.
+        **kwargs: name and dtype.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805); pre-LN: Xiong et al. 2020
+    (arXiv:2002.04745).
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        intermediate_size: int,
+        activation: str = "gelu",
+        attention_dropout: float = 0.0,
+        hidden_dropout: float = 0.0,
+        layer_norm_eps: float = 1e-12,
+        norm_first: bool = False,
+        causal: bool = False,
+        cross_attention: bool = False,
+        initializer_range: float = 0.02,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.settings: dict[str, Any] = {
+            "num_heads": num_heads,
+            "intermediate_size": intermediate_size,
+            "activation": activation,
+            "attention_dropout": attention_dropout,
+            "hidden_dropout": hidden_dropout,
+            "layer_norm_eps": layer_norm_eps,
+            "norm_first": norm_first,
+            "causal": causal,
+            "cross_attention": cross_attention,
+            "initializer_range": initializer_range,
+            "seed": seed,
+        }
+        self.norm_first = norm_first
+        self.causal = causal
+        self.attention = self._attention("attention")
+        self.cross_attention = (
+            self._attention("crossattention") if cross_attention else None
+        )
+        self.intermediate = ActivatedDense(
+            intermediate_size,
+            activation,
+            initializer_range,
+            derive_seed(seed, "intermediate"),
+            name="intermediate",
+            dtype=self.dtype_policy,
+        )
+
+    def _attention(self, name: str) -> AttentionSublayer:
+        shared = (
+            "num_heads",
+            "attention_dropout",
+            "hidden_dropout",
+            "layer_norm_eps",
+            "norm_first",
+            "initializer_range",
+        )
+        return AttentionSublayer(
+            **{key: self.settings[key] for key in shared},
+            seed=derive_seed(self.settings["seed"], name),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape: tuple[Any, ...]) -> None:
+        """Creates the variables of all sub-layers; memory is as wide as the inputs."""
+        settings = self.settings
+        self.attention.build(input_shape)
+        if self.cross_attention is not None:
+            self.cross_attention.build(input_shape)
+        self.intermediate.build(input_shape)
+        self.residual_output = ResidualOutput(
+            input_shape[-1],
+            settings["hidden_dropout"],
+            settings["layer_norm_eps"],
+            settings["norm_first"],
+            settings["initializer_range"],
+            derive_seed(settings["seed"], "output"),
+            name="output",
+            dtype=self.dtype_policy,
+        )
+        self.residual_output.build((*input_shape[:-1], settings["intermediate_size"]))
+
+    def call(
+        self,
+        inputs: tf.Tensor,
+        mask: tf.Tensor,
+        memory: tf.Tensor | None = None,
+        memory_mask: tf.Tensor | None = None,
+        dropout_seed: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Applies the block.
+
+        Args:
+            inputs: `[batch, seq_length, hidden]`.
+            mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a position
+                may attend to another.
+            memory: `[batch, memory_length, hidden]`, for cross-attention.
+            memory_mask: int32 `[batch, 1, 1 or seq_length, memory_length]`.
+            dropout_seed: int32 `[2]`; None for no dropout.
+            training: whether to use the fused operations, and dropout.
+
+        Returns:
+            The shape of the inputs.
+
+        Raises:
+            ValueError: `memory` is missing or not wanted.
+        """
+        if (memory is None) != (self.cross_attention is None):
+            raise ValueError(
+                "`memory` must be given exactly if `cross_attention` is True. "
+                f"Received: memory={memory}, "
+                f"cross_attention={self.cross_attention is not None}"
+            )
+        seeds = [None] * 3 if dropout_seed is None else split(dropout_seed, 3)
+        if self.causal:
+            length = tf.shape(inputs)[1]
+            mask *= tf.linalg.band_part(tf.ones([length, length], mask.dtype), -1, 0)
+        x = self.attention(inputs, mask, dropout_seed=seeds[0], training=training)
+        if self.cross_attention is not None:
+            x = self.cross_attention(
+                x, memory_mask, memory, dropout_seed=seeds[1], training=training
+            )
+        normed = x
+        if self.norm_first:
+            normed = self.residual_output.layer_norm(x, training=training)
+        intermediate = self.intermediate(normed, training=training)
+        return self.residual_output(
+            intermediate, x, dropout_seed=seeds[2], training=training
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), **self.settings}
