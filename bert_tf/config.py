@@ -72,17 +72,17 @@ class BertConfig:
             "max_position_embeddings",
             "type_vocab_size",
         ):
-            _check(self, name, getattr(self, name) >= 1, "at least 1")
+            check(self, name, getattr(self, name) >= 1, "at least 1")
         heads = self.num_attention_heads
-        _check(
+        check(
             self, "hidden_size", self.hidden_size % heads == 0, f"a multiple of {heads}"
         )
         acts = ("gelu", "gelu_erf")
-        _check(self, "hidden_act", self.hidden_act in acts, f"one of {acts}")
+        check(self, "hidden_act", self.hidden_act in acts, f"one of {acts}")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            _check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+            check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         for name in ("initializer_range", "layer_norm_eps"):
-            _check(self, name, getattr(self, name) > 0, "positive")
+            check(self, name, getattr(self, name) > 0, "positive")
         return self
 
     @classmethod
@@ -92,7 +92,7 @@ class BertConfig:
         Raises:
             ValueError: not JSON, an unknown key, or a value of another type or range.
         """
-        values = _read_json_object(path)
+        values = read_json_object(path)
         for key in _IGNORED_MODEL_KEYS:
             values.pop(key, None)
         return from_dict(cls, values, source=str(path)).validate()
@@ -159,6 +159,11 @@ class DataConfig:
         max_seq_length: S of both; a folder of another S is refused.
         max_predictions_per_seq: P of both.
         global_batch_size: examples a step, over all replicas and micro-batches.
+        initial_batch_size: what the first step takes, 0 for `global_batch_size`. The
+            batch then grows by whole micro-batches; a multiple of one.
+        batch_ramp_steps: steps in which it grows evenly to `global_batch_size`.
+        skip_damaged_records: goes on past records whose checksum is wrong, counting
+            them, instead of stopping at the first.
     """
 
     train_dir: str = ""
@@ -166,11 +171,20 @@ class DataConfig:
     max_seq_length: int = 128
     max_predictions_per_seq: int = 20
     global_batch_size: int = 256
+    initial_batch_size: int = 0
+    batch_ramp_steps: int = 0
+    skip_damaged_records: bool = False
 
     def validate(self) -> Self:
         """Returns self, or raises a ValueError that names the field."""
         for name in ("max_seq_length", "max_predictions_per_seq", "global_batch_size"):
-            _check(self, name, getattr(self, name) >= 1, "at least 1")
+            check(self, name, getattr(self, name) >= 1, "at least 1")
+        for name in ("initial_batch_size", "batch_ramp_steps"):
+            check(self, name, getattr(self, name) >= 0, "at least 0")
+        size = self.global_batch_size
+        check(
+            self, "initial_batch_size", self.initial_batch_size <= size, f"<= {size}"
+        )
         return self
 
 
@@ -213,15 +227,15 @@ class OptimizerConfig:
     def validate(self) -> Self:
         """Returns self, or raises a ValueError that names the field."""
         names = ("adamw", "lamb")
-        _check(self, "name", self.name in names, f"one of {names}")
+        check(self, "name", self.name in names, f"one of {names}")
         decays = ("linear", "cosine", "polynomial")
-        _check(self, "decay", self.decay in decays, f"one of {decays}")
+        check(self, "decay", self.decay in decays, f"one of {decays}")
         for name in ("learning_rate", "epsilon", "decay_power"):
-            _check(self, name, getattr(self, name) > 0, "positive")
+            check(self, name, getattr(self, name) > 0, "positive")
         for name in ("warmup_steps", "weight_decay_rate", "max_grad_norm"):
-            _check(self, name, getattr(self, name) >= 0, "at least 0")
+            check(self, name, getattr(self, name) >= 0, "at least 0")
         for name in ("beta_1", "beta_2"):
-            _check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
+            check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         return self
 
 
@@ -267,7 +281,8 @@ def _convert(kind: Any, value: Any, source: str) -> Any:
     return value
 
 
-def _check(config: Any, name: str, holds: bool, requirement: str) -> None:
+def check(config: Any, name: str, holds: bool, requirement: str) -> None:
+    """Raises a ValueError that names the field unless `holds`."""
     if not holds:
         raise ValueError(
             f"`{type(config).__name__}.{name}` must be {requirement}. "
@@ -275,7 +290,8 @@ def _check(config: Any, name: str, holds: bool, requirement: str) -> None:
         )
 
 
-def _read_json_object(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_json_object(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads a file that holds one JSON object; a ValueError says when it does not."""
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -56,13 +56,14 @@ def masked_lm_accuracy(
 
 
 def next_sentence_loss(
-    logits: tf.Tensor, labels: tf.Tensor
+    logits: tf.Tensor, labels: tf.Tensor, label_weights: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Sums the cross-entropy of the sentence pairs and counts them.
 
     Args:
         logits: `[batch, 2]`, any float dtype; computed in float32.
         labels: integers `[batch]` or `[batch, 1]`; 0 next, 1 random.
+        label_weights: float32, same shape; 1.0 real, 0.0 padding; None for all real.
 
     Returns:
         `(loss_sum, count)`, float32 scalars; nats and pairs.
@@ -73,24 +74,33 @@ def next_sentence_loss(
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=labels, logits=tf.cast(logits, tf.float32)
     )
-    return tf.reduce_sum(losses), tf.cast(tf.size(labels), tf.float32)
+    weights = _pair_weights(labels, label_weights)
+    return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
 
 
 def next_sentence_accuracy(
-    logits: tf.Tensor, labels: tf.Tensor
+    logits: tf.Tensor, labels: tf.Tensor, label_weights: tf.Tensor | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Counts the sentence pairs predicted right.
 
     Args:
         logits: `[batch, 2]`.
         labels: integers `[batch]` or `[batch, 1]`; 0 next, 1 random.
+        label_weights: float32, same shape; 1.0 real, 0.0 padding; None for all real.
 
     Returns:
         `(correct_sum, count)`, float32 scalars.
     """
     labels = tf.reshape(labels, [-1])
+    weights = _pair_weights(labels, label_weights)
     correct = _correct(logits, labels)
-    return tf.reduce_sum(correct), tf.cast(tf.size(labels), tf.float32)
+    return tf.reduce_sum(correct * weights), tf.reduce_sum(weights)
+
+
+def _pair_weights(labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+    if weights is None:
+        return tf.ones(tf.shape(labels))
+    return tf.cast(tf.reshape(weights, [-1]), tf.float32)
 
 
 def _correct(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
