@@ -1,0 +1,105 @@
+"""Data flows one way: data_prep -> records -> bert_tf -> checkpoint -> export."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("bert_tf", "data_prep", "export", "configs", "benchmarks")
+
+# What each package may import of the others, besides itself.
+ALLOWED = {
+    "bert_tf": set(),
+    "data_prep": {"bert_tf"},
+    "export": {"bert_tf"},
+    "configs": {"bert_tf"},
+    "benchmarks": {"bert_tf", "data_prep", "export", "configs"},
+}
+
+# Inside bert_tf a module imports modules of its own layer or of those above it.
+LAYERS = (
+    {"files", "config", "features", "records", "dataset_info", "jobs"},
+    {"tokenization", "ops", "schedules"},
+    {"losses", "metrics", "optimizers", "masking", "models", "checkpoint"},
+    {"input_pipeline", "conversion"},
+    {"training"},
+)
+
+TF_FREE = (
+    "bert_tf.checkpoint",
+    "bert_tf.config",
+    "bert_tf.dataset_info",
+    "bert_tf.features",
+    "bert_tf.files",
+    "bert_tf.jobs",
+    "bert_tf.records",
+    "data_prep.corpus",
+)
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that the file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_only_what_lies_before_them(package):
+    forbidden = set(PACKAGES) - {package} - ALLOWED[package] | {"tests", "tf_keras"}
+    for path in sources(package):
+        for module in imports(path):
+            assert module.split(".")[0] not in forbidden, f"{path} imports {module}"
+
+
+def layer(name: str) -> int | None:
+    return next((i for i, names in enumerate(LAYERS) if name in names), None)
+
+
+def test_modules_of_the_library_import_only_layers_above():
+    for path in sources("bert_tf"):
+        own = path.relative_to(ROOT / "bert_tf").parts[0].removesuffix(".py")
+        if own == "__init__":
+            continue
+        rank = layer(own)
+        if rank is None:  # A job: nothing may import it, it may import anything.
+            assert "def cli()" in path.read_text(), f"{path} is in no layer"
+            rank = len(LAYERS)
+        for module in imports(path):
+            parts = module.split(".")
+            if parts[0] == "bert_tf" and len(parts) > 1:
+                other = layer(parts[1])
+                assert other is not None, f"{path} imports {module}, which has no layer"
+                assert other <= rank, f"{path} imports {module}, a later layer"
+
+
+@pytest.mark.parametrize("module", TF_FREE)
+def test_modules_that_need_no_tensorflow_do_not_load_it(module):
+    code = (
+        f"import sys, {module}; "
+        "print({'tensorflow', 'keras', 'tensorflow_text'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert result.stdout == "set()\n", result.stderr
+
+
+def test_only_jobs_define_flags():
+    for package in PACKAGES:
+        for path in sources(package):
+            text = path.read_text()
+            if "flags.DEFINE_" in text or "config_flags.DEFINE_" in text:
+                assert "def main(" in text, f"{path} defines flags but is no job"
