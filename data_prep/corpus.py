@@ -1,0 +1,297 @@
+"""Corpora of several formats, read as a stream of documents.
+
+Formats:
+    sentences: one sentence a line, a blank line between documents; BERT's own.
+    prose: running text, a file a document, a blank line between paragraphs.
+    jsonl: a JSON object a line, its text in one field; a line is a document.
+    parquet: a row is a document, its text in one column.
+
+Text files may be compressed (.gz, .bz2, .xz, .zst). A document always ends with its
+file. Memory does not depend on the size of a file.
+"""
+
+import dataclasses
+import glob
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Self, TypeGuard
+
+from data_prep import sentences
+from data_prep.lines import COMPRESSIONS, InputReport, read_lines
+
+Document = list[str]
+"""The sentences of a document, in order, none blank."""
+
+FORMATS = ("auto", "sentences", "prose", "jsonl", "parquet")
+_SUFFIX_FORMATS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+
+MAX_DOCUMENT_SENTENCES = 50_000
+
+
+class InputFile(NamedTuple):
+    """A file of the corpus and its size in bytes, for progress."""
+
+    path: Path
+    num_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusOptions:
+    """How files become documents.
+
+    Attributes:
+        input_format: one of `FORMATS`; `auto` goes by the file's ending and takes
+            any other than .jsonl, .ndjson, .json and .parquet for `sentences`.
+        text_field: the field or column that holds the text.
+        language: ISO 639 code that guides the splitting of prose into sentences.
+        bad_input: `error` stops at what cannot be read as text; `skip` leaves the
+            line or record out and counts it.
+    """
+
+    input_format: str = "auto"
+    text_field: str = "text"
+    language: str = "en"
+    bad_input: str = "error"
+
+    def validate(self) -> Self:
+        """Returns self, or raises a ValueError that names the field."""
+        for name, allowed in (
+            ("input_format", FORMATS),
+            ("bad_input", ("error", "skip")),
+        ):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise ValueError(
+                    f"`{name}` must be one of {allowed}. Received: {value!r}"
+                )
+        return self
+
+
+def find_input_files(patterns: str) -> list[InputFile]:
+    """Lists the files of a corpus.
+
+    Args:
+        patterns: paths of files or folders, or globs (`**` crosses folders), comma
+            separated. Of a folder every file is taken, at any depth, unless its name
+            or a folder's on the way begins with `.` or `_`.
+
+    Returns:
+        Each file once; in the order of the patterns, and by name within one.
+
+    Raises:
+        ValueError: a pattern matches no file.
+    """
+    found: dict[Path, None] = {}
+    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
+        if Path(pattern).is_dir():
+            candidates = [
+                path
+                for path in Path(pattern).rglob("*")
+                if not any(
+                    part.startswith((".", "_"))
+                    for part in path.relative_to(pattern).parts
+                )
+            ]
+        elif Path(pattern).is_file():
+            candidates = [Path(pattern)]
+        else:
+            candidates = [Path(name) for name in glob.glob(pattern, recursive=True)]
+        matches = sorted(path for path in candidates if path.is_file())
+        if not matches:
+            raise ValueError(f"{pattern}: no such file, or no file matches.")
+        found.update(dict.fromkeys(matches))
+    if not found:
+        raise ValueError(f"No input files named. Received: {patterns!r}")
+    return [InputFile(path, path.stat().st_size) for path in found]
+
+
+def read_documents(
+    files: Iterable[InputFile],
+    options: CorpusOptions,
+    report: InputReport,
+) -> Iterator[Document]:
+    """Yields the documents of a corpus, file by file.
+
+    Args:
+        files: from `find_input_files`.
+        options: how to read them.
+        report: counts what was read and what was left out.
+
+    Raises:
+        ValueError: input that cannot be read, with file and place; or files that
+            hold no document at all.
+    """
+    options.validate()
+    before = report.num_documents
+    for file in files:
+        for document in _read_file(file, options, report):
+            if not document:
+                report.num_empty_documents += 1
+                continue
+            report.num_documents += 1
+            report.num_sentences += len(document)
+            yield document
+    if report.num_documents == before:
+        skipped = "; ".join(report.lines()[1:]) or "they are empty"
+        names = ", ".join(str(file.path) for file in files)
+        raise ValueError(f"No document in {names}: {skipped}.")
+
+
+def file_format(path: Path, options: CorpusOptions) -> str:
+    """Returns the format that a file is read as."""
+    if options.input_format != "auto":
+        return options.input_format
+    if path.suffix.lower() in COMPRESSIONS:
+        path = path.with_suffix("")
+    return _SUFFIX_FORMATS.get(path.suffix.lower(), "sentences")
+
+
+def _read_file(
+    file: InputFile, options: CorpusOptions, report: InputReport
+) -> Iterator[Document]:
+    kind = file_format(file.path, options)
+    if kind == "parquet":
+        texts = _parquet_texts(file, options, report)
+        return (list(sentences.split_text(text, options.language)) for text in texts)
+    lines = read_lines(file.path, report, options.bad_input)
+    if kind == "jsonl":
+        texts = _json_texts(lines, file.path, options, report)
+        return (list(sentences.split_text(text, options.language)) for text in texts)
+    if kind == "prose":
+        return _in_parts(sentences.split_lines(lines, options.language), report)
+    return _blank_line_documents(lines, report)
+
+
+def _blank_line_documents(
+    lines: Iterable[str], report: InputReport
+) -> Iterator[Document]:
+    document: Document = []
+    split = False
+    for line in lines:
+        line = line.strip()
+        if line:
+            if len(document) == MAX_DOCUMENT_SENTENCES:
+                report.num_split_documents += not split
+                split = True
+                yield document
+                document = []
+            document.append(line)
+        elif document:
+            yield document
+            document, split = [], False
+    if document:
+        yield document
+
+
+def _in_parts(parts: Iterable[str], report: InputReport) -> Iterator[Document]:
+    """A whole file as one document, in parts if it is very long."""
+    document: Document = []
+    split = False
+    for sentence in parts:
+        if len(document) == MAX_DOCUMENT_SENTENCES:
+            report.num_split_documents += not split
+            split = True
+            yield document
+            document = []
+        document.append(sentence)
+    yield document
+
+
+def _json_texts(
+    lines: Iterable[str], path: Path, options: CorpusOptions, report: InputReport
+) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if not line or line.isspace():
+            continue
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            report.reject(
+                f"{path}: line {number:,}",
+                "not JSON",
+                f" ({error}). Expected one JSON object a line.",
+                options.bad_input,
+            )
+            continue
+        text = record.get(options.text_field) if isinstance(record, dict) else None
+        if _is_text(text, f"{path}: line {number:,}", record, options, report):
+            yield text
+
+
+def _is_text(
+    text: object,
+    place: str,
+    record: object,
+    options: CorpusOptions,
+    report: InputReport,
+) -> TypeGuard[str]:
+    if not isinstance(text, str):
+        fields = sorted(record) if isinstance(record, dict) else type(record).__name__
+        report.reject(
+            place,
+            f"no text in field {options.text_field!r}",
+            f" (received: {fields}). text_field names the field.",
+            options.bad_input,
+        )
+        return False
+    # JSON can spell what UTF-8 cannot hold: half of a surrogate pair.
+    if "\0" in text or not text.isascii() and _has_surrogate(text):
+        report.reject(
+            place,
+            "a NUL or a lone surrogate in the text",
+            ". It is not Unicode text.",
+            options.bad_input,
+        )
+        return False
+    return True
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _parquet_texts(
+    file: InputFile, options: CorpusOptions, report: InputReport
+) -> Iterator[str]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ValueError(
+            f"{file.path}: reading Parquet needs `pip install bert-tf[parquet]`."
+        ) from error
+    report.num_files += 1
+    try:
+        with pyarrow.parquet.ParquetFile(file.path) as table:
+            names = table.schema_arrow.names
+            if options.text_field not in names:
+                raise ValueError(
+                    f"{file.path}: no column {options.text_field!r}. text_field names "
+                    f"the column. Received: {names}"
+                )
+            row, num_rows = 0, max(table.metadata.num_rows, 1)
+            columns = [options.text_field]
+            for batch in table.iter_batches(batch_size=256, columns=columns):
+                done = file.num_bytes * row // num_rows
+                for text in batch.column(0).to_pylist():
+                    row += 1
+                    place = f"{file.path}: row {row:,}"
+                    if _is_text(text, place, {options.text_field}, options, report):
+                        yield text
+                report.num_bytes += file.num_bytes * row // num_rows - done
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(
+            f"{file.path}: not a Parquet file, or damaged ({error})."
+        ) from error
