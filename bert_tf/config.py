@@ -182,9 +182,7 @@ class DataConfig:
         for name in ("initial_batch_size", "batch_ramp_steps"):
             check(self, name, getattr(self, name) >= 0, "at least 0")
         size = self.global_batch_size
-        check(
-            self, "initial_batch_size", self.initial_batch_size <= size, f"<= {size}"
-        )
+        check(self, "initial_batch_size", self.initial_batch_size <= size, f"<= {size}")
         return self
 
 

@@ -1,0 +1,50 @@
+r"""Pretrains a BERT on records of data_prep.create_pretraining_data.
+
+    python -m bert_tf.run_pretraining --config=configs/pretrain_mini.py \
+        --workdir=runs/mini --config.data.train_dir=data/train \
+        --config.data.eval_dir=data/eval
+
+Every field of the configuration can be set: --config.optimizer.learning_rate=3e-4.
+The same command goes on with a run that was interrupted; after SIGTERM, with its state
+saved, a run exits with code 75. On several machines, run the same command on each with
+--config.strategy=multi_worker, the same --cluster, and its own --task.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from bert_tf import jobs
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", help_string="A Python file whose get_config() returns the configuration."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run: checkpoints, metrics, report."
+)
+_CLUSTER = flags.DEFINE_list(
+    "cluster", [], "host:port of every worker; TF_CONFIG says the same."
+)
+_TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process is.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the job."""
+    config = _CONFIG.value.validate()
+    from bert_tf.training import pretraining  # TensorFlow loads here, not for --help
+
+    pretraining.train_and_evaluate(
+        config, Path(_WORKDIR.value), cluster=_CLUSTER.value, task=_TASK.value
+    )
+
+
+def cli() -> None:
+    """Starts the job from a command line."""
+    flags.mark_flags_as_required(["config", "workdir"])
+    jobs.run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,218 @@
+"""The configuration of a run: how to train, and on what.
+
+Kept free of TensorFlow, and under the rules that `bert_tf.config` states.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+from bert_tf.config import (
+    BertConfig,
+    DataConfig,
+    OptimizerConfig,
+    check,
+    from_dict,
+    read_json_object,
+)
+
+# What may differ between a run and its continuation: none of it changes which numbers
+# are computed, except for rounding.
+_OPERATIONAL_FIELDS = (
+    "strategy",
+    "steps_per_call",
+    "accumulation_steps",
+    "jit_compile",
+    "log_interval",
+    "checkpoint_interval",
+    "keep_checkpoints",
+    "profile_step",
+)
+
+
+@dataclasses.dataclass
+class RunConfig:
+    """What every kind of training shares: machine, numbers, intervals.
+
+    Attributes:
+        seed: of the initial weights, the order of examples and dropout.
+        precision: what layers compute in: `float32`, `bfloat16` or `float16` (with loss
+            scaling). Variables are float32 always.
+        strategy: `default` (one device), `mirrored` (the devices of this machine),
+            `multi_worker` (of several, see `--cluster`) or `tpu`.
+        accumulation_steps: micro-batches a step; each replica's share of the batch is
+            cut into so many, one after the other in memory.
+        steps_per_call: steps inside one call of TensorFlow; progress, SIGTERM and
+            checkpoints wait for its end.
+        jit_compile: whether XLA compiles the step: `on`, `off`, or `auto` for on with a
+            GPU or TPU and off with a CPU, where it is slower than oneDNN.
+        log_interval: steps between lines of `metrics.jsonl`.
+        eval_interval: steps between held-out evaluations; 0 for one at the end.
+        eval_batches: batches of an evaluation; 0 for the whole held-out set.
+        checkpoint_interval: steps between checkpoints.
+        keep_checkpoints: how many of the newest stay; the best one always does.
+        early_stopping_evaluations: stops after so many evaluations without a lower
+            loss; 0 for never.
+        init_from: a checkpoint whose weights the run starts from, in any format that
+            `bert_tf.convert_checkpoint` reads; empty for random weights.
+        profile_step: the step at which the profiler records one call; -1 for none.
+    """
+
+    seed: int = 12345
+    precision: str = "float32"
+    strategy: str = "default"
+    accumulation_steps: int = 1
+    steps_per_call: int = 10
+    jit_compile: str = "auto"
+    log_interval: int = 100
+    eval_interval: int = 0
+    eval_batches: int = 0
+    checkpoint_interval: int = 1000
+    keep_checkpoints: int = 3
+    early_stopping_evaluations: int = 0
+    init_from: str = ""
+    profile_step: int = -1
+
+    def validate(self) -> Self:
+        """Returns self, or raises a ValueError that names the field."""
+        for name, options in (
+            ("precision", ("float32", "bfloat16", "float16")),
+            ("strategy", ("default", "mirrored", "multi_worker", "tpu")),
+            ("jit_compile", ("auto", "on", "off")),
+        ):
+            check(self, name, getattr(self, name) in options, f"one of {options}")
+        for name in (
+            "accumulation_steps",
+            "steps_per_call",
+            "log_interval",
+            "checkpoint_interval",
+            "keep_checkpoints",
+        ):
+            check(self, name, getattr(self, name) >= 1, "at least 1")
+        for name in ("seed", "eval_interval", "eval_batches"):
+            check(self, name, getattr(self, name) >= 0, "at least 0")
+        stop = self.early_stopping_evaluations
+        check(
+            self,
+            "early_stopping_evaluations",
+            stop >= 0 and (stop == 0 or self.eval_interval > 0),
+            "0, or positive with an `eval_interval`",
+        )
+        return self
+
+
+@dataclasses.dataclass
+class PhaseConfig:
+    """A part of pretraining with data of its own.
+
+    Attributes:
+        data: its records and batch.
+        num_train_steps: its steps.
+        optimizer: its optimiser settings, whose schedule starts anew with the phase;
+            None to go on with the schedule of the phase before.
+    """
+
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    num_train_steps: int = 100_000
+    optimizer: OptimizerConfig | None = None
+
+    def validate(self) -> Self:
+        """Returns self, or raises a ValueError that names the field."""
+        check(self, "num_train_steps", self.num_train_steps >= 1, "at least 1")
+        self.data.validate()
+        if self.optimizer is not None:
+            self.optimizer.validate()
+        return self
+
+
+@dataclasses.dataclass
+class PretrainingConfig(RunConfig):
+    """One pretraining run, in one phase or two.
+
+    Attributes:
+        model: the shape of the model; a `vocab_size` of 0 means the data's.
+        data: the records of the first phase.
+        optimizer: the optimiser of the first phase.
+        num_train_steps: steps of the first phase.
+        phase_2: what follows it, usually longer sequences; None for nothing.
+    """
+
+    model: BertConfig = dataclasses.field(default_factory=BertConfig)
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    num_train_steps: int = 1_000_000
+    phase_2: PhaseConfig | None = None
+
+    @property
+    def phases(self) -> list[PhaseConfig]:
+        """The phases in order, the first one included."""
+        first = PhaseConfig(self.data, self.num_train_steps, self.optimizer)
+        return [first] if self.phase_2 is None else [first, self.phase_2]
+
+    def validate(self) -> Self:
+        """Returns self, or raises a ValueError that names the field."""
+        super().validate()
+        # The data say it later: `vocab_size` 0 stands for any until then.
+        vocab_size = self.model.vocab_size or 1
+        dataclasses.replace(self.model, vocab_size=vocab_size).validate()
+        for phase in self.phases:
+            phase.validate()
+            length = phase.data.max_seq_length
+            positions = self.model.max_position_embeddings
+            check(phase.data, "max_seq_length", length <= positions, f"<= {positions}")
+            for name in ("global_batch_size", "initial_batch_size"):
+                size = getattr(phase.data, name)
+                count = self.accumulation_steps if name[0] == "g" else 1
+                check(phase.data, name, size % count == 0, f"a multiple of {count}")
+        return self
+
+    @classmethod
+    def from_json_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads the `config.json` of a workdir.
+
+        Raises:
+            ValueError: not JSON, an unknown field, or a value of another type or range.
+        """
+        return from_dict(cls, read_json_object(path), source=str(path)).validate()
+
+
+def to_json(config: Any) -> str:
+    """Returns a configuration as indented JSON, in the order of its fields."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def check_same_run(config: RunConfig, path: Path) -> None:
+    """Refuses a workdir whose run would compute other numbers than `config`.
+
+    Args:
+        config: what the command asks for.
+        path: the `config.json` of the workdir.
+
+    Raises:
+        ValueError: names the first field that differs, with both values.
+    """
+    ours, theirs = (
+        _flatten(json.loads(to_json(config))),
+        _flatten(read_json_object(path)),
+    )
+    for name in sorted(set(ours) | set(theirs)):
+        if name.split(".")[0] in _OPERATIONAL_FIELDS:
+            continue
+        if ours.get(name) != theirs.get(name):
+            raise ValueError(
+                f"{path.parent}: holds another run: its `{name}` is "
+                f"{theirs.get(name)!r}. Received: {ours.get(name)!r}. Continue that "
+                "run with its own configuration, or choose another --workdir."
+            )
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,332 @@
+"""The training loop.
+
+`strategy.run` over several steps a call, and between the calls: a line of metrics, an
+evaluation, a checkpoint, or the end. All of it happens at steps that are functions of
+the configuration alone, so a run that was killed goes on as if nothing had been.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf import checkpoint, metrics, schedules
+from bert_tf.config import BertConfig, DataConfig, OptimizerConfig
+from bert_tf.example_stream import ExampleStream
+from bert_tf.input_pipeline import BatchReader, Prefetcher
+from bert_tf.training import state as training_state
+from bert_tf.training import step as training_step
+from bert_tf.training.clock import Clock
+from bert_tf.training.config import RunConfig
+from bert_tf.training.distribution import Topology, has_accelerator
+from bert_tf.training.evaluation import HeldOutSet
+from bert_tf.training.metrics_log import MetricsLog
+from bert_tf.training.preemption import PREEMPTED, Preemption
+from bert_tf.training.state import TrainingState
+from bert_tf.training.task import Task
+
+
+@dataclasses.dataclass
+class Run:
+    """Everything that lives as long as a run's process.
+
+    Attributes:
+        config: how to train.
+        model_config: the model's shape, for checkpoints.
+        workdir: where checkpoints and metrics go.
+        strategy: distributes the work.
+        topology: what this process has of it.
+        task: the losses.
+        model: the model.
+        optimizer: the optimiser of the current phase.
+        vocabulary_files: for checkpoints.
+        state: where the run stands.
+        log: the chief's metrics; None in other processes.
+        num_train_steps: steps of all phases.
+    """
+
+    config: RunConfig
+    model_config: BertConfig
+    workdir: Path
+    strategy: tf.distribute.Strategy
+    topology: Topology
+    task: Task
+    model: keras.Model
+    optimizer: Any
+    vocabulary_files: Mapping[str, bytes]
+    state: TrainingState
+    log: MetricsLog | None
+    num_train_steps: int
+
+    def save(self) -> None:
+        """Writes a checkpoint, in the chief."""
+        if self.topology.is_chief:
+            self.state.num_replicas = self.topology.num_replicas
+            training_state.save(
+                self.workdir,
+                self.state,
+                config=self.model_config,
+                model=self.model,
+                optimizer=self.optimizer,
+                vocabulary_files=self.vocabulary_files,
+                keep=self.config.keep_checkpoints,
+            )
+
+    def distribute(self, arrays: Any) -> Any:
+        """Turns arrays `[local replicas, ...]` into per-replica tensors."""
+        first = self.topology.local_replicas.start
+
+        def own(context: tf.distribute.experimental.ValueContext) -> Any:
+            index = context.replica_id_in_sync_group - first
+            return tf.nest.map_structure(lambda a: tf.constant(a[index]), arrays)
+
+        return self.strategy.experimental_distribute_values_from_function(own)
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of steps on one data set.
+
+    Attributes:
+        data: batch sizes.
+        optimizer: the optimiser's settings.
+        first_step: steps done before the phase.
+        last_step: steps done at its end.
+        schedule_start: the step from which its learning-rate schedule counts.
+        schedule_steps: the length of that schedule.
+        stream: the training examples.
+        reader: reads their micro-batches.
+        held_out: the held-out examples; None without any.
+    """
+
+    data: DataConfig
+    optimizer: OptimizerConfig
+    first_step: int
+    last_step: int
+    schedule_start: int
+    schedule_steps: int
+    stream: ExampleStream
+    reader: BatchReader
+    held_out: HeldOutSet | None
+
+    def micro_batches(self, steps: range) -> list[int]:
+        """Returns the number of micro-batches of each step."""
+        size = self.reader.micro_batch_size
+        counts = (step - self.first_step for step in steps)
+        return [schedules.micro_batches(self.data, step, size) for step in counts]
+
+    def learning_rates(self, steps: range) -> list[float]:
+        """Returns the learning rate of each step."""
+        counts = (step - self.schedule_start for step in steps)
+        return [
+            schedules.learning_rate(self.optimizer, step, self.schedule_steps)
+            for step in counts
+        ]
+
+
+class TrainingStopped(ValueError):
+    """Training cannot go on; the message says why and what to do."""
+
+
+def train_phase(run: Run, phase: Phase) -> bool:
+    """Trains from `run.state.step` to the end of a phase.
+
+    Returns:
+        Whether it got there; False if it stopped early.
+
+    Raises:
+        TrainingStopped: a loss was not finite.
+        SystemExit: SIGTERM came, and the state is saved; the code is `PREEMPTED`.
+    """
+    config, state = run.config, run.state
+    train = training_step.build_train_function(
+        run.strategy,
+        run.task,
+        run.model,
+        run.optimizer,
+        seed=config.seed,
+        max_grad_norm=phase.optimizer.max_grad_norm,
+        static_micro_batches=_static_micro_batches(phase),
+        jit_compile=config.jit_compile == "on"
+        or (config.jit_compile == "auto" and has_accelerator()),
+        loss_scaling=config.precision == "float16",
+    )
+    names = training_step.row_names(run.task)
+    calls = plan_calls(config, state.step, phase.last_step)
+    read = functools.partial(_read, phase, config)
+    damaged_before = state.damaged_records
+    clock = Clock()
+    with Prefetcher(read, calls) as inputs, Preemption() as preemption:
+        for steps, batches, micro_batches, learning_rates in inputs:
+            if steps.start <= config.profile_step < steps.stop:
+                tf.profiler.experimental.start(str(run.workdir / "profile"))
+            rows, applied, loss_scale = train(
+                run.distribute(batches),
+                run.distribute(_host_values(run, preemption, phase.stream)),
+                micro_batches,
+                learning_rates,
+                tf.constant(steps.start, tf.int64),
+                tf.constant(len(steps)),
+                tf.constant(state.loss_scale, tf.float32),
+            )
+            table = dict(zip(names, rows.numpy().T.astype(np.float64), strict=True))
+            if steps.start <= config.profile_step < steps.stop:
+                tf.profiler.experimental.stop()
+            state.step += int(applied)
+            state.loss_scale = tuple(loss_scale.numpy().tolist())
+            state.damaged_records = damaged_before + int(table["damaged_records"][-1])
+            _check_finite(run, steps, table)
+            _add_to_window(state, table)
+            examples = sum(phase.micro_batches(steps)) * phase.reader.micro_batch_size
+            tokens = float(table["tokens"].sum())
+            state.seconds += clock.lap(examples, tokens, inputs.seconds_waited)
+
+            if state.step % config.log_interval == 0 or state.step == phase.last_step:
+                _write_metrics(run, clock)
+            ended = state.step == run.num_train_steps
+            if phase.held_out and (ended or _due(config.eval_interval, state.step)):
+                evaluate(run, phase.held_out)
+                clock.resume()
+            stop_requested = table["stop_requested"][-1] > 0
+            early = (
+                0 < config.early_stopping_evaluations <= state.evaluations_since_best
+            )
+            if (
+                ended
+                or stop_requested
+                or early
+                or state.best_step == state.step
+                or _due(config.checkpoint_interval, state.step)
+            ):
+                run.save()
+                if state.best_step == state.step and run.topology.is_chief:
+                    checkpoint.mark_best(run.workdir, state.step)
+                clock.resume()
+            if stop_requested and not ended:
+                raise SystemExit(PREEMPTED)
+            if early:
+                return False
+    return True
+
+
+def plan_calls(config: RunConfig, step: int, last_step: int) -> Iterator[range]:
+    """Yields the steps of each call, none of which runs past what is due between."""
+    intervals = [config.log_interval, config.eval_interval, config.checkpoint_interval]
+    while step < last_step:
+        due = [(step // i + 1) * i for i in intervals if i]
+        stop = min(step + config.steps_per_call, last_step, *due)
+        yield range(step, stop)
+        step = stop
+
+
+def evaluate(run: Run, held_out: HeldOutSet) -> None:
+    """Scores the held-out examples, and remembers whether it is the best yet."""
+    values = held_out.evaluate()
+    state = run.state
+    if state.best_loss is None or values["loss"] < state.best_loss:
+        state.best_loss, state.best_step = values["loss"], state.step
+        state.evaluations_since_best = 0
+    else:
+        state.evaluations_since_best += 1
+    if run.log is not None:
+        run.log.write("eval", state.step, values)
+        run.log.say(f"step {state.step}, held out: {_describe(values)}")
+
+
+def _read(phase: Phase, config: RunConfig, steps: range) -> tuple[Any, ...]:
+    """Reads the input of a call, padded to the same shape for every call."""
+    counts = phase.micro_batches(steps)
+    size = phase.reader.micro_batch_size
+    begin = schedules.examples_before(phase.data, steps.start - phase.first_step, size)
+    batches = phase.reader.read(begin, sum(counts))
+    most = config.steps_per_call * (phase.data.global_batch_size // size)
+    missing = config.steps_per_call - len(steps)
+    return (
+        steps,
+        {name: _pad(values, most) for name, values in batches.items()},
+        tf.constant(counts + [0] * missing, tf.int32),
+        tf.constant(phase.learning_rates(steps) + [0.0] * missing, tf.float32),
+    )
+
+
+def _pad(values: np.ndarray, micro_batches: int) -> np.ndarray:
+    missing = micro_batches - values.shape[1]
+    return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2))
+
+
+def _static_micro_batches(phase: Phase) -> int | None:
+    counts = {phase.data.global_batch_size // phase.reader.micro_batch_size}
+    if phase.data.initial_batch_size:
+        counts.add(phase.data.initial_batch_size // phase.reader.micro_batch_size)
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _host_values(run: Run, preemption: Preemption, stream: ExampleStream) -> np.ndarray:
+    """Returns `HOST_VALUES` of this process, fed to its first replica."""
+    values = np.zeros([len(run.topology.local_replicas), 2], np.float32)
+    values[0] = [preemption.requested, stream.num_damaged]
+    return values
+
+
+def _check_finite(run: Run, steps: range, table: Mapping[str, np.ndarray]) -> None:
+    if run.state.step == steps.stop:
+        return
+    index = run.state.step - steps.start
+    run.save()
+    values = {name: float(table[name][index]) for name in table if "loss" in name}
+    raise TrainingStopped(
+        f"The loss or gradient of step {run.state.step + 1} is not finite ({values}, "
+        f"gradient_norm: {table['gradient_norm'][index]}). The state before it is "
+        f"saved as {checkpoint.checkpoint_path(run.workdir, run.state.step)}: start a "
+        "new run from it with --config.init_from and a lower learning rate."
+    )
+
+
+def _add_to_window(state: TrainingState, table: Mapping[str, np.ndarray]) -> None:
+    """Adds a call's rows to what the next line of metrics sums up."""
+    rows = len(table["tokens"])
+    for name, column in table.items():
+        last = name in ("learning_rate", "damaged_records", "stop_requested")
+        # Added one by one: the sum must not depend on how steps fell into calls.
+        for value in column.tolist():
+            state.window[name] = value if last else state.window.get(name, 0.0) + value
+    state.window_steps += rows
+
+
+def _write_metrics(run: Run, clock: Clock) -> None:
+    state = run.state
+    window, steps = state.window, state.window_steps
+    values = metrics.summarize(window, run.task.losses)
+    values["learning_rate"] = window["learning_rate"]
+    values["gradient_norm"] = window["gradient_norm"] / steps
+    if state.damaged_records:
+        values["damaged_records"] = state.damaged_records
+    rates = clock.rates()
+    state.window, state.window_steps = {}, 0
+    if run.log is None:
+        return
+    run.log.write("train", state.step, {**values, **rates})
+    text = f"{_describe(values)}, lr {values['learning_rate']:.1e}"
+    if rates:
+        text += (
+            f", {rates['examples_per_second']:.1f} sequences/s, "
+            f"{rates['tokens_per_second']:.0f} tokens/s"
+        )
+    run.log.show(state.step, text)
+
+
+def _describe(values: Mapping[str, float]) -> str:
+    parts = [f"loss {values['loss']:.3f}"]
+    for name, label in (("masked_lm", "MLM"), ("next_sentence", "NSP")):
+        if f"{name}_accuracy" in values:
+            parts.append(f"{label} accuracy {values[f'{name}_accuracy']:.3f}")
+    return ", ".join(parts)
+
+
+def _due(interval: int, step: int) -> bool:
+    return interval > 0 and step % interval == 0

@@ -1,0 +1,297 @@
+"""Pretraining from a configuration: checks, set-up, phases, report."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+from absl import logging
+
+from bert_tf import checkpoint, files, metrics
+from bert_tf.dataset_info import DatasetInfo
+from bert_tf.input_pipeline import BatchReader, open_examples
+from bert_tf.models import BertPretrainer, named_variables
+from bert_tf.optimizers import create_optimizer
+from bert_tf.training import distribution, state
+from bert_tf.training.baseline import masked_token_counts
+from bert_tf.training.config import (
+    PhaseConfig,
+    PretrainingConfig,
+    check_same_run,
+    to_json,
+)
+from bert_tf.training.evaluation import HeldOutSet
+from bert_tf.training.loop import Phase, Run, train_phase
+from bert_tf.training.metrics_log import MetricsLog, read_metrics
+from bert_tf.training.pretraining_task import PretrainingTask
+from bert_tf.training.state import TrainingState
+
+EVAL_FILE = "eval.json"
+
+_POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+# Enough for shares with three digits, and read in seconds.
+_BASELINE_EXAMPLES = 50_000
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseData:
+    """The described data folders of a phase."""
+
+    config: PhaseConfig
+    train: DatasetInfo
+    eval: DatasetInfo | None
+
+
+def train_and_evaluate(
+    config: PretrainingConfig,
+    workdir: Path,
+    *,
+    cluster: Sequence[str] = (),
+    task: int = 0,
+) -> None:
+    """Runs pretraining, or goes on with it, to its end.
+
+    Args:
+        config: validated.
+        workdir: where everything goes; holds this run already, or nothing.
+        cluster: `host:port` of each worker, or none for a single process.
+        task: which of them this process is.
+
+    Raises:
+        ValueError: data, workdir or cluster don't fit the configuration.
+        OSError: the workdir is not writable.
+        TrainingStopped: a loss was not finite.
+        SystemExit: SIGTERM came, and the state is saved.
+    """
+    # 1. What the data say, before anything is written.
+    data = [_check_data(phase, config) for phase in config.phases]
+    model_config = dataclasses.replace(
+        config.model, vocab_size=data[0].train.vocab_size
+    )
+    config = dataclasses.replace(config, model=model_config)
+
+    # 2. Devices first: a cluster must be set up before TensorFlow does anything.
+    if cluster:
+        distribution.set_cluster(cluster, task)
+    strategy = distribution.create_strategy(config.strategy)
+    topology = distribution.topology(strategy)
+
+    # 3. The workdir.
+    data_dir = Path(config.data.train_dir)
+    if topology.is_chief:
+        _prepare_workdir(workdir, config, data_dir)
+
+    # 4. Model, optimiser, state.
+    keras.config.set_dtype_policy(_POLICIES[config.precision])
+    with strategy.scope():
+        model = BertPretrainer(model_config, seed=config.seed)
+        optimizer = create_optimizer(config.optimizer, named_variables(model))
+    total = sum(phase.num_train_steps for phase in config.phases)
+    run = Run(
+        config=config,
+        model_config=model_config,
+        workdir=workdir,
+        strategy=strategy,
+        topology=topology,
+        task=PretrainingTask(
+            sentence_pairs=data[0].train.parameters.objective != "none"
+        ),
+        model=model,
+        optimizer=optimizer,
+        vocabulary_files=checkpoint.read_vocabulary_files(data_dir),
+        state=_initial_state(config, workdir, model, optimizer),
+        log=None,
+        num_train_steps=total,
+    )
+    _explain_resume(run)
+    if topology.is_chief:
+        run.log = MetricsLog(workdir, run.state.step, total)
+
+    # 5. The phases, from wherever the run stands.
+    first_step = 0
+    for number, phase_data in enumerate(data):
+        last_step = first_step + phase_data.config.num_train_steps
+        if run.state.step < last_step:
+            phase = _open_phase(run, config, data, number, first_step)
+            if not train_phase(run, phase):
+                break
+        first_step = last_step
+
+    # 6. What came of it.
+    if run.log is not None:
+        run.log.close()
+        _write_evaluation(run, data[-1])
+
+
+def _check_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
+    def load(field: str) -> DatasetInfo:
+        directory = getattr(phase.data, field)
+        info = DatasetInfo.load(directory)
+        info.check_matches(
+            directory,
+            max_seq_length=phase.data.max_seq_length,
+            max_predictions_per_seq=phase.data.max_predictions_per_seq,
+            vocab_size=config.model.vocab_size or None,
+            vocab_hash=first.vocab_hash if first else None,
+        )
+        return info
+
+    first: DatasetInfo | None = None
+    if not phase.data.train_dir:
+        raise ValueError(
+            "`data.train_dir` must name a folder written by "
+            "data_prep.create_pretraining_data. Set it with --config.data.train_dir=..."
+        )
+    if phase is not config.phases[0]:
+        first = DatasetInfo.load(config.data.train_dir)
+    first = train = load("train_dir")
+    return PhaseData(phase, train, load("eval_dir") if phase.data.eval_dir else None)
+
+
+def _prepare_workdir(workdir: Path, config: PretrainingConfig, data_dir: Path) -> None:
+    config_file = workdir / "config.json"
+    if config_file.exists():
+        check_same_run(config, config_file)
+    elif workdir.is_dir() and any(workdir.iterdir()):
+        raise ValueError(
+            f"{workdir}: holds files but no config.json, so it is not a workdir. "
+            "Choose an empty or new --workdir."
+        )
+    for name, content in checkpoint.read_vocabulary_files(data_dir).items():
+        files.write_text(workdir / name, content.decode("utf-8"))
+    files.write_text(config_file, to_json(config))
+
+
+def _initial_state(
+    config: PretrainingConfig, workdir: Path, model: keras.Model, optimizer: Any
+) -> TrainingState:
+    folder = checkpoint.newest_checkpoint(workdir)
+    if folder is not None:
+        return state.restore(folder, model=model, optimizer=optimizer)
+    if config.init_from:
+        weights = checkpoint.resolve_checkpoint(config.init_from)
+        checkpoint.assign_variables(model, weights.variables)
+    return TrainingState()
+
+
+def _explain_resume(run: Run) -> None:
+    if not run.state.step or not run.topology.is_chief:
+        return
+    logging.info("Going on from step %d of %s.", run.state.step, run.workdir)
+    before, now = run.state.num_replicas, run.topology.num_replicas
+    if before != now:
+        logging.warning(
+            "The run had %d replicas and goes on with %d. The examples of each step "
+            "stay the same; sums over replicas are rounded differently, and dropout "
+            "differs.",
+            before,
+            now,
+        )
+
+
+def _open_phase(
+    run: Run,
+    config: PretrainingConfig,
+    data: Sequence[PhaseData],
+    number: int,
+    first_step: int,
+) -> Phase:
+    """Opens the data of a phase and settles its schedule."""
+    phase = data[number].config
+    replicas = run.topology.num_replicas
+    micro_batches = config.accumulation_steps * replicas
+    batch_size, rest = divmod(phase.data.global_batch_size, micro_batches)
+    if rest or phase.data.initial_batch_size % (batch_size * replicas):
+        raise ValueError(
+            "`global_batch_size` must be a multiple of replicas times "
+            f"`accumulation_steps` ({replicas} * {config.accumulation_steps}), and "
+            "`initial_batch_size` one of the micro-batch that results. Received: "
+            f"{phase.data.global_batch_size} and {phase.data.initial_batch_size}"
+        )
+
+    def reader(stream: Any, info: DatasetInfo) -> BatchReader:
+        return BatchReader(
+            stream,
+            info.features,
+            num_replicas=replicas,
+            local_replicas=run.topology.local_replicas,
+            replica_batch_size=batch_size,
+        )
+
+    stream = open_examples(
+        phase.data.train_dir,
+        data[number].train,
+        seed=config.seed + number,
+        skip_damaged_records=phase.data.skip_damaged_records,
+    )
+    held_out = None
+    eval_info = data[number].eval
+    if eval_info is not None:
+        eval_stream = open_examples(phase.data.eval_dir, eval_info, seed=None)
+        held_out = HeldOutSet(
+            run.strategy,
+            run.task,
+            run.model,
+            eval_stream,
+            reader(eval_stream, eval_info),
+            max_batches=config.eval_batches,
+            distribute=run.distribute,
+        )
+    # A phase without an optimiser of its own goes on with the schedule before it.
+    start = number if phase.optimizer else 0
+    end = number + 1
+    while end < len(data) and data[end].config.optimizer is None:
+        end += 1
+    optimizer = phase.optimizer or config.optimizer
+    if number and phase.optimizer:
+        run.optimizer = _next_optimizer(run, phase.optimizer)
+    return Phase(
+        data=phase.data,
+        optimizer=optimizer,
+        first_step=first_step,
+        last_step=first_step + phase.num_train_steps,
+        schedule_start=first_step if start == number else 0,
+        schedule_steps=sum(d.config.num_train_steps for d in data[start:end]),
+        stream=stream,
+        reader=reader(stream, data[number].train),
+        held_out=held_out,
+    )
+
+
+def _next_optimizer(run: Run, config: Any) -> Any:
+    """Returns an optimiser of other settings that has the same slots."""
+    with run.strategy.scope():
+        optimizer = create_optimizer(config, named_variables(run.model))
+    for name, slot in optimizer.slots.items():
+        slot.assign(run.optimizer.slots[name].numpy())
+    return optimizer
+
+
+def _write_evaluation(run: Run, data: PhaseData) -> None:
+    """Writes `eval.json`: the last evaluation beside the unigram baseline's."""
+    lines = [line for line in read_metrics(run.workdir) if line["split"] == "eval"]
+    if not lines or data.eval is None:
+        return
+    counts = [
+        masked_token_counts(
+            directory, info, seed=run.config.seed, max_examples=_BASELINE_EXAMPLES
+        )
+        for directory, info in (
+            (data.config.data.train_dir, data.train),
+            (data.config.data.eval_dir, data.eval),
+        )
+    ]
+    values = {**lines[-1], **metrics.unigram_baseline(*counts)}
+    files.write_text(run.workdir / EVAL_FILE, json.dumps(values, indent=2) + "\n")
+    print(
+        f"Held-out masked-LM accuracy {values['masked_lm_accuracy']:.3f} (unigram "
+        f"baseline {values['unigram_accuracy']:.3f}), loss "
+        f"{values['masked_lm_loss']:.3f} ({values['unigram_loss']:.3f}), perplexity "
+        f"{values['masked_lm_perplexity']:.1f}; written to {run.workdir / EVAL_FILE}"
+    )

@@ -1,0 +1,67 @@
+"""Masked language modelling and sentence pairs, as the loop's task."""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from bert_tf import losses
+from bert_tf.models import BertPretrainer
+
+PAIR_WEIGHTS = "next_sentence_weights"
+"""An evaluation's padding: 0 for a row that only fills up a batch; no record's."""
+
+
+class PretrainingTask:
+    """The two losses of BERT.
+
+    Args:
+        sentence_pairs: whether the records' labels of pairs mean something.
+
+    Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1.
+    """
+
+    def __init__(self, *, sentence_pairs: bool = True) -> None:
+        pairs = ("next_sentence",) if sentence_pairs else ()
+        self.losses: tuple[str, ...] = ("masked_lm", *pairs)
+
+    def weights(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns the numbers of masked tokens and of pairs; see `Task`."""
+        labels, weights = batch["next_sentence_labels"], batch.get(PAIR_WEIGHTS)
+        pairs = tf.size(labels) if weights is None else tf.reduce_sum(weights)
+        counts = {
+            "masked_lm": tf.reduce_sum(batch["masked_lm_weights"]),
+            "next_sentence": tf.cast(pairs, tf.float32),
+        }
+        return {name: counts[name] for name in self.losses}
+
+    def sums(
+        self,
+        model: BertPretrainer,
+        batch: Mapping[str, tf.Tensor],
+        *,
+        training: bool,
+        dropout_seed: tf.Tensor | None,
+    ) -> dict[str, tf.Tensor]:
+        """Runs the model and sums losses and right answers; see `Task`."""
+        outputs = model(batch, dropout_seed=dropout_seed, training=training)
+        tokens = (
+            outputs["masked_lm_logits"],
+            batch["masked_lm_ids"],
+            batch["masked_lm_weights"],
+        )
+        pairs = (
+            outputs["next_sentence_logits"],
+            batch["next_sentence_labels"],
+            batch.get(PAIR_WEIGHTS),
+        )
+        sums = {
+            "masked_lm_loss": losses.masked_lm_loss(*tokens)[0],
+            "masked_lm_correct": losses.masked_lm_accuracy(*tokens)[0],
+            "next_sentence_loss": losses.next_sentence_loss(*pairs)[0],
+            "next_sentence_correct": losses.next_sentence_accuracy(*pairs)[0],
+        }
+        return {
+            name: value
+            for name, value in sums.items()
+            if name.rsplit("_", 1)[0] in self.losses
+        }

@@ -1,0 +1,98 @@
+"""What a run must remember to go on exactly where it stopped, and how it is stored."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from bert_tf import checkpoint
+from bert_tf.config import BertConfig, from_dict
+from bert_tf.models import named_variables
+
+
+@dataclasses.dataclass
+class TrainingState:
+    """Beside the variables and the optimiser's slots, all that a run remembers.
+
+    The position in the data follows from `step`.
+
+    Attributes:
+        step: steps done, over all phases.
+        window: sums over the steps since the last line of `metrics.jsonl`, by name.
+        window_steps: how many steps these are.
+        loss_scale: of float16, and the steps since it changed.
+        best_loss: lowest held-out loss so far; None before the first evaluation.
+        best_step: the step it was measured at.
+        evaluations_since_best: evaluations after that one.
+        damaged_records: damaged records passed over.
+        seconds: time spent training.
+        num_replicas: replicas of the process that wrote this.
+    """
+
+    step: int = 0
+    window: dict[str, Any] = dataclasses.field(default_factory=dict)
+    window_steps: int = 0
+    loss_scale: tuple[float, ...] = (65536.0, 0.0)
+    best_loss: float | None = None
+    best_step: int = 0
+    evaluations_since_best: int = 0
+    damaged_records: int = 0
+    seconds: float = 0.0
+    num_replicas: int = 1
+
+
+def save(
+    workdir: Path,
+    state: TrainingState,
+    *,
+    config: BertConfig,
+    model: keras.Model,
+    optimizer: Any,
+    vocabulary_files: Mapping[str, bytes],
+    keep: int,
+) -> None:
+    """Writes the checkpoint of this step, and deletes old ones."""
+    checkpoint.save_model_folder(
+        checkpoint.checkpoint_path(workdir, state.step),
+        config=config,
+        variables=_arrays(named_variables(model)),
+        vocabulary_files=vocabulary_files,
+        step=state.step,
+        metadata={"held_out_loss": state.best_loss, "best_step": state.best_step},
+        optimizer=_arrays(optimizer.slots),
+        training_state=dataclasses.asdict(state),
+        overwrite=True,
+    )
+    checkpoint.delete_old_checkpoints(workdir, keep)
+
+
+def restore(
+    folder: checkpoint.ModelFolder, *, model: keras.Model, optimizer: Any
+) -> TrainingState:
+    """Gives model and optimiser the values of a training checkpoint.
+
+    Raises:
+        ValueError: the folder holds a model but no training state, or another model's.
+    """
+    if folder.training_state is None or folder.optimizer is None:
+        raise ValueError(
+            f"{folder.path}: holds weights but no training state, so no run goes on "
+            "from it. Start one from it with --config.init_from."
+        )
+    checkpoint.assign_variables(model, folder.variables)
+    for name, slot in optimizer.slots.items():
+        slot.assign(folder.optimizer[name])
+    source = str(folder.path / checkpoint.TRAINING_STATE)
+    return from_dict(TrainingState, folder.training_state, source)
+
+
+def _arrays(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {
+        name: np.asarray(getattr(variable, "value", variable).numpy())
+        if isinstance(variable, keras.Variable)
+        else np.asarray(variable.numpy())
+        for name, variable in variables.items()
+    }

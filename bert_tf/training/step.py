@@ -1,0 +1,261 @@
+"""The training step and its evaluation, as TensorFlow functions over many steps.
+
+Every number is a sum over examples until the replicas' sums and the micro-batches'
+sums are added; then it is divided once. So a global batch gives the same loss and the
+same update however it is cut up.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.optimizers import clip_by_global_norm
+from bert_tf.training.task import Task
+
+# A float16 gradient that overflows halves the loss scale; this many steps without one
+# double it. Source: Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2.
+_LOSS_SCALE_WINDOW = 2000
+
+Batches = Mapping[str, tf.Tensor]
+
+
+def sum_names(task: Task) -> list[str]:
+    """Returns the names of the sums that the functions below report, in order."""
+    parts = ("weight", "loss", "correct")
+    return [f"{loss}_{part}" for loss in task.losses for part in parts] + ["tokens"]
+
+
+HOST_VALUES = ("stop_requested", "damaged_records")
+"""Numbers that each replica feeds in and gets back summed over all of them."""
+
+
+def row_names(task: Task) -> list[str]:
+    """Returns the names of the numbers that a training step reports, in order."""
+    return [*sum_names(task), "gradient_norm", "learning_rate", *HOST_VALUES]
+
+
+def build_train_function(
+    strategy: tf.distribute.Strategy,
+    task: Task,
+    model: Any,
+    optimizer: Any,
+    *,
+    seed: int,
+    max_grad_norm: float,
+    static_micro_batches: int | None,
+    jit_compile: bool,
+    loss_scaling: bool,
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """Builds the function that trains for several steps.
+
+    Args:
+        strategy: distributes it.
+        task: the losses.
+        model: built in the strategy's scope.
+        optimizer: an optimiser of `bert_tf.optimizers`, of the same scope.
+        seed: of dropout.
+        max_grad_norm: clips the summed gradient to it; 0 for no clipping.
+        static_micro_batches: micro-batches of every step, or None if it varies.
+        jit_compile: whether XLA compiles the forward and backward pass.
+        loss_scaling: whether float16 gradients are scaled, and steps whose gradients
+            overflow passed over.
+
+    Returns:
+        A function of `(batches, host_values, micro_batches, learning_rates, first_step,
+        num_steps, loss_scale)`: per replica name -> `[micro-batches, batch, ...]` of
+        all steps, and float32 `[2]`; int32 `[steps]`; float32 `[steps]`; int64;
+        int32, how many of the steps to do; float32 `[2]` (scale, steps since it
+        changed). It returns float32 `[num_steps, ...]` in the order of `row_names`; the
+        number of steps applied, fewer than asked for if a loss was not finite, which
+        leaves the variables as they were before it; and the new loss scale.
+    """
+    variables = model.trainable_variables
+    names = sum_names(task)
+
+    def gradients(
+        batch: Batches, weights: Batches, scale: tf.Tensor, dropout_seed: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        with tf.GradientTape() as tape:
+            sums = task.sums(model, batch, training=True, dropout_seed=dropout_seed)
+            means = [
+                tf.math.divide_no_nan(sums[f"{name}_loss"], weights[name])
+                for name in task.losses
+            ]
+            loss = tf.add_n(means) * scale
+        grads = tape.gradient(loss, variables, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(g) for g in grads], _pack_sums(
+            names, task, batch, sums
+        )
+
+    if jit_compile:
+        gradients = tf.function(gradients, jit_compile=True)
+
+    def replica_step(
+        batches: Batches,
+        begin: tf.Tensor,
+        count: tf.Tensor,
+        learning_rate: tf.Tensor,
+        step: tf.Tensor,
+        scale: tf.Tensor,
+        alive: tf.Tensor,
+        host_values: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        replica = tf.distribute.get_replica_context()
+        step_seed = _fold(
+            tf.constant([seed, 0]), tf.cast(step, tf.int32), _replica_id(replica)
+        )
+
+        def micro_batch(index: tf.Tensor | int) -> Batches:
+            return {name: values[begin + index] for name, values in batches.items()}
+
+        # The divisors first: they depend on inputs only, and with them the summed
+        # gradient needs no division, though each loss has a divisor of its own.
+        whole = {name: _rows(v, begin, count) for name, v in batches.items()}
+        weights = _all_reduce(replica, task.weights(whole))
+        if static_micro_batches == 1:
+            grads, sums = gradients(
+                micro_batch(0), weights, scale, _fold(step_seed, tf.constant(0))
+            )
+        else:
+            grads = [tf.zeros_like(v) for v in variables]
+            sums = tf.zeros([len(names)])
+            for index in tf.range(count):
+                more, more_sums = gradients(
+                    micro_batch(index), weights, scale, _fold(step_seed, index)
+                )
+                grads = [g + m for g, m in zip(grads, more, strict=True)]
+                sums += more_sums
+        grads, sums, host_values = _all_reduce(replica, (grads, sums, host_values))
+        if loss_scaling:
+            grads = [g / scale for g in grads]
+        grads, norm = clip_by_global_norm(grads, max_grad_norm)
+        finite = tf.math.is_finite(norm) & tf.reduce_all(tf.math.is_finite(sums))
+        applies = finite & alive
+        tf.cond(
+            applies,
+            lambda: _apply(optimizer, grads, learning_rate, step),
+            lambda: tf.constant(True),
+        )
+        row = tf.concat([sums, [norm, learning_rate], host_values], 0)
+        return row, applies
+
+    @tf.function
+    def train(
+        batches: Batches,
+        host_values: tf.Tensor,
+        micro_batches: tf.Tensor,
+        learning_rates: tf.Tensor,
+        first_step: tf.Tensor,
+        num_steps: tf.Tensor,
+        loss_scale: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        begins = tf.cumsum(micro_batches, exclusive=True)
+        shape = [len(row_names(task))]
+        rows = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
+        alive, applied = tf.constant(True), tf.constant(0)
+        for index in tf.range(num_steps):
+            row, applies = strategy.run(
+                replica_step,
+                args=(
+                    batches,
+                    begins[index],
+                    micro_batches[index],
+                    learning_rates[index],
+                    first_step + tf.cast(index, tf.int64),
+                    loss_scale[0],
+                    alive,
+                    host_values,
+                ),
+            )
+            rows = rows.write(index, _first(strategy, row))
+            ok = _first(strategy, applies)
+            if loss_scaling:
+                # An overflow is part of the method, unless no scale helps.
+                loss_scale = _next_loss_scale(loss_scale, ok)
+                alive = loss_scale[0] >= 1.0
+                applied += tf.cast(alive, tf.int32)
+            else:
+                alive = ok
+                applied += tf.cast(ok, tf.int32)
+        return rows.stack(), applied, loss_scale
+
+    return train
+
+
+def build_eval_function(
+    strategy: tf.distribute.Strategy, task: Task, model: Any
+) -> Callable[[Batches], tf.Tensor]:
+    """Builds the function that evaluates several batches without dropout.
+
+    Returns:
+        A function of name -> per replica `[batches, batch, ...]`, returning float32
+        `[sums]` in the order of `sum_names`, added over batches and replicas.
+    """
+    names = sum_names(task)
+
+    def replica_step(batches: Batches, index: tf.Tensor) -> tf.Tensor:
+        batch = {name: values[index] for name, values in batches.items()}
+        sums = task.sums(model, batch, training=False, dropout_seed=None)
+        replica = tf.distribute.get_replica_context()
+        return _all_reduce(replica, _pack_sums(names, task, batch, sums))
+
+    @tf.function
+    def evaluate(batches: Batches, count: tf.Tensor) -> tf.Tensor:
+        total = tf.zeros([len(names)])
+        for index in tf.range(count):
+            sums = strategy.run(replica_step, args=(batches, index))
+            total += _first(strategy, sums)
+        return total
+
+    return evaluate
+
+
+def _pack_sums(
+    names: Sequence[str], task: Task, batch: Batches, sums: Batches
+) -> tf.Tensor:
+    weights = {f"{name}_weight": w for name, w in task.weights(batch).items()}
+    tokens = tf.cast(tf.reduce_sum(batch["input_mask"]), tf.float32)
+    values = {**sums, **weights, "tokens": tokens}
+    return tf.stack([tf.cast(values[name], tf.float32) for name in names])
+
+
+def _rows(values: tf.Tensor, begin: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Merges the micro-batches of a step into one batch."""
+    step = values[begin : begin + count]
+    return tf.reshape(step, tf.concat([[-1], tf.shape(step)[2:]], 0))
+
+
+def _all_reduce(replica: tf.distribute.ReplicaContext, values: Any) -> Any:
+    if replica.num_replicas_in_sync == 1:
+        return values
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def _replica_id(replica: tf.distribute.ReplicaContext) -> tf.Tensor:
+    return tf.cast(replica.replica_id_in_sync_group, tf.int32)
+
+
+def _first(strategy: tf.distribute.Strategy, value: Any) -> tf.Tensor:
+    """Returns this process' first replica's value; all replicas have the same."""
+    return strategy.experimental_local_results(value)[0]
+
+
+def _fold(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+    for number in numbers:
+        seed = tf.random.experimental.stateless_fold_in(seed, number)
+    return seed
+
+
+def _apply(
+    optimizer: Any, grads: list[tf.Tensor], learning_rate: tf.Tensor, step: tf.Tensor
+) -> tf.Tensor:
+    optimizer.apply(grads, learning_rate, step)
+    return tf.constant(True)
+
+
+def _next_loss_scale(loss_scale: tf.Tensor, finite: tf.Tensor) -> tf.Tensor:
+    scale, steps = loss_scale[0], loss_scale[1] + 1
+    grown = steps >= _LOSS_SCALE_WINDOW
+    good = tf.stack([tf.where(grown, scale * 2, scale), tf.where(grown, 0.0, steps)])
+    return tf.where(finite, good, tf.stack([scale / 2, 0.0]))
