@@ -178,7 +178,7 @@ def train_phase(run: Run, phase: Phase) -> bool:
             if steps.start <= config.profile_step < steps.stop:
                 tf.profiler.experimental.stop()
             state.step += int(applied)
-            state.loss_scale = tuple(loss_scale.numpy().tolist())
+            state.loss_scale = loss_scale.numpy().tolist()
             state.damaged_records = damaged_before + int(table["damaged_records"][-1])
             _check_finite(run, steps, table)
             _add_to_window(state, table)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from bert_tf import checkpoint
-from bert_tf.config import BertConfig, from_dict
+from bert_tf.config import BertConfig
 from bert_tf.models import named_variables
 
 
@@ -33,9 +33,9 @@ class TrainingState:
     """
 
     step: int = 0
-    window: dict[str, Any] = dataclasses.field(default_factory=dict)
+    window: dict[str, float] = dataclasses.field(default_factory=dict)
     window_steps: int = 0
-    loss_scale: tuple[float, ...] = (65536.0, 0.0)
+    loss_scale: list[float] = dataclasses.field(default_factory=lambda: [65536.0, 0.0])
     best_loss: float | None = None
     best_step: int = 0
     evaluations_since_best: int = 0
@@ -85,14 +85,8 @@ def restore(
     checkpoint.assign_variables(model, folder.variables)
     for name, slot in optimizer.slots.items():
         slot.assign(folder.optimizer[name])
-    source = str(folder.path / checkpoint.TRAINING_STATE)
-    return from_dict(TrainingState, folder.training_state, source)
+    return TrainingState(**folder.training_state)
 
 
 def _arrays(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {
-        name: np.asarray(getattr(variable, "value", variable).numpy())
-        if isinstance(variable, keras.Variable)
-        else np.asarray(variable.numpy())
-        for name, variable in variables.items()
-    }
+    return {name: np.asarray(variable.numpy()) for name, variable in variables.items()}

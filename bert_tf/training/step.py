@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.ops.dropout import fold_in
 from bert_tf.optimizers import clip_by_global_norm
 from bert_tf.training.task import Task
 
@@ -82,7 +83,7 @@ def build_train_function(
                 tf.math.divide_no_nan(sums[f"{name}_loss"], weights[name])
                 for name in task.losses
             ]
-            loss = tf.add_n(means) * scale
+            loss = tf.add_n(means) * (scale if loss_scaling else 1.0)
         grads = tape.gradient(loss, variables, unconnected_gradients="zero")
         return [tf.convert_to_tensor(g) for g in grads], _pack_sums(
             names, task, batch, sums
@@ -102,9 +103,7 @@ def build_train_function(
         host_values: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         replica = tf.distribute.get_replica_context()
-        step_seed = _fold(
-            tf.constant([seed, 0]), tf.cast(step, tf.int32), _replica_id(replica)
-        )
+        step_seed = fold_in(fold_in(tf.constant([seed, 0]), step), _replica_id(replica))
 
         def micro_batch(index: tf.Tensor | int) -> Batches:
             return {name: values[begin + index] for name, values in batches.items()}
@@ -115,14 +114,14 @@ def build_train_function(
         weights = _all_reduce(replica, task.weights(whole))
         if static_micro_batches == 1:
             grads, sums = gradients(
-                micro_batch(0), weights, scale, _fold(step_seed, tf.constant(0))
+                micro_batch(0), weights, scale, fold_in(step_seed, 0)
             )
         else:
             grads = [tf.zeros_like(v) for v in variables]
             sums = tf.zeros([len(names)])
             for index in tf.range(count):
                 more, more_sums = gradients(
-                    micro_batch(index), weights, scale, _fold(step_seed, index)
+                    micro_batch(index), weights, scale, fold_in(step_seed, index)
                 )
                 grads = [g + m for g, m in zip(grads, more, strict=True)]
                 sums += more_sums
@@ -239,12 +238,6 @@ def _replica_id(replica: tf.distribute.ReplicaContext) -> tf.Tensor:
 def _first(strategy: tf.distribute.Strategy, value: Any) -> tf.Tensor:
     """Returns this process' first replica's value; all replicas have the same."""
     return strategy.experimental_local_results(value)[0]
-
-
-def _fold(seed: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
-    for number in numbers:
-        seed = tf.random.experimental.stateless_fold_in(seed, number)
-    return seed
 
 
 def _apply(
