@@ -1,0 +1,212 @@
+"""One model, run in three places: Keras, a SavedModel's own process, LiteRT.
+
+Each takes a batch of int32 arrays by name (`input_ids`, `input_mask`, `segment_ids`,
+`masked_lm_positions`) and returns float32 `masked_lm_logits` and
+`next_sentence_logits` with the batch in front.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Backend(Protocol):
+    """Somewhere a model runs."""
+
+    def predict(self, batch: Arrays) -> Arrays:
+        """Returns the logits of a batch."""
+        ...
+
+    def time_calls(self, example: Arrays, calls: int) -> list[float]:
+        """Returns the seconds of each of `calls` predictions of a batch of one."""
+        ...
+
+
+class KerasBackend:
+    """The model itself, as training evaluates it.
+
+    Args:
+        model: a built `BertPretrainer`.
+    """
+
+    def __init__(self, model: Any):
+        import tensorflow as tf
+
+        self._predict = tf.function(model, reduce_retracing=True)
+
+    def predict(self, batch: Arrays) -> Arrays:
+        """Returns the logits of a batch."""
+        outputs = self._predict(dict(batch))
+        return {name: np.asarray(value) for name, value in outputs.items()}
+
+    def time_calls(self, example: Arrays, calls: int) -> list[float]:
+        """Returns the seconds of each of `calls` predictions of a batch of one."""
+        return _seconds(lambda: self.predict(example), calls)
+
+
+class SavedModelBackend:
+    """A SavedModel in a process that imports only TensorFlow and TensorFlow Text.
+
+    Args:
+        directory: the SavedModel.
+        num_threads: threads an operation may use.
+
+    Raises:
+        ValueError: the folder holds no SavedModel.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], num_threads: int):
+        if not (Path(directory) / "saved_model.pb").is_file():
+            raise ValueError(
+                f"{os.fspath(directory)}: no SavedModel here (no saved_model.pb). "
+                "Write one with `python -m export.export_saved_model`."
+            )
+        self._directory = os.fspath(directory)
+        # `-P` keeps our package from the child's path, so that the artifact can only
+        # find TensorFlow; the script is given as a file for the same reason.
+        script = Path(__file__).with_name("saved_model_process.py")
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", script, self._directory, str(num_threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def predict(self, batch: Arrays) -> Arrays:
+        """Returns the logits of a batch, from the signature `ids`."""
+        return self.call("ids", batch)[0]
+
+    def time_calls(self, example: Arrays, calls: int) -> list[float]:
+        """Returns the seconds of each of `calls` predictions of a batch of one."""
+        return self.call("ids", example, calls)[1]
+
+    def call(
+        self, signature: str, inputs: Mapping[str, Any], calls: int = 1
+    ) -> tuple[dict[str, np.ndarray], list[float]]:
+        """Calls a signature of the SavedModel.
+
+        Args:
+            signature: its name.
+            inputs: what `tf.constant` takes, by name.
+            calls: how often it is called.
+
+        Returns:
+            The outputs, and the seconds of each call.
+
+        Raises:
+            ValueError: the process ended, so the SavedModel does not load or run.
+        """
+        assert self._process.stdin and self._process.stdout
+        try:
+            pickle.dump((signature, inputs, calls), self._process.stdin)
+            self._process.stdin.flush()
+            return pickle.load(self._process.stdout)
+        except (BrokenPipeError, EOFError):
+            raise ValueError(
+                f"{self._directory}: this SavedModel could not be loaded or run where "
+                "only tensorflow and tensorflow_text are imported; the reason stands "
+                f"above. Exit status: {self._process.wait()}"
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+class TFLiteBackend:
+    """A TFLite file in LiteRT's interpreter, which takes one example a call.
+
+    Args:
+        path: the file.
+        num_threads: threads the interpreter may use.
+
+    Raises:
+        ValueError: LiteRT is not installed, or this is no TFLite file of
+            `export.export_tflite`.
+        FileNotFoundError: no such file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], num_threads: int):
+        interpreter = _litert_interpreter()
+        content = Path(path).read_bytes()
+        try:
+            self._interpreter = interpreter(
+                model_content=content, num_threads=num_threads
+            )
+            self._run: Callable[..., Arrays] = self._interpreter.get_signature_runner(
+                "serving_default"
+            )
+            self._lengths = {
+                name: int(details["shape"][1])
+                for name, details in self._run.get_input_details().items()
+            }
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"{os.fspath(path)}: not a TFLite file of `python -m "
+                f"export.export_tflite` ({error})."
+            ) from error
+        self._path = os.fspath(path)
+
+    def predict(self, batch: Arrays) -> Arrays:
+        """Returns the logits of a batch, one example after the other.
+
+        Raises:
+            ValueError: the examples are of another length than the file's.
+        """
+        self._check(batch)
+        examples = range(len(batch["input_ids"]))
+        rows = [
+            self._run(**{name: value[i : i + 1] for name, value in batch.items()})
+            for i in examples
+        ]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+    def time_calls(self, example: Arrays, calls: int) -> list[float]:
+        """Returns the seconds of each of `calls` predictions of a batch of one."""
+        self._check(example)
+        return _seconds(lambda: self._run(**example), calls)
+
+    def _check(self, batch: Arrays) -> None:
+        for name, length in self._lengths.items():
+            if batch[name].shape[1] != length:
+                raise ValueError(
+                    f"{self._path}: its input `{name}` is {length} long, but the "
+                    f"records' is {batch[name].shape[1]}. Export it with the records' "
+                    "--max_seq_length and --max_predictions_per_seq."
+                )
+
+
+def _seconds(call: Callable[[], Any], calls: int) -> list[float]:
+    seconds = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def _litert_interpreter() -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        raise ValueError(
+            "Running a TFLite file needs LiteRT: pip install 'bert-tf[mobile]'"
+        ) from None
+    return Interpreter

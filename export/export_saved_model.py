@@ -1,0 +1,71 @@
+r"""Writes a checkpoint as a SavedModel that takes text.
+
+Example:
+    python -m export.export_saved_model \
+        --checkpoint=build/demo/workdir --output_dir=build/demo/saved_model/1
+
+The checkpoint is a training workdir (its newest checkpoint is taken), one of its
+checkpoints (`WORKDIR/checkpoints/best`), or a folder that `bert_tf.convert_checkpoint`
+wrote. TF Serving expects the output folder's name to be a version number.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from bert_tf import files, jobs
+from bert_tf.checkpoint import resolve_checkpoint
+from export import pretrained
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "The SavedModel's folder, new or empty."
+)
+_MAX_SEQ_LENGTH = flags.DEFINE_integer(
+    "max_seq_length",
+    None,
+    "Longer texts are cut. By default what the model was trained with.",
+)
+_TOP_K = flags.DEFINE_integer("top_k", 5, "Fillings for each [MASK].", lower_bound=1)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Loads the checkpoint and writes the SavedModel."""
+    output_dir = Path(str(_OUTPUT_DIR.value))
+    if output_dir.exists() and (output_dir.is_file() or any(output_dir.iterdir())):
+        raise ValueError(
+            f"{output_dir} is there already. Name a new --output_dir, for instance the "
+            "next version number, or delete it."
+        )
+    folder = resolve_checkpoint(str(_CHECKPOINT.value))
+    max_seq_length, _ = pretrained.sequence_lengths(folder, _MAX_SEQ_LENGTH.value)
+
+    # Entered before the work, so that a folder that cannot be written is told at once.
+    with files.atomic_path(output_dir) as temporary:
+        from export import saved_model  # loads TensorFlow
+
+        description = saved_model.save(
+            temporary,
+            folder=folder,
+            model=pretrained.load_model(folder),
+            max_seq_length=max_seq_length,
+            top_k=min(_TOP_K.value, folder.config.vocab_size),
+        )
+    print(
+        f"Wrote {output_dir}: step {folder.step} of {folder.path}, texts of up to "
+        f"{max_seq_length} tokens, signatures {', '.join(description['signatures'])}.\n"
+        f"Next: python -m export.verify_export --checkpoint={_CHECKPOINT.value} "
+        f"--saved_model_dir={output_dir} --records_dir=HELD_OUT_RECORDS "
+        "--output_file=verification.json"
+    )
+
+
+def cli() -> None:
+    """Runs the job with the command line's flags."""
+    flags.mark_flags_as_required(["checkpoint", "output_dir"])
+    jobs.run(main)
+
+
+if __name__ == "__main__":
+    cli()

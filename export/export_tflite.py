@@ -1,0 +1,78 @@
+r"""Writes a checkpoint as a TFLite file for phones: token ids in, logits out.
+
+Example:
+    python -m export.export_tflite \
+        --checkpoint=build/demo/workdir --output_file=build/demo/bert_int8.tflite \
+        --quantization=dynamic_int8
+
+The checkpoint is a training workdir (its newest checkpoint is taken), one of its
+checkpoints (`WORKDIR/checkpoints/best`), or a folder that `bert_tf.convert_checkpoint`
+wrote. The file takes one example of a fixed length a call.
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from bert_tf import files, jobs
+from bert_tf.checkpoint import resolve_checkpoint
+from export import pretrained
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
+_OUTPUT_FILE = flags.DEFINE_string("output_file", None, "The TFLite file to write.")
+_QUANTIZATION = flags.DEFINE_enum(
+    "quantization",
+    "none",
+    ["none", "dynamic_int8"],
+    "none: float32. dynamic_int8: int8 weights, a quarter of the size.",
+)
+_MAX_SEQ_LENGTH = flags.DEFINE_integer(
+    "max_seq_length",
+    None,
+    "Tokens of an example, padding included. By default what the model was trained "
+    "with.",
+)
+_MAX_PREDICTIONS = flags.DEFINE_integer(
+    "max_predictions_per_seq",
+    None,
+    "Positions predicted in an example. By default what the model was trained with.",
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Loads the checkpoint, converts it and writes the file."""
+    folder = resolve_checkpoint(str(_CHECKPOINT.value))
+    max_seq_length, max_predictions = pretrained.sequence_lengths(
+        folder, _MAX_SEQ_LENGTH.value, _MAX_PREDICTIONS.value
+    )
+    # Entered before the work, so that a folder that cannot be written is told at once.
+    with files.atomic_path(str(_OUTPUT_FILE.value)) as temporary:
+        from export import tflite, tflite_weights  # loads TensorFlow
+
+        content = tflite.convert(
+            pretrained.load_model(folder),
+            max_seq_length=max_seq_length,
+            max_predictions_per_seq=max_predictions,
+            quantization=_QUANTIZATION.value,
+        )
+        temporary.write_bytes(content)
+    products = tflite_weights.product_weights(content)
+    num_int8 = sum(weight.dtype == "INT8" for weight in products)
+    print(
+        f"Wrote {_OUTPUT_FILE.value}: {len(content) / 1e6:.1f} MB, step {folder.step} "
+        f"of {folder.path}, {max_seq_length} tokens and {max_predictions} predictions "
+        f"an example; {num_int8} of {len(products)} matrix products with int8 weights."
+        f"\nNext: python -m export.verify_export --checkpoint={_CHECKPOINT.value} "
+        f"--tflite_file={_OUTPUT_FILE.value} --records_dir=HELD_OUT_RECORDS "
+        "--output_file=verification.json"
+    )
+
+
+def cli() -> None:
+    """Runs the job with the command line's flags."""
+    flags.mark_flags_as_required(["checkpoint", "output_file"])
+    jobs.run(main)
+
+
+if __name__ == "__main__":
+    cli()

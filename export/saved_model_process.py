@@ -1,0 +1,49 @@
+"""Runs a SavedModel in a process that knows nothing but TensorFlow.
+
+Usage: `python -m export.saved_model_process SAVED_MODEL_DIR NUM_THREADS`. Requests come
+pickled on standard input, answers leave pickled on standard output; `backends` holds
+the other end. Whatever a SavedModel lacks shows here as it would on a server: the only
+imports are `tensorflow` and `tensorflow_text`.
+"""
+
+import os
+import pickle
+import sys
+import time
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
+
+
+def main(saved_model_dir: str, num_threads: int) -> None:
+    """Answers `(signature, inputs, calls)` with `(outputs, seconds of each call)`."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # What TensorFlow or anything else prints must not mix with the answers.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    tf.config.threading.set_intra_op_parallelism_threads(num_threads)
+    signatures = tf.saved_model.load(saved_model_dir).signatures
+    while True:
+        try:
+            name, inputs, calls = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        outputs, seconds = _call(signatures[name], inputs, calls)
+        pickle.dump((outputs, seconds), answers)
+        answers.flush()
+
+
+def _call(
+    signature: Any, inputs: dict[str, Any], calls: int
+) -> tuple[dict[str, Any], list[float]]:
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    seconds = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        outputs = {name: value.numpy() for name, value in signature(**tensors).items()}
+        seconds.append(time.perf_counter() - start)
+    return outputs, seconds
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
