@@ -1,0 +1,107 @@
+"""The variables of a BERT, as google-research/bert names and shapes them.
+
+Every converter meets here. Dense kernels are `[in, out]`, biases `[out]`; V, H, F, S
+are `vocab_size`, `hidden_size`, `intermediate_size`, `max_position_embeddings`.
+
+Source: google-research/bert, `modeling.py`, `run_pretraining.py`, `run_classifier.py`
+and `run_squad.py`.
+"""
+
+from bert_tf.config import BertConfig
+
+Shapes = dict[str, tuple[int, ...]]
+
+WORD_EMBEDDINGS = "bert/embeddings/word_embeddings"
+POSITION_EMBEDDINGS = "bert/embeddings/position_embeddings"
+MASKED_LM_BIAS = "cls/predictions/output_bias"
+
+TASK_HEADS = {
+    "sequence_classification": ("output_weights", "output_bias"),
+    "token_classification": ("output_weights", "output_bias"),
+    "multiple_choice": ("output_weights", "output_bias"),
+    "question_answering": ("cls/squad/output_weights", "cls/squad/output_bias"),
+}
+"""Weights `[labels, H]` and bias `[labels]` of each fine-tuned head."""
+
+
+def embeddings(config: BertConfig) -> Shapes:
+    """Returns the names and shapes of the embedding layer."""
+    hidden = config.hidden_size
+    return {
+        WORD_EMBEDDINGS: (config.vocab_size, hidden),
+        "bert/embeddings/token_type_embeddings": (config.type_vocab_size, hidden),
+        POSITION_EMBEDDINGS: (config.max_position_embeddings, hidden),
+        **_layer_norm("bert/embeddings/LayerNorm", hidden),
+    }
+
+
+def layer(config: BertConfig, index: int) -> Shapes:
+    """Returns the names and shapes of one transformer block."""
+    hidden, inner = config.hidden_size, config.intermediate_size
+    root = f"bert/encoder/layer_{index}"
+    attention = f"{root}/attention"
+    return {
+        **_dense(f"{attention}/self/query", hidden, hidden),
+        **_dense(f"{attention}/self/key", hidden, hidden),
+        **_dense(f"{attention}/self/value", hidden, hidden),
+        **_dense(f"{attention}/output/dense", hidden, hidden),
+        **_layer_norm(f"{attention}/output/LayerNorm", hidden),
+        **_dense(f"{root}/intermediate/dense", hidden, inner),
+        **_dense(f"{root}/output/dense", inner, hidden),
+        **_layer_norm(f"{root}/output/LayerNorm", hidden),
+    }
+
+
+def encoder(config: BertConfig) -> Shapes:
+    """Returns the names and shapes of embeddings and blocks, without the pooler."""
+    shapes = embeddings(config)
+    for index in range(config.num_hidden_layers):
+        shapes |= layer(config, index)
+    return shapes
+
+
+def pooler(config: BertConfig) -> Shapes:
+    """Returns the names and shapes of the layer over [CLS]."""
+    return _dense("bert/pooler/dense", config.hidden_size, config.hidden_size)
+
+
+def masked_lm_head(config: BertConfig) -> Shapes:
+    """Returns the names and shapes of the masked-LM head, tied weights excluded."""
+    hidden = config.hidden_size
+    return {
+        **_dense("cls/predictions/transform/dense", hidden, hidden),
+        **_layer_norm("cls/predictions/transform/LayerNorm", hidden),
+        MASKED_LM_BIAS: (config.vocab_size,),
+    }
+
+
+def next_sentence_head(config: BertConfig) -> Shapes:
+    """Returns the names and shapes of the next-sentence head."""
+    return {
+        "cls/seq_relationship/output_weights": (2, config.hidden_size),
+        "cls/seq_relationship/output_bias": (2,),
+    }
+
+
+def pretrainer(config: BertConfig) -> Shapes:
+    """Returns the names and shapes of everything that pretraining trains."""
+    return {
+        **encoder(config),
+        **pooler(config),
+        **masked_lm_head(config),
+        **next_sentence_head(config),
+    }
+
+
+def task_head(task: str, num_labels: int, config: BertConfig) -> Shapes:
+    """Returns the names and shapes of a fine-tuned head of `TASK_HEADS`."""
+    weights, bias = TASK_HEADS[task]
+    return {weights: (num_labels, config.hidden_size), bias: (num_labels,)}
+
+
+def _dense(name: str, inputs: int, outputs: int) -> Shapes:
+    return {f"{name}/kernel": (inputs, outputs), f"{name}/bias": (outputs,)}
+
+
+def _layer_norm(name: str, size: int) -> Shapes:
+    return {f"{name}/gamma": (size,), f"{name}/beta": (size,)}

@@ -1,0 +1,78 @@
+"""Converts BERT weights between formats, and resizes them on the way.
+
+Reads a model folder or workdir of ours, a Hugging Face folder (safetensors), a
+google-research/bert TF1 checkpoint or a SavedModel with its names, a Model Garden TF2
+checkpoint, a KerasHub preset; which of them it is shows from the files.
+
+    python -m bert_tf.convert_checkpoint --from=all-MiniLM-L6-v2 --to=/tmp/minilm
+    python -m bert_tf.convert_checkpoint --from=/tmp/workdir --to=/tmp/hub \
+        --to_format=hugging_face
+    python -m bert_tf.convert_checkpoint --from=uncased_L-12_H-768_A-12 \
+        --to=/tmp/medical --vocab_file=medical/vocab.txt --num_hidden_layers=6
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from bert_tf import conversion, jobs
+from bert_tf.conversion import report, resizing, vocabularies
+from bert_tf.tokenization import load_vocabulary
+
+_FROM = flags.DEFINE_string("from", None, "What to convert.")
+_TO = flags.DEFINE_string("to", None, "The folder to create.")
+_TO_FORMAT = flags.DEFINE_enum(
+    "to_format", "native", list(conversion.WRITERS), "The format written."
+)
+_STRICT = flags.DEFINE_bool(
+    "strict", False, "Refuse if a weight is left over or had to be newly initialised."
+)
+_VOCAB_FILE = flags.DEFINE_string(
+    "vocab_file",
+    None,
+    "The result's vocabulary. A source with another one is adapted: shared entries "
+    "keep their rows, new ones start at the mean of their pieces. A "
+    "tokenizer_config.json beside it says whether text is lower-cased.",
+)
+_POSITIONS = flags.DEFINE_integer(
+    "max_position_embeddings", None, "Make room for sequences of this length."
+)
+_LAYERS = flags.DEFINE_integer(
+    "num_hidden_layers", None, "Keep this many layers, evenly spread."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the job."""
+    source, target = _FROM.value, _TO.value
+    assert source and target  # `cli` requires both.
+    weights = conversion.load_any(source)
+    if _VOCAB_FILE.value:
+        vocabulary = load_vocabulary(_VOCAB_FILE.value)
+        folder = Path(_VOCAB_FILE.value).parent
+        settings = vocabularies.read_settings(folder, vocabulary)
+        weights = resizing.with_vocabulary(weights, vocabulary, settings)
+    if _POSITIONS.value:
+        weights = resizing.with_positions(weights, _POSITIONS.value)
+    if _LAYERS.value:
+        weights = resizing.with_layers(weights, _LAYERS.value)
+
+    new = conversion.save(weights, target, _TO_FORMAT.value, strict=_STRICT.value)
+    print(report.table(weights, new))
+    print("\n".join(["", *weights.notes]))
+    print(
+        f"{len(weights.variables)} variables mapped, {len(new)} newly initialised, "
+        f"{len(weights.left_over)} left over.\n"
+        f"{source} ({weights.format}) -> {target} ({_TO_FORMAT.value})"
+    )
+
+
+def cli() -> None:
+    """Starts the job from the command line."""
+    flags.mark_flags_as_required(["from", "to"])
+    jobs.run(main)
+
+
+if __name__ == "__main__":
+    cli()
