@@ -228,6 +228,8 @@ def _rows(values: tf.Tensor, begin: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 def _all_reduce(replica: tf.distribute.ReplicaContext, values: Any) -> Any:
     if replica.num_replicas_in_sync == 1:
         return values
+    # A captured tensor has no device, by which the reduction finds its replicas.
+    values = tf.nest.map_structure(tf.identity, values)
     return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 

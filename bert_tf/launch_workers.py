@@ -1,0 +1,103 @@
+r"""Runs a job as several worker processes of one cluster on this machine.
+
+    python -m bert_tf.launch_workers --num_workers=2 -m bert_tf.run_pretraining \
+        --config=configs/demo.py --config.strategy=multi_worker --workdir=runs/demo ...
+
+For tests and for trying things out: on one machine, threads or the devices of
+--config.strategy=mirrored are faster than processes. When one worker fails, the others
+get a minute to notice before they are stopped; the exit code is the first failure's.
+SIGTERM is passed on.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+
+_GRACE_SECONDS = 60.0
+
+
+def launch(
+    command: Sequence[str], num_workers: int, grace_seconds: float = _GRACE_SECONDS
+) -> int:
+    """Runs `command` once a worker and waits for all of them.
+
+    Args:
+        command: the command of every worker; `TF_CONFIG` tells them apart.
+        num_workers: how many.
+        grace_seconds: how long the others may go on after one has failed.
+
+    Returns:
+        0, or the exit code of the worker that failed first; minus the signal's number
+        if one killed it.
+    """
+    addresses = [f"localhost:{port}" for port in free_ports(num_workers)]
+    workers = []
+    for index in range(num_workers):
+        config = {
+            "cluster": {"worker": addresses},
+            "task": {"type": "worker", "index": index},
+        }
+        environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
+        workers.append(subprocess.Popen(command, env=environment))
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        for worker in workers:
+            worker.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, forward)
+    try:
+        return _wait(workers, grace_seconds)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns ports that nothing listens on at the moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("localhost", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _wait(workers: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> int:
+    first_failure, deadline = 0, float("inf")
+    while True:
+        codes = [worker.poll() for worker in workers]
+        if not first_failure and (failed := [code for code in codes if code]):
+            first_failure = failed[0]
+            deadline = time.monotonic() + grace_seconds
+        if None not in codes or time.monotonic() > deadline:
+            return first_failure
+        time.sleep(0.1)
+
+
+def cli() -> None:
+    """Starts the launcher from a command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--num_workers", type=int, default=2, help="processes to start")
+    parser.add_argument("-m", dest="job", nargs=argparse.REMAINDER, required=True)
+    arguments = parser.parse_args()
+    if not arguments.job or arguments.num_workers < 1:
+        parser.error("-m must name a job, and --num_workers must be at least 1")
+    command = [sys.executable, "-m", *arguments.job]
+    sys.exit(launch(command, arguments.num_workers))
+
+
+if __name__ == "__main__":
+    cli()
