@@ -104,7 +104,7 @@ class DatasetInfo:
         vocab_size: entries of the vocabulary.
         vocab_hash: SHA-256 of `vocab.txt`, of which the folder holds a copy.
         shards: the record files, in order.
-        inputs: what the corpus was read from: name and size of each file.
+        corpus: what the corpus was read from and how.
         statistics: counts and shares over all records.
         format_version: of this file and of the folder's layout.
     """
@@ -113,7 +113,7 @@ class DatasetInfo:
     vocab_size: int
     vocab_hash: str
     shards: list[Shard]
-    inputs: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    corpus: dict[str, Any] = dataclasses.field(default_factory=dict)
     statistics: dict[str, Any] = dataclasses.field(default_factory=dict)
     format_version: int = _FORMAT_VERSION
 

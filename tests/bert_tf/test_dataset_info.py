@@ -19,7 +19,7 @@ def info(tmp_path):
         vocab_size=100,
         vocab_hash="abc",
         shards=shards,
-        inputs=[{"name": "text.txt", "num_bytes": 5}],
+        corpus={"inputs": [["text.txt", 5]]},
         statistics={"fill_rate": 0.5},
     )
     info.save(tmp_path)

@@ -1,0 +1,210 @@
+"""Turns a corpus of text into a `TokenizedCorpus`.
+
+One process reads; its threads tokenise, outside of Python's lock. TensorFlow, which
+this needs and nothing after it does, costs seconds and hundreds of megabytes once.
+"""
+
+import dataclasses
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from bert_tf.tokenization import BertTokenizer, TokenizerConfig, load_vocabulary
+from data_prep.corpus import CorpusOptions, InputFile, InputReport, read_documents
+from data_prep.documents import Documents, ShardAssignment
+from data_prep.tokenized_corpus import END, Position, TokenizedCorpus
+
+# Text held in memory before it goes to disk as a block; what a kill can cost.
+_BLOCK_CHARACTERS = 1 << 25
+# Text a call of the tokenizer.
+_CALL_CHARACTERS = 1 << 18
+
+_Ragged = tuple[np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class CorpusSource:
+    """What a tokenised corpus is made of.
+
+    Attributes:
+        files: of text.
+        options: how to read them.
+        vocab_file: the vocabulary.
+        tokenizer: what happens to text before it is split.
+        assignment: of documents to shards.
+    """
+
+    files: Sequence[InputFile]
+    options: CorpusOptions
+    vocab_file: Path
+    tokenizer: TokenizerConfig
+    assignment: ShardAssignment
+
+    def parameters(self, vocab_hash: str) -> dict[str, Any]:
+        """Returns what determines the corpus, as JSON takes it."""
+        return {
+            "inputs": [[file.path.name, file.num_bytes] for file in self.files],
+            **dataclasses.asdict(self.options),
+            "vocab_hash": vocab_hash,
+            "do_lower_case": self.tokenizer.do_lower_case,
+            "strip_accents": self.tokenizer.strip_accents,
+            **dataclasses.asdict(self.assignment),
+        }
+
+
+def tokenize_corpus(
+    source: CorpusSource,
+    directory: Path,
+    num_threads: int,
+    block_characters: int = _BLOCK_CHARACTERS,
+) -> None:
+    """Tokenises a corpus into a folder, going on where an earlier run stopped.
+
+    Args:
+        source: the corpus.
+        directory: of a `TokenizedCorpus` that was opened with the source's parameters.
+        num_threads: threads that tokenise.
+        block_characters: text a block.
+
+    Raises:
+        ValueError: bad input; the message names the file and the place.
+        OSError: the folder cannot be written.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    vocabulary = load_vocabulary(source.vocab_file)
+    tokenizer = BertTokenizer(vocabulary, source.tokenizer)
+    dtype = np.min_scalar_type(len(vocabulary) - 1)
+
+    def tokenize(sentences: list[str]) -> _Ragged:
+        ragged = tokenizer.tokenize(sentences)
+        return ragged.flat_values.numpy().astype(dtype), ragged.row_lengths().numpy()
+
+    corpus = TokenizedCorpus(directory)
+    num_blocks, start = corpus.progress()
+    report = InputReport()
+    bar = tqdm(
+        desc="tokenize",
+        total=sum(file.num_bytes for file in source.files),
+        initial=sum(file.num_bytes for file in source.files[: start.file_index]),
+        unit="B",
+        unit_scale=True,
+        file=sys.stderr,
+    )
+    with bar, ThreadPoolExecutor(num_threads) as threads:
+        num_bytes = 0
+
+        def submit(sentences: list[str]) -> Future[_Ragged]:
+            nonlocal num_bytes
+            bar.update(report.num_bytes - num_bytes)
+            num_bytes = report.num_bytes
+            return threads.submit(tokenize, sentences)
+
+        # The last block leads to no position; a run that was stopped right after it
+        # has nothing left to read.
+        if start != END:
+            for block in _read_blocks(source, start, report, submit, block_characters):
+                documents, shards = block.gather()
+                corpus.write_block(
+                    num_blocks,
+                    documents,
+                    shards,
+                    source.assignment.total,
+                    following=block.following,
+                    counts=block.counts,
+                    examples=block.examples,
+                )
+                num_blocks += 1
+        bar.update(report.num_bytes - num_bytes)
+    corpus.finish(num_blocks)
+
+
+@dataclasses.dataclass
+class _Block:
+    """Documents that were read, on their way through the tokenizer."""
+
+    following: Position
+    pieces: list[Future[_Ragged]] = dataclasses.field(default_factory=list)
+    document_lengths: list[int] = dataclasses.field(default_factory=list)
+    shards: list[int] = dataclasses.field(default_factory=list)
+    counts: Counter[str] = dataclasses.field(default_factory=Counter)
+    examples: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def gather(self) -> tuple[Documents, np.ndarray]:
+        """Waits for the tokens; leaves out sentences and documents without any."""
+        results = [piece.result() for piece in self.pieces]
+        tokens = np.concatenate([tokens for tokens, _ in results] or [np.empty(0, int)])
+        lengths = np.concatenate([sizes for _, sizes in results] or [np.empty(0, int)])
+        num_documents = len(self.document_lengths)
+        document = np.repeat(np.arange(num_documents), self.document_lengths)
+        kept = lengths > 0
+        document_lengths = np.bincount(document[kept], minlength=num_documents)
+        whole = document_lengths > 0
+        self.counts["num_tokens"] = len(tokens)
+        self.counts["num_sentences_without_tokens"] = int((~kept).sum())
+        self.counts["num_documents_without_tokens"] = int((~whole).sum())
+        documents = Documents.from_lengths(
+            tokens, lengths[kept], document_lengths[whole]
+        )
+        return documents, np.array(self.shards, np.int64)[whole]
+
+
+def _read_blocks(
+    source: CorpusSource,
+    start: Position,
+    report: InputReport,
+    submit: Callable[[list[str]], Future[_Ragged]],
+    block_characters: int,
+) -> Iterator[_Block]:
+    documents = read_documents(source.files[start.file_index :], source.options, report)
+    for _ in range(start.document_index):
+        next(documents)  # They are in an earlier block.
+    counted = _counts(report)
+    block, position = _Block(start), start
+    sentences: list[str] = []
+    characters = call_characters = 0
+    for document in documents:
+        file_index = start.file_index + report.num_files - 1
+        if file_index != position.file_index:
+            position = Position(file_index)
+        block.shards.append(source.assignment.shard(*dataclasses.astuple(position)))
+        block.document_lengths.append(len(document))
+        position = Position(file_index, position.document_index + 1)
+        for sentence in document:
+            sentences.append(sentence)
+            call_characters += len(sentence)
+            if call_characters >= _CALL_CHARACTERS:
+                block.pieces.append(submit(sentences))
+                characters += call_characters
+                sentences, call_characters = [], 0
+        if characters >= block_characters:
+            if sentences:
+                block.pieces.append(submit(sentences))
+            block.following, block.counts = position, _counts(report) - counted
+            block.examples = dict(report.examples)
+            yield block
+            counted = _counts(report)
+            block, sentences, characters, call_characters = _Block(position), [], 0, 0
+    if sentences:
+        block.pieces.append(submit(sentences))
+    block.following, block.counts = END, _counts(report) - counted
+    block.examples = dict(report.examples)
+    yield block
+
+
+def _counts(report: InputReport) -> Counter[str]:
+    counts = Counter(
+        {
+            field.name: getattr(report, field.name)
+            for field in dataclasses.fields(report)
+            if field.name.startswith("num_")
+        }
+    )
+    counts.update({f"skipped: {why}": num for why, num in report.skipped.items()})
+    return counts

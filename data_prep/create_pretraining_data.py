@@ -1,0 +1,225 @@
+"""Turns text into records to pretrain BERT on.
+
+Reads text, tokenises it, cuts it into pairs of segments, masks tokens and writes
+TFRecord files with a description beside them. Memory does not grow with the text.
+Run the same command again after an interruption: it goes on where it stopped. The
+output is the same bytes for any number of workers.
+
+Example:
+    python -m data_prep.create_pretraining_data \
+        --input_file='corpus/*.txt' --vocab_file=build/vocab/vocab.txt \
+        --output_dir=build/data/train --eval_output_dir=build/data/eval \
+        --max_seq_length=128 --max_predictions_per_seq=20
+
+Text has one sentence a line and a blank line after each document; --input_format has
+others. To write sequences of 128 and of 512 from text that is tokenised once, give both
+runs the same --tokenized_dir.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from bert_tf import jobs
+from bert_tf.dataset_info import OBJECTIVES, DataParameters, DatasetInfo
+from bert_tf.tokenization import TokenizerConfig, load_vocabulary
+from data_prep import corpus
+from data_prep.corpus import CorpusOptions, find_input_files
+from data_prep.corpus_tokenization import CorpusSource
+from data_prep.documents import ShardAssignment
+from data_prep.pretraining_data import Dataset, create_pretraining_data
+
+_DEFAULTS = DataParameters()
+_MEBIBYTE = 1 << 20
+_COMPRESSION = 3  # Of text, roughly.
+
+_INPUT_FILE = flags.DEFINE_string(
+    "input_file", None, "Text: files, folders or globs, comma separated."
+)
+_VOCAB_FILE = flags.DEFINE_string(
+    "vocab_file",
+    None,
+    "The vocabulary, from data_prep.create_vocabulary; tokenizer_config.json stands "
+    "beside it.",
+)
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Where the records go.")
+_EVAL_OUTPUT_DIR = flags.DEFINE_string(
+    "eval_output_dir",
+    None,
+    "Where records of held-out documents go: one pass, with static masks.",
+)
+_EVAL_FRACTION = flags.DEFINE_float(
+    "eval_fraction",
+    0.05,
+    "Share of documents held out for --eval_output_dir, rounded to one in N.",
+    lower_bound=0.0001,
+    upper_bound=0.5,
+)
+_TOKENIZED_DIR = flags.DEFINE_string(
+    "tokenized_dir",
+    None,
+    "Keeps the tokenised text here for other runs; default: in --output_dir until the "
+    "end.",
+)
+_MAX_SEQ_LENGTH = flags.DEFINE_integer(
+    "max_seq_length", _DEFAULTS.max_seq_length, "Tokens an example."
+)
+_MAX_PREDICTIONS_PER_SEQ = flags.DEFINE_integer(
+    "max_predictions_per_seq",
+    _DEFAULTS.max_predictions_per_seq,
+    "Most masked tokens an example.",
+)
+_MASKED_LM_PROB = flags.DEFINE_float(
+    "masked_lm_prob", _DEFAULTS.masked_lm_prob, "Share of tokens that are masked."
+)
+_SHORT_SEQ_PROB = flags.DEFINE_float(
+    "short_seq_prob",
+    _DEFAULTS.short_seq_prob,
+    "Share of documents cut into examples of a random shorter length.",
+)
+_DUPE_FACTOR = flags.DEFINE_integer(
+    "dupe_factor",
+    _DEFAULTS.dupe_factor,
+    "Passes over the text, each with other cuts, pairs and masks.",
+)
+_DO_WHOLE_WORD_MASK = flags.DEFINE_bool(
+    "do_whole_word_mask", False, "Masks all pieces of a word together."
+)
+_MAX_NGRAM_SIZE = flags.DEFINE_integer(
+    "max_ngram_size", 1, "Most whole words masked in one go; 1 for no spans."
+)
+_DYNAMIC_MASKING = flags.DEFINE_bool(
+    "dynamic_masking",
+    False,
+    "Leaves masking to training, which draws new masks every time.",
+)
+_OBJECTIVE = flags.DEFINE_enum(
+    "objective", _DEFAULTS.objective, OBJECTIVES, "What pairs of segments teach."
+)
+_RANDOM_SEED = flags.DEFINE_integer(
+    "random_seed", _DEFAULTS.random_seed, "Start of all randomness."
+)
+_INPUT_FORMAT = flags.DEFINE_enum(
+    "input_format",
+    "auto",
+    corpus.FORMATS,
+    "Format of the text; auto: by file name, a sentence a line otherwise.",
+)
+_TEXT_FIELD = flags.DEFINE_string(
+    "text_field", "text", "Field of JSON Lines or column of Parquet with the text."
+)
+_LANGUAGE = flags.DEFINE_string(
+    "language", "en", "ISO 639 code for splitting running text into sentences."
+)
+_BAD_INPUT = flags.DEFINE_enum(
+    "bad_input",
+    "error",
+    ("error", "skip"),
+    "What to do about a line that is no text: stop, or leave it out and count it.",
+)
+_NUM_SHARDS = flags.DEFINE_integer(
+    "num_shards",
+    None,
+    "Record files to train on; default: by the size of the text. A worker holds one "
+    "shard of it in memory.",
+    lower_bound=1,
+)
+_NUM_WORKERS = flags.DEFINE_integer(
+    "num_workers",
+    os.cpu_count() or 1,
+    "Processes; the output is the same for any number.",
+    lower_bound=1,
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes the data sets and prints what is in them."""
+    del argv
+    assert _INPUT_FILE.value and _VOCAB_FILE.value and _OUTPUT_DIR.value
+    parameters = DataParameters(
+        max_seq_length=_MAX_SEQ_LENGTH.value,
+        max_predictions_per_seq=_MAX_PREDICTIONS_PER_SEQ.value,
+        masked_lm_prob=_MASKED_LM_PROB.value,
+        short_seq_prob=_SHORT_SEQ_PROB.value,
+        dupe_factor=_DUPE_FACTOR.value,
+        do_whole_word_mask=_DO_WHOLE_WORD_MASK.value,
+        max_ngram_size=_MAX_NGRAM_SIZE.value,
+        dynamic_masking=_DYNAMIC_MASKING.value,
+        objective=_OBJECTIVE.value,
+        random_seed=_RANDOM_SEED.value,
+    ).validate()
+    vocab_file = Path(_VOCAB_FILE.value)
+    load_vocabulary(vocab_file)  # Its faults should show before anything is written.
+    files = find_input_files(_INPUT_FILE.value)
+    num_shards = _NUM_SHARDS.value or _default_num_shards(files)
+    assignment = ShardAssignment(num_shards)
+    if _EVAL_OUTPUT_DIR.value:
+        num_eval_shards = max(1, round(num_shards * _EVAL_FRACTION.value))
+        assignment = ShardAssignment(num_shards, num_eval_shards, _EVAL_FRACTION.value)
+    source = CorpusSource(
+        files=files,
+        options=CorpusOptions(
+            input_format=_INPUT_FORMAT.value,
+            text_field=_TEXT_FIELD.value,
+            language=_LANGUAGE.value,
+            bad_input=_BAD_INPUT.value,
+        ),
+        vocab_file=vocab_file,
+        tokenizer=TokenizerConfig.load(vocab_file.parent),
+        assignment=assignment,
+    )
+    datasets = [Dataset(Path(_OUTPUT_DIR.value), parameters, range(num_shards))]
+    if _EVAL_OUTPUT_DIR.value:
+        # Held-out text is read once and always the same.
+        eval_parameters = dataclasses.replace(
+            parameters, dupe_factor=1, dynamic_masking=False
+        )
+        eval_dir = Path(_EVAL_OUTPUT_DIR.value)
+        shards = range(num_shards, assignment.total)
+        datasets.append(Dataset(eval_dir, eval_parameters, shards))
+    infos = create_pretraining_data(
+        source,
+        datasets,
+        num_workers=_NUM_WORKERS.value,
+        tokenized_dir=Path(_TOKENIZED_DIR.value) if _TOKENIZED_DIR.value else None,
+    )
+    for dataset, info in zip(datasets, infos, strict=True):
+        _print_summary(dataset, info)
+    print(f"Next: python -m data_prep.inspect_records --input_dir={_OUTPUT_DIR.value}")
+
+
+def cli() -> None:
+    """Runs the job."""
+    flags.mark_flags_as_required(["input_file", "vocab_file", "output_dir"])
+    jobs.run(main)
+
+
+def _default_num_shards(files: Sequence[corpus.InputFile]) -> int:
+    """Shards small enough for any laptop, yet enough of them for its cores."""
+    num_bytes = sum(
+        size * (_COMPRESSION if path.suffix in corpus.COMPRESSIONS else 1)
+        for path, size in files
+    )
+    return max(1, min(num_bytes // _MEBIBYTE, 16), num_bytes // (16 * _MEBIBYTE))
+
+
+def _print_summary(dataset: Dataset, info: DatasetInfo) -> None:
+    statistics = info.statistics
+    num_bytes = sum(shard.num_bytes for shard in info.shards)
+    print(
+        f"{dataset.directory}: {info.num_records:,} examples in {len(info.shards)} "
+        f"files ({num_bytes / 1e6:,.1f} MB) from {statistics['num_documents']:,} "
+        f"documents with {statistics['num_sentences']:,} sentences and "
+        f"{statistics['num_corpus_tokens']:,} tokens."
+    )
+    for name, count in statistics["inputs"].items():
+        if count and (name.startswith("skipped") or "_without_" in name):
+            place = statistics["inputs"]["examples"].get(name.split(": ")[-1])
+            print(f"  {name}: {count:,}" + (f", first {place}" if place else ""))
+
+
+if __name__ == "__main__":
+    cli()

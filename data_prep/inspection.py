@@ -1,0 +1,156 @@
+"""Describes a data set's examples and statistics as text."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from bert_tf.dataset_info import DatasetInfo
+from bert_tf.features import decode_example
+from bert_tf.masking import MaskingVocabulary
+from bert_tf.records import read_records
+from bert_tf.tokenization import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
+from data_prep.statistics import (
+    NUM_LENGTH_BINS,
+    Counts,
+    add_counts,
+    count_batch,
+    summarize,
+)
+
+_BAR_WIDTH = 40
+_LABELS = {
+    "next_sentence": ("B follows A", "B is random"),
+    "sentence_order": ("B follows A", "A follows B"),
+    "none": ("one segment", "one segment"),
+}
+
+
+def load(directory: Path) -> DatasetInfo:
+    """Reads a data set's description and checks the vocabulary beside it.
+
+    Raises:
+        ValueError: no finished data set, or another vocabulary.
+    """
+    info = DatasetInfo.load(directory)
+    info.check_matches(
+        directory, vocab_hash=vocabulary_hash(directory / VOCABULARY_NAME)
+    )
+    return info
+
+
+def describe_examples(
+    directory: Path, info: DatasetInfo, num_examples: int
+) -> Iterator[str]:
+    """Yields the first examples as readable lines.
+
+    A masked token is shown as `{original→what stands there}`, or `{original}` where
+    it was kept.
+    """
+    vocabulary = load_vocabulary(directory / VOCABULARY_NAME)
+    examples = (
+        decode_example(record, info.features)
+        for path in info.shard_paths(directory)
+        for record in read_records(path)
+    )
+    for index, example in zip(range(num_examples), examples, strict=False):
+        label = _LABELS[info.parameters.objective][int(example["next_sentence_labels"])]
+        length = int(example["input_mask"].sum())
+        yield f"Example {index}: {label}, {length} tokens"
+        yield "  " + " ".join(_tokens(example, vocabulary)[:length])
+        yield ""
+
+
+def describe_statistics(info: DatasetInfo) -> Iterator[str]:
+    """Yields the statistics beside what they should be, and the lengths as a plot."""
+    parameters, statistics = info.parameters, info.statistics
+    expected = {
+        "random_pair_rate": "0.5, more where documents or sentences end a chunk early",
+        "swapped_pair_rate": "0.5",
+        "masked_rate": f"{parameters.masked_lm_prob}, less if "
+        f"{parameters.max_predictions_per_seq} predictions an example are too few",
+        "masked_as_mask": "0.8",
+        "masked_as_random": "0.1",
+        "masked_as_original": "0.1",
+        "unknown_rate": "near 0; above 0.01 the vocabulary does not suit the text",
+    }
+    yield f"{'statistic':<24} {'value':>14}  expected"
+    for name, value in statistics.items():
+        if isinstance(value, int | float):
+            shown = f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+            yield f"{name:<24} {shown:>14}  {expected.get(name, '')}".rstrip()
+    for name, count in statistics.get("inputs", {}).items():
+        if isinstance(count, int) and count:
+            yield f"{'input: ' + name:<24} {count:>14,}"
+    yield ""
+    yield "Tokens an example:"
+    histogram = statistics["length_histogram"]
+    for index, count in enumerate(histogram):
+        low, high = (
+            -(-step * parameters.max_seq_length // NUM_LENGTH_BINS) + 1
+            for step in (index, index + 1)
+        )
+        bar = "█" * round(_BAR_WIDTH * count / max(*histogram, 1))
+        yield f"{low:>5}-{high - 1:<5} {count:>12,} {bar}".rstrip()
+
+
+def verify(directory: Path, info: DatasetInfo) -> None:
+    """Checks files against checksums, records against schema and statistics.
+
+    Raises:
+        ValueError: something does not match; the message names the file.
+    """
+    info.verify(directory)
+    entries = load_vocabulary(directory / VOCABULARY_NAME)
+    vocabulary = MaskingVocabulary.from_entries(entries)
+    counts: Counts = {}
+    for path, shard in zip(info.shard_paths(directory), info.shards, strict=True):
+        num_records = 0
+        records = tqdm(read_records(path), path.name, shard.num_records, leave=False)
+        for record in records:
+            try:
+                example = decode_example(record, info.features)
+                _check_example(example, len(entries))
+            except ValueError as error:
+                raise ValueError(f"{path}: record {num_records}: {error}") from error
+            batch = {name: values[None] for name, values in example.items()}
+            counts = add_counts(counts, count_batch(batch, vocabulary))
+            num_records += 1
+        if num_records != shard.num_records:
+            raise ValueError(
+                f"{path}: expected {shard.num_records} records. Received: {num_records}"
+            )
+    found = summarize(counts, info.parameters) if counts else {}
+    for name, value in found.items():
+        if info.statistics.get(name) != value:
+            raise ValueError(
+                f"{directory}: the records have `{name}` {value}, but dataset_info.json"
+                f" says {info.statistics.get(name)}. Write the data set again."
+            )
+
+
+def _check_example(example: Mapping[str, np.ndarray], vocab_size: int) -> None:
+    for name in ("input_ids", "masked_lm_ids"):
+        if name in example and example[name].max() >= vocab_size:
+            raise ValueError(
+                f"`{name}` must be below the vocabulary's {vocab_size} entries. "
+                f"Received: {example[name].max()}"
+            )
+
+
+def _tokens(example: Mapping[str, np.ndarray], vocabulary: list[str]) -> list[str]:
+    tokens = [vocabulary[index] for index in example["input_ids"]]
+    if "masked_lm_positions" not in example:
+        return tokens
+    for position, original, weight in zip(
+        example["masked_lm_positions"],
+        example["masked_lm_ids"],
+        example["masked_lm_weights"],
+        strict=True,
+    ):
+        if weight:
+            shown, original_token = tokens[position], vocabulary[original]
+            changed = "" if shown == original_token else f"→{shown}"
+            tokens[position] = f"{{{original_token}{changed}}}"
+    return tokens

@@ -1,0 +1,260 @@
+"""From a corpus to folders of records, in steps that resume.
+
+1. The corpus is tokenised into shards on disk (`TokenizedCorpus`).
+2. Each shard becomes a record file, a pure function of its documents, the parameters
+   and its number, so neither the number of workers nor an interruption shows.
+3. `dataset_info.json` is written, and what the steps kept for themselves is deleted.
+"""
+
+import dataclasses
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from bert_tf.dataset_info import FILE_NAME, DataParameters, DatasetInfo
+from bert_tf.tokenization import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
+from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
+from data_prep.shards import ShardTask, is_done, read_receipt, write_shard
+from data_prep.statistics import Counts, add_counts, summarize
+from data_prep.tokenized_corpus import (
+    PARAMETERS_NAME,
+    TokenizedCorpus,
+    check_parameters,
+    first_difference,
+)
+from data_prep.workers import map_in_processes
+
+_PROGRESS_DIR = ".progress"
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """One folder of records to write.
+
+    Attributes:
+        directory: the folder.
+        parameters: of its records.
+        corpus_shards: the shards of the tokenised corpus that it is made of.
+    """
+
+    directory: Path
+    parameters: DataParameters
+    corpus_shards: range
+
+    @property
+    def progress_dir(self) -> Path:
+        """Where the folder keeps what it needs to resume."""
+        return self.directory / _PROGRESS_DIR
+
+
+def create_pretraining_data(
+    source: CorpusSource,
+    datasets: Sequence[Dataset],
+    *,
+    num_workers: int,
+    tokenized_dir: Path | None = None,
+) -> list[DatasetInfo]:
+    """Writes data sets from one corpus, or what is missing of them.
+
+    Args:
+        source: the corpus.
+        datasets: the folders to write.
+        num_workers: processes (and tokenising threads) that work at once. The records
+            are the same for any number.
+        tokenized_dir: where to keep the tokenised corpus for other data sets; None
+            for a place in the first folder, deleted at the end.
+
+    Returns:
+        The data sets' descriptions.
+
+    Raises:
+        ValueError: bad input, too few documents, a damaged file, or a folder that
+            belongs to a run of other parameters.
+        OSError: a folder cannot be written.
+    """
+    corpus_parameters = source.parameters(vocabulary_hash(source.vocab_file))
+    temporary_dir = datasets[0].progress_dir / "corpus"
+    corpus = TokenizedCorpus(tokenized_dir or temporary_dir)
+    with _locked([dataset.directory for dataset in datasets]):
+        if not all(_is_finished(each, corpus_parameters) for each in datasets):
+            for dataset in datasets:
+                _claim(dataset, corpus_parameters)
+            corpus.open(corpus_parameters)
+            if not corpus.is_finished:
+                task = (source, corpus.directory, num_workers)
+                list(map_in_processes(_tokenize_corpus, [task], num_workers=1))
+            for dataset in datasets:
+                _check_sizes(corpus, dataset)
+            _write_shards(
+                [
+                    task
+                    for dataset in datasets
+                    for task in _tasks(dataset, corpus, source.vocab_file)
+                ],
+                num_workers,
+            )
+            for dataset in datasets:
+                _finish(dataset, corpus, source, corpus_parameters)
+        for dataset in datasets:
+            shutil.rmtree(dataset.progress_dir, ignore_errors=True)
+    return [DatasetInfo.load(dataset.directory) for dataset in datasets]
+
+
+def _tokenize_corpus(task: tuple[CorpusSource, Path, int]) -> None:
+    tokenize_corpus(*task)
+
+
+@contextmanager
+def _locked(directories: Sequence[Path]) -> Iterator[None]:
+    """Keeps other runs out of the folders."""
+    descriptors = []
+    try:
+        for directory in directories:
+            directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(directory, os.O_RDONLY)
+            descriptors.append(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"{directory}: another run is writing here. Wait for it, or "
+                    "choose another folder."
+                ) from None
+        yield
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _run_parameters(
+    parameters: DataParameters, corpus_parameters: dict[str, Any]
+) -> dict[str, Any]:
+    return {**dataclasses.asdict(parameters), **corpus_parameters}
+
+
+def _is_finished(dataset: Dataset, corpus_parameters: dict[str, Any]) -> bool:
+    if not (dataset.directory / FILE_NAME).is_file():
+        return False
+    info = DatasetInfo.load(dataset.directory)
+    difference = first_difference(
+        _run_parameters(info.parameters, info.corpus),
+        _run_parameters(dataset.parameters, corpus_parameters),
+    )
+    if difference:
+        raise ValueError(
+            f"{dataset.directory}: holds a data set made with {difference}. Choose "
+            "another folder, or delete this one."
+        )
+    info.verify(dataset.directory)
+    return True
+
+
+def _claim(dataset: Dataset, corpus_parameters: dict[str, Any]) -> None:
+    """Starts a folder, or checks that this run is the one that it belongs to."""
+    known = {_PROGRESS_DIR, FILE_NAME}
+    others = [path for path in dataset.directory.iterdir() if path.name not in known]
+    if others and not dataset.progress_dir.is_dir():
+        raise ValueError(
+            f"{dataset.directory}: holds other files, for instance {others[0].name}. "
+            "Choose a new or empty folder."
+        )
+    check_parameters(
+        dataset.progress_dir / PARAMETERS_NAME,
+        _run_parameters(dataset.parameters, corpus_parameters),
+    )
+    # What a killed run was writing.
+    for path in dataset.directory.glob(".*.tmp-*"):
+        shutil.rmtree(path)
+
+
+def _check_sizes(corpus: TokenizedCorpus, dataset: Dataset) -> None:
+    shards = dataset.corpus_shards
+    sizes = corpus.shard_sizes()[shards.start : shards.stop, 0]
+    # A random segment comes from another document of the shard.
+    needed = 2 if dataset.parameters.objective == "next_sentence" else 1
+    if sizes.min() < needed:
+        raise ValueError(
+            f"{dataset.directory}: {sizes.sum()} documents are too few for "
+            f"{len(shards)} shards: the objective "
+            f"{dataset.parameters.objective!r} needs {needed} in each. Give more "
+            "documents (in text, a blank line ends one), a larger --eval_fraction, "
+            "fewer --num_shards, or --objective=sentence_order."
+        )
+
+
+def _tasks(
+    dataset: Dataset, corpus: TokenizedCorpus, vocab_file: Path
+) -> list[ShardTask]:
+    count = len(dataset.corpus_shards)
+    names = [f"pretraining.tfrecord-{i:05d}-of-{count:05d}" for i in range(count)]
+    return [
+        ShardTask(
+            corpus_dir=corpus.directory,
+            corpus_shard=shard,
+            vocab_file=vocab_file,
+            parameters=dataset.parameters,
+            path=dataset.directory / name,
+            receipt=dataset.progress_dir / f"{name}.json",
+        )
+        for shard, name in zip(dataset.corpus_shards, names, strict=True)
+    ]
+
+
+def _write_shards(tasks: Sequence[ShardTask], num_workers: int) -> None:
+    missing = [task for task in tasks if not is_done(task)]
+    num_done = len(tasks) - len(missing)
+    workers = min(num_workers, max(len(missing), 1))
+    with tqdm(
+        desc="write records",
+        total=len(tasks),
+        initial=num_done,
+        unit="shard",
+        file=sys.stderr,
+    ) as bar:
+        num_bytes = 0
+        for task in map_in_processes(write_shard, missing, workers):
+            num_bytes += task.path.stat().st_size
+            bar.set_postfix_str(f"{num_bytes / 1e6:.0f} MB")
+            bar.update()
+
+
+def _finish(
+    dataset: Dataset,
+    corpus: TokenizedCorpus,
+    source: CorpusSource,
+    corpus_parameters: dict[str, Any],
+) -> None:
+    counts: Counts = {}
+    shards = []
+    for task in _tasks(dataset, corpus, source.vocab_file):
+        shard, shard_counts = read_receipt(task)
+        shards.append(shard)
+        counts = add_counts(counts, shard_counts)
+    vocabulary = load_vocabulary(source.vocab_file)
+    shutil.copyfile(source.vocab_file, dataset.directory / VOCABULARY_NAME)
+    source.tokenizer.save(dataset.directory)
+    bounds = dataset.corpus_shards
+    documents, sentences, tokens = corpus.shard_sizes()[bounds.start : bounds.stop].sum(
+        axis=0
+    )
+    DatasetInfo(
+        parameters=dataset.parameters,
+        vocab_size=len(vocabulary),
+        vocab_hash=corpus_parameters["vocab_hash"],
+        shards=shards,
+        corpus=corpus_parameters,
+        statistics={
+            "num_documents": int(documents),
+            "num_sentences": int(sentences),
+            "num_corpus_tokens": int(tokens),
+            **summarize(counts, dataset.parameters),
+            "inputs": {**corpus.counts(), "examples": corpus.examples()},
+        },
+    ).save(dataset.directory)

@@ -1,0 +1,92 @@
+"""Turns one shard of a tokenised corpus into one record file."""
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bert_tf import config, files
+from bert_tf.dataset_info import DataParameters, Shard, check_sha256
+from bert_tf.features import check_batch, encode_examples
+from bert_tf.masking import MaskingVocabulary
+from bert_tf.records import RecordWriter
+from bert_tf.tokenization import load_vocabulary
+from data_prep.instances import make_instances
+from data_prep.statistics import Counts, add_counts, count_batch
+from data_prep.tokenized_corpus import TokenizedCorpus
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """What a worker needs to write a record file.
+
+    Attributes:
+        corpus_dir: of the tokenised corpus.
+        corpus_shard: which of its shards.
+        vocab_file: the vocabulary.
+        parameters: of the data set.
+        path: the record file.
+        receipt: the JSON file that says that the record file is done, and what is
+            in it.
+    """
+
+    corpus_dir: Path
+    corpus_shard: int
+    vocab_file: Path
+    parameters: DataParameters
+    path: Path
+    receipt: Path
+
+
+def write_shard(task: ShardTask) -> ShardTask:
+    """Writes a record file, then its receipt. Returns the task.
+
+    Raises:
+        ValueError: the tokenised corpus is damaged.
+        OSError: a file cannot be written.
+    """
+    documents = TokenizedCorpus(task.corpus_dir).read_shard(task.corpus_shard)
+    vocabulary = _masking_vocabulary(task.vocab_file)
+    features = task.parameters.features()
+    counts: Counts = {}
+    with files.atomic_path(task.path) as temporary:
+        with RecordWriter(temporary) as writer:
+            for batch in make_instances(
+                documents, vocabulary, task.parameters, task.corpus_shard
+            ):
+                check_batch(batch, features)
+                writer.write(encode_examples(batch))
+                counts = add_counts(counts, count_batch(batch, vocabulary))
+    shard = Shard(task.path.name, writer.num_records, writer.num_bytes, writer.sha256)
+    receipt = {
+        "shard": dataclasses.asdict(shard),
+        "counts": {name: value.tolist() for name, value in counts.items()},
+    }
+    files.write_text(task.receipt, json.dumps(receipt))
+    return task
+
+
+def read_receipt(task: ShardTask) -> tuple[Shard, Counts]:
+    """Returns what a finished shard's receipt says."""
+    values = config.read_json_object(task.receipt)
+    counts = {name: np.array(value) for name, value in values["counts"].items()}
+    return Shard(**values["shard"]), counts
+
+
+def is_done(task: ShardTask) -> bool:
+    """Whether an earlier run wrote the shard.
+
+    Raises:
+        ValueError: it did, but the file is damaged.
+    """
+    if not task.receipt.is_file() or not task.path.is_file():
+        return False
+    check_sha256(task.path, read_receipt(task)[0].sha256)
+    return True
+
+
+@functools.lru_cache(maxsize=1)
+def _masking_vocabulary(path: Path) -> MaskingVocabulary:
+    return MaskingVocabulary.from_entries(load_vocabulary(path))

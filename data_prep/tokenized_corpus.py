@@ -1,0 +1,263 @@
+"""A tokenised corpus on disk, already distributed over shards.
+
+The corpus is cut into blocks of consecutive documents. Each block is a folder that
+holds its documents sorted by shard, so that a shard's part is one slice of each array:
+a shard is read with one seek a block, and a block is written whole or not at all, which
+makes an interrupted run resume after the last block.
+
+    parameters.json             what the corpus is made of; another one is refused
+    block-00000/tokens.npy              token ids
+    block-00000/sentence_lengths.npy    tokens a sentence
+    block-00000/document_lengths.npy    sentences a document
+    block-00000/shards.npy              documents, sentences, tokens, checksum a shard
+    block-00000/block.json              where reading goes on, and what was counted
+    finished.json               written last: number of blocks, totals
+"""
+
+import dataclasses
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import google_crc32c
+import numpy as np
+
+from bert_tf import config, files
+from data_prep.documents import Documents
+
+PARAMETERS_NAME = "parameters.json"
+_BLOCK_NAME, _FINISHED_NAME = "block.json", "finished.json"
+_ARRAYS = ("document_lengths", "sentence_lengths", "tokens")
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """Where in the inputs the next document stands.
+
+    Attributes:
+        file_index: number of the file in the inputs.
+        document_index: number of the document in the file.
+    """
+
+    file_index: int = 0
+    document_index: int = 0
+
+
+END = Position(-1)
+"""The position after the last document."""
+
+
+class TokenizedCorpus:
+    """A folder with a tokenised corpus, complete or growing.
+
+    Args:
+        directory: the folder; need not exist.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.directory = Path(directory)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the whole corpus is in."""
+        return (self.directory / _FINISHED_NAME).is_file()
+
+    def open(self, parameters: dict[str, Any]) -> None:
+        """Starts the folder, or checks that it belongs to this corpus.
+
+        Raises:
+            ValueError: the folder holds a corpus of other parameters.
+        """
+        check_parameters(self.directory / PARAMETERS_NAME, parameters)
+
+    def progress(self) -> tuple[int, Position]:
+        """Returns how many blocks there are and where reading goes on."""
+        num_blocks = 0
+        while self._block(num_blocks).is_dir():
+            num_blocks += 1
+        if num_blocks == 0:
+            return 0, Position()
+        last = config.read_json_object(self._block(num_blocks - 1) / _BLOCK_NAME)
+        return num_blocks, Position(**last["next"])
+
+    def write_block(
+        self,
+        index: int,
+        documents: Documents,
+        shards: np.ndarray,
+        num_shards: int,
+        following: Position,
+        counts: Counter[str],
+        examples: dict[str, str],
+    ) -> None:
+        """Adds a block.
+
+        Args:
+            index: its number; blocks are written in order.
+            documents: of the block, in the order of the corpus.
+            shards: int `[num_documents]`, which shard each belongs to.
+            num_shards: of the corpus.
+            following: where the next block starts, or `END`.
+            counts: what reading and tokenising these documents counted.
+            examples: where the first input of each kind was left out.
+        """
+        order = np.argsort(shards, kind="stable")
+        arrays = _reorder(documents, order)
+        num_documents = np.bincount(shards, minlength=num_shards)
+        document_ends = np.r_[0, np.cumsum(num_documents)]
+        sentence_ends = _starts(arrays["document_lengths"])[document_ends]
+        token_ends = _starts(arrays["sentence_lengths"])[sentence_ends]
+        ends = (document_ends, sentence_ends, token_ends)
+        table = np.zeros((num_shards, 4), np.int64)
+        table[:, :3] = np.diff(ends, axis=1).T
+        for shard in range(num_shards):
+            table[shard, 3] = _checksum(
+                arrays[name][end[shard] : end[shard + 1]]
+                for name, end in zip(_ARRAYS, ends, strict=True)
+            )
+        with files.atomic_path(self._block(index)) as folder:
+            folder.mkdir()
+            for name, values in arrays.items():
+                np.save(folder / f"{name}.npy", values)
+            np.save(folder / "shards.npy", table)
+            block = {
+                "next": dataclasses.asdict(following),
+                "counts": counts,
+                "examples": examples,
+            }
+            (folder / _BLOCK_NAME).write_text(json.dumps(block))
+
+    def finish(self, num_blocks: int) -> None:
+        """Marks the corpus as complete."""
+        counts: Counter[str] = Counter()
+        examples: dict[str, str] = {}
+        for index in range(num_blocks):
+            block = config.read_json_object(self._block(index) / _BLOCK_NAME)
+            counts.update(block["counts"])
+            examples = block["examples"] | examples
+        values = {"num_blocks": num_blocks, "counts": counts, "examples": examples}
+        files.write_text(self.directory / _FINISHED_NAME, json.dumps(values))
+
+    def counts(self) -> dict[str, int]:
+        """Returns what reading and tokenising the corpus counted."""
+        return self._finished()["counts"]
+
+    def examples(self) -> dict[str, str]:
+        """Returns where the first input of each kind was left out."""
+        return self._finished()["examples"]
+
+    def shard_sizes(self) -> np.ndarray:
+        """Returns each shard's documents, sentences, tokens: int64 `[shards, 3]`."""
+        tables = [self._load(index, "shards")[:, :3] for index in self._blocks()]
+        return np.sum(tables, axis=0)
+
+    def read_shard(self, shard: int) -> Documents:
+        """Reads one shard's documents, in the order of the corpus.
+
+        Raises:
+            ValueError: a block is damaged; the message names it.
+        """
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
+        for index in self._blocks():
+            table = self._load(index, "shards")
+            starts = table[:shard, :3].sum(axis=0)
+            slices = [
+                np.array(self._load(index, name)[start : start + size])
+                for name, start, size in zip(
+                    _ARRAYS, starts, table[shard, :3], strict=True
+                )
+            ]
+            if _checksum(slices) != table[shard, 3]:
+                raise ValueError(
+                    f"{self._block(index)}: damaged, shard {shard} does not match its "
+                    "checksum. Delete the tokenised corpus and run again."
+                )
+            for name, values in zip(_ARRAYS, slices, strict=True):
+                parts[name].append(values)
+        arrays = {name: np.concatenate(values) for name, values in parts.items()}
+        return Documents.from_lengths(
+            arrays["tokens"], arrays["sentence_lengths"], arrays["document_lengths"]
+        )
+
+    def _blocks(self) -> range:
+        return range(self._finished()["num_blocks"])
+
+    def _finished(self) -> dict[str, Any]:
+        return config.read_json_object(self.directory / _FINISHED_NAME)
+
+    def _block(self, index: int) -> Path:
+        return self.directory / f"block-{index:05d}"
+
+    def _load(self, index: int, name: str) -> np.ndarray:
+        path = self._block(index) / f"{name}.npy"
+        try:
+            return np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{path}: damaged or missing ({error}). Delete the tokenised corpus "
+                "and run again."
+            ) from error
+
+
+def check_parameters(path: Path, parameters: dict[str, Any]) -> None:
+    """Claims a folder for a run by writing its parameters into it.
+
+    Args:
+        path: the JSON file that holds them.
+        parameters: of the run.
+
+    Raises:
+        ValueError: the folder belongs to a run of other parameters; the message says
+            the first that differs, with both values.
+    """
+    if not path.is_file():
+        files.write_text(path, json.dumps(parameters, indent=2) + "\n")
+        return
+    difference = first_difference(config.read_json_object(path), parameters)
+    if difference:
+        raise ValueError(
+            f"{path.parent}: begun with {difference}. Choose another folder, or "
+            "delete this one."
+        )
+
+
+def first_difference(found: dict[str, Any], expected: dict[str, Any]) -> str | None:
+    """Says how what was found differs from what is expected; None if it does not."""
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            return f"`{name}` {found.get(name)!r}, but now it is {expected.get(name)!r}"
+    return None
+
+
+def _reorder(documents: Documents, order: np.ndarray) -> dict[str, np.ndarray]:
+    sentences = _expand(documents.document_starts, order)
+    tokens = _expand(documents.sentence_starts, sentences)
+    return {
+        "document_lengths": np.diff(documents.document_starts)[order].astype(np.uint32),
+        "sentence_lengths": np.diff(documents.sentence_starts)[sentences].astype(
+            np.uint32
+        ),
+        "tokens": documents.tokens[tokens],
+    }
+
+
+def _expand(starts: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Returns the members of the groups `order`, whose bounds are in `starts`."""
+    lengths = np.diff(starts)[order]
+    offsets = np.repeat(starts[:-1][order] - _starts(lengths)[:-1], lengths)
+    return offsets + np.arange(len(offsets))
+
+
+def _starts(lengths: np.ndarray) -> np.ndarray:
+    return np.r_[0, np.cumsum(lengths, dtype=np.int64)]
+
+
+def _checksum(arrays: Any) -> int:
+    checksum = 0
+    for values in arrays:
+        checksum = google_crc32c.extend(
+            checksum, np.ascontiguousarray(values).tobytes()
+        )
+    return checksum
