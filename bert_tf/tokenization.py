@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from bert_tf import files
 
 if TYPE_CHECKING:
@@ -148,6 +150,53 @@ def check_vocabulary(vocabulary: Sequence[str], source: str = "vocabulary") -> N
 def vocabulary_hash(path: str | os.PathLike[str]) -> str:
     """Returns the SHA-256 of the file's bytes, in hexadecimal."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+class WordSplitter:
+    """Splits text into BERT's words, which `BertTokenizer` then splits into pieces."""
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        """Builds the splitter's tables; imports TensorFlow.
+
+        Args:
+            config: case and accents.
+        """
+        import tensorflow_text as tf_text
+
+        self._normalizer = tf_text.FastBertNormalizer(
+            lower_case_nfd_strip_accents=config.do_lower_case
+        )
+        # To a vocabulary without a character of the text every word is [UNK], and its
+        # offsets are the word's.
+        self._tokenizer = tf_text.FastWordpieceTokenizer(
+            [UNK, "\uffff"], unknown_token=UNK
+        )
+
+    def split(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
+        """Returns all words of all texts, and how many words each text has.
+
+        Args:
+            texts: without NUL.
+
+        Returns:
+            The words in order, normalised, and their number, int64 `[len(texts)]`.
+        """
+        normalized = self._normalizer.normalize(texts)
+        _, starts, ends = self._tokenizer.tokenize_with_offsets(normalized)
+        strings = normalized.numpy()
+        num_words = starts.row_lengths().numpy()
+        sizes = np.fromiter(map(len, strings), np.int64, len(strings))
+        base = np.repeat(np.cumsum(sizes) - sizes, num_words)
+        text = b"".join(strings)
+        words = [
+            text[start:end].decode("utf-8")
+            for start, end in zip(
+                (starts.flat_values.numpy() + base).tolist(),
+                (ends.flat_values.numpy() + base).tolist(),
+                strict=True,
+            )
+        ]
+        return words, num_words
 
 
 class BertTokenizer:

@@ -1,0 +1,130 @@
+r"""Learns a WordPiece vocabulary from text.
+
+Example:
+    python -m data_prep.create_vocabulary \
+        --input_file='texts/*.txt' --output_file=build/vocab.txt --vocab_size=30522
+
+Reads files, folders and globs, comma separated: a sentence a line with blank lines
+between documents, running prose (--input_format=prose), JSON Lines or Parquet; text
+files also as .gz, .bz2, .xz and .zst. Writes the vocabulary, one entry a line, and
+`tokenizer_config.json` beside it. The same text gives the same bytes.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from bert_tf import files, jobs
+from bert_tf.tokenization import SPECIAL_TOKENS, TokenizerConfig, WordSplitter
+from data_prep import corpus, vocabulary
+
+_INPUT_FILE = flags.DEFINE_string("input_file", None, "Files, folders, globs.")
+_OUTPUT_FILE = flags.DEFINE_string("output_file", None, "The vocab.txt to write.")
+_VOCAB_SIZE = flags.DEFINE_integer("vocab_size", 30522, "Entries at most.")
+_DO_LOWER_CASE = flags.DEFINE_bool("do_lower_case", True, "Lower-case the text.")
+_STRIP_ACCENTS = flags.DEFINE_bool(
+    "strip_accents", None, "Drop combining marks; as --do_lower_case if not given."
+)
+_COVERAGE = flags.DEFINE_float(
+    "character_coverage", 0.9999, "Share of all characters that gets an entry."
+)
+_INPUT_FORMAT = flags.DEFINE_string(
+    "input_format", "auto", "auto, sentences, prose, jsonl or parquet."
+)
+_TEXT_FIELD = flags.DEFINE_string(
+    "text_field", "text", "Field or column that holds the text."
+)
+_LANGUAGE = flags.DEFINE_string("language", "en", "ISO 639 code, for splitting prose.")
+_BAD_INPUT = flags.DEFINE_string(
+    "bad_input", "error", "error: stop at what is no text; skip: leave out and count."
+)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Reads the corpus, learns, writes, and says what came of it."""
+    del argv
+
+    vocabulary.check_parameters(_VOCAB_SIZE.value, _COVERAGE.value)
+    options = corpus.CorpusOptions(
+        input_format=_INPUT_FORMAT.value,
+        text_field=_TEXT_FIELD.value,
+        language=_LANGUAGE.value,
+        bad_input=_BAD_INPUT.value,
+    ).validate()
+    input_file, output_file = _INPUT_FILE.value or "", Path(_OUTPUT_FILE.value or "")
+    if output_file.is_dir():
+        raise ValueError(
+            f"--output_file must name a file, for instance {output_file / 'vocab.txt'}."
+        )
+    output_file.parent.mkdir(parents=True, exist_ok=True)
+    inputs = corpus.find_input_files(input_file)
+    config = TokenizerConfig(_DO_LOWER_CASE.value, _STRIP_ACCENTS.value)
+
+    splitter = WordSplitter(config)
+    report = corpus.InputReport()
+    total = sum(file.num_bytes for file in inputs)
+    with tqdm(total=total, unit="B", unit_scale=True, desc="Counting words") as bar:
+
+        def sentences() -> Iterator[str]:
+            for document in corpus.read_documents(inputs, options, report):
+                yield from document
+                bar.update(report.num_bytes - bar.n)
+            bar.update(total - bar.n)
+
+        words = vocabulary.count_words(sentences(), splitter)
+    if not words:
+        raise ValueError(f"{input_file}: the text holds no words.")
+    room = _VOCAB_SIZE.value - len(SPECIAL_TOKENS)
+    alphabet = vocabulary.choose_alphabet(words, splitter, _COVERAGE.value, room)
+    print(f"Learning from {len(words):,} different words", file=sys.stderr)
+    entries = vocabulary.train(words, alphabet, _VOCAB_SIZE.value)
+    fit = vocabulary.measure(entries, config, words)
+
+    config.save(output_file.parent)
+    files.write_text(output_file, "".join(f"{entry}\n" for entry in entries))
+    for line in [*report.lines(), *_summary(entries, alphabet, fit)]:
+        print(line)
+    print(f"Wrote {output_file} and {output_file.parent / 'tokenizer_config.json'}")
+    print(
+        "Next: python -m data_prep.create_pretraining_data "
+        f"--input_file={shlex.quote(input_file)} "
+        f"--vocab_file={shlex.quote(str(output_file))} --output_dir=DIRECTORY"
+    )
+
+
+def _summary(
+    entries: Sequence[str], alphabet: vocabulary.Alphabet, fit: vocabulary.Fit
+) -> Iterator[str]:
+    yield f"{len(entries):,} entries"
+    if len(entries) < _VOCAB_SIZE.value:
+        yield (
+            f"fewer than the {_VOCAB_SIZE.value:,} asked for: the text repeats no more "
+            "pieces; more text gives more"
+        )
+    yield (
+        f"{alphabet.num_characters:,} characters, {alphabet.coverage:.4%} of the text's"
+    )
+    if alphabet.dropped:
+        rarest = " ".join(f"{char!r}" for char, _ in alphabet.dropped[:10])
+        yield (
+            f"{len(alphabet.dropped):,} rare characters left out, words with them are "
+            f"[UNK]: {rarest}{' ...' if len(alphabet.dropped) > 10 else ''}"
+        )
+    yield (
+        f"{fit.num_words:,} words: {fit.unknown_rate:.4%} become [UNK], the average is "
+        f"{fit.pieces_per_word:.3f} pieces"
+    )
+
+
+def cli() -> None:
+    """Runs the job."""
+    flags.mark_flags_as_required(["input_file", "output_file"])
+    jobs.run(main)
+
+
+if __name__ == "__main__":
+    cli()

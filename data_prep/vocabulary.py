@@ -1,0 +1,221 @@
+"""A WordPiece vocabulary from text, the same bytes every time.
+
+Words are counted here, and split by the tokenizer that will use the vocabulary; the
+merges are learnt by Hugging Face's `tokenizers`. Its trainer numbers what it meets in
+the order of a hash table that changes from run to run, and ties follow the numbers:
+it is deterministic only because every character is given to it beforehand, in order.
+"""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from bert_tf import tokenization
+from bert_tf.tokenization import (
+    SPECIAL_TOKENS,
+    SUFFIX_INDICATOR,
+    TokenizerConfig,
+    WordSplitter,
+)
+
+WordCounts = collections.Counter[str]
+
+# Bounds on memory: so many different strings between blanks before they are split
+# into words, and so many different words before the rarest are dropped.
+_MAX_STRINGS = 500_000
+_MAX_WORDS = 5_000_000
+# The trainer takes words, not counts: more than these are scaled down.
+_MAX_TRAINING_WORDS = 30_000_000
+_TRAINING_BATCH = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Alphabet:
+    """The characters that the vocabulary spells.
+
+    Attributes:
+        entries: vocabulary entries: each character as a head, and with `##` if it can
+            stand inside a word; ASCII first, then most frequent first.
+        num_characters: characters kept.
+        coverage: their share of all characters of the corpus.
+        dropped: characters left out and their counts, most frequent first.
+    """
+
+    entries: list[str]
+    num_characters: int
+    coverage: float
+    dropped: list[tuple[str, int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """How a vocabulary splits the words it was learnt from.
+
+    Attributes:
+        num_words: words of the corpus.
+        unknown_rate: share of them that becomes [UNK].
+        pieces_per_word: pieces an average word is split into.
+    """
+
+    num_words: int
+    unknown_rate: float
+    pieces_per_word: float
+
+
+def count_words(sentences: Iterable[str], splitter: WordSplitter) -> WordCounts:
+    """Counts the words of a corpus, split and normalised as BERT does.
+
+    Args:
+        sentences: the text, in any pieces that end between words.
+        splitter: of the tokenizer that will use the vocabulary.
+
+    Returns:
+        Counts by word. Beyond five million different words the rarest are dropped.
+    """
+    words: WordCounts = collections.Counter()
+    # Splitting is the expensive part, so it sees each string between blanks once.
+    strings: collections.Counter[str] = collections.Counter()
+
+    def flush() -> None:
+        pieces, num_pieces = splitter.split(list(strings))
+        position = 0
+        for number, count in zip(num_pieces.tolist(), strings.values(), strict=True):
+            for word in pieces[position : position + number]:
+                words[word] += count
+            position += number
+        strings.clear()
+        least = 1
+        while len(words) > _MAX_WORDS:
+            for word in [word for word, count in words.items() if count <= least]:
+                del words[word]
+            least += 1
+
+    for sentence in sentences:
+        strings.update(sentence.split())
+        if len(strings) > _MAX_STRINGS:
+            flush()
+    if strings:
+        flush()
+    return words
+
+
+def choose_alphabet(
+    words: WordCounts, splitter: WordSplitter, coverage: float, max_entries: int
+) -> Alphabet:
+    """Chooses the most frequent characters: whole ones, never bytes of one.
+
+    ASCII characters of the corpus are kept however rare: a text with "!" for once
+    makes no word of those to come unknown.
+
+    Args:
+        words: counts by word.
+        splitter: the one that made the words.
+        coverage: the share of all characters to keep, in (0, 1].
+        max_entries: the most vocabulary entries to spend on them.
+
+    Returns:
+        The alphabet. It covers less than asked if `max_entries` does not suffice.
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    for word, count in words.items():
+        for character in word:
+            counts[character] += count
+    ranked = sorted(
+        counts.items(), key=lambda item: (not item[0].isascii(), -item[1], item[0])
+    )
+    total = sum(counts.values())
+    # Punctuation and ideographs are always words of their own: no `##` form.
+    _, num_words = splitter.split([f"a{character}a" for character, _ in ranked])
+
+    entries: list[str] = []
+    covered, kept = 0, 0
+    for (character, count), alone in zip(ranked, num_words > 1, strict=True):
+        forms = [character] if alone else [character, SUFFIX_INDICATOR + character]
+        enough = covered >= coverage * total and not character.isascii()
+        if enough or len(entries) + len(forms) > max_entries:
+            break
+        entries += forms
+        covered += count
+        kept += 1
+    return Alphabet(entries, kept, covered / total, ranked[kept:])
+
+
+def train(
+    words: WordCounts, alphabet: Alphabet, vocab_size: int, min_frequency: int = 2
+) -> list[str]:
+    """Learns a vocabulary by merging the most frequent pairs of pieces.
+
+    Args:
+        words: counts by word.
+        alphabet: the characters it starts from.
+        vocab_size: entries at most. A small corpus gives fewer.
+        min_frequency: a pair seen less often is not merged.
+
+    Returns:
+        The entries by id: `SPECIAL_TOKENS`, the alphabet, then pieces in the order
+        learnt.
+    """
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    spelt = {entry for entry in alphabet.entries if len(entry) == 1}
+    trainable = {w: n for w, n in words.items() if spelt.issuperset(w)}
+    scale = max(1.0, sum(trainable.values()) / _MAX_TRAINING_WORDS)
+
+    def batches() -> Iterator[str]:
+        for word, count in trainable.items():
+            count = round(count / scale)
+            for done in range(0, count, _TRAINING_BATCH):
+                yield " ".join([word] * min(_TRAINING_BATCH, count - done))
+
+    tokenizer = Tokenizer(models.WordPiece(unk_token=tokenization.UNK))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.train_from_iterator(
+        batches(),
+        trainers.WordPieceTrainer(
+            vocab_size=vocab_size,
+            min_frequency=min_frequency,
+            special_tokens=[*SPECIAL_TOKENS, *alphabet.entries],
+            continuing_subword_prefix=SUFFIX_INDICATOR,
+            show_progress=False,
+        ),
+    )
+    ids = tokenizer.get_vocab()
+    return sorted(ids, key=ids.__getitem__)
+
+
+def measure(
+    vocabulary: Sequence[str], config: TokenizerConfig, words: WordCounts
+) -> Fit:
+    """Tokenises every word of the corpus once and weights it with its count.
+
+    Args:
+        vocabulary: entries by id.
+        config: case and accents.
+        words: counts by word.
+    """
+    tokenizer = tokenization.BertTokenizer(vocabulary, config)
+    ids = tokenizer.tokenize(list(words))
+    num_words = sum(words.values())
+    unknown = pieces = 0
+    first = ids.flat_values.numpy()[ids.row_starts().numpy()]
+    for count, number, head in zip(
+        words.values(), ids.row_lengths().numpy().tolist(), first.tolist(), strict=True
+    ):
+        pieces += count * number
+        unknown += count * (head == tokenizer.unk_id)
+    return Fit(num_words, unknown / num_words, pieces / num_words)
+
+
+def check_parameters(vocab_size: int, character_coverage: float) -> None:
+    """Raises a ValueError over a parameter out of its range."""
+    if vocab_size < len(SPECIAL_TOKENS) + 2:
+        raise ValueError(
+            f"`vocab_size` must be at least {len(SPECIAL_TOKENS) + 2}; BERT's is "
+            f"30522. Received: {vocab_size}"
+        )
+    if not 0 < character_coverage <= 1 or math.isnan(character_coverage):
+        raise ValueError(
+            "`character_coverage` must be over 0 and at most 1. "
+            f"Received: {character_coverage}"
+        )
