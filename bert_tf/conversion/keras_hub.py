@@ -107,6 +107,12 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     import keras_hub
 
     config = weights.config
+    if (config.hidden_act, config.layer_norm_eps) != ("gelu", 1e-12):
+        weights.notes.append(
+            "KerasHub's BERT computes hidden_act gelu and layer_norm_eps 1e-12 whatever "
+            f"the weights were trained with, here {config.hidden_act} and "
+            f"{config.layer_norm_eps}: its outputs will differ a little."
+        )
     backbone = keras_hub.models.BertBackbone(
         vocabulary_size=config.vocab_size,
         num_layers=config.num_hidden_layers,
@@ -121,6 +127,10 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     model = backbone
     targets = _backbone_variables(backbone)
     if weights.has(names.masked_lm_head(config)):
+        weights.notes.append(
+            "KerasHub's masked-LM head has layer_norm_eps 1e-5 and the exact GELU, "
+            "whatever the weights were trained with: its outputs will differ a little."
+        )
         model = keras_hub.models.BertMaskedLM(backbone, preprocessor=None)
         targets |= _masked_lm_variables(model)
     lacking = {

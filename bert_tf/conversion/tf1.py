@@ -71,6 +71,11 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     Returns:
         Names of variables that were newly initialised: none.
     """
+    if weights.config.hidden_act != "gelu":
+        weights.notes.append(
+            "google-research/bert's own code knows only the tanh GELU and will refuse "
+            f"this bert_config.json's hidden_act {weights.config.hidden_act!r}."
+        )
     write_arrays(folder / _NAME, weights.variables)
     # Lets `tf.train.latest_checkpoint` and `load_checkpoint` take the folder.
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{_NAME}"\n')
