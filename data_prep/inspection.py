@@ -55,7 +55,9 @@ def describe_examples(
         for record in read_records(path)
     )
     for index, example in zip(range(num_examples), examples, strict=False):
-        label = _LABELS[info.parameters.objective][int(example["next_sentence_labels"])]
+        label = _LABELS[info.parameters.objective][
+            int(example["next_sentence_labels"][0])
+        ]
         length = int(example["input_mask"].sum())
         yield f"Example {index}: {label}, {length} tokens"
         yield "  " + " ".join(_tokens(example, vocabulary)[:length])

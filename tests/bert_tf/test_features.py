@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_tf.features import (
@@ -71,6 +71,7 @@ def test_tensorflow_parses_what_is_encoded():
 EDGES = [0, 1] + [2 ** (7 * k) + d for k in range(1, 9) for d in (-1, 0)] + [2**63 - 1]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.lists(st.sampled_from(EDGES), min_size=4, max_size=4), min_size=1, max_size=5
