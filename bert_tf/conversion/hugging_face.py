@@ -119,7 +119,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     }
     if weights.vocabulary and "[PAD]" in weights.vocabulary:
         values["pad_token_id"] = weights.vocabulary.index("[PAD]")
-    if weights.task:
+    if weights.task and weights.task != "multiple_choice":  # its one output is a score
         head = weights.variables[names.TASK_HEADS[weights.task][0]]
         labels = weights.labels or [f"LABEL_{i}" for i in range(len(head))]
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}

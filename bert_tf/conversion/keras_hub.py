@@ -109,8 +109,8 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     config = weights.config
     if (config.hidden_act, config.layer_norm_eps) != ("gelu", 1e-12):
         weights.notes.append(
-            "KerasHub's BERT computes hidden_act gelu and layer_norm_eps 1e-12 whatever "
-            f"the weights were trained with, here {config.hidden_act} and "
+            "KerasHub's BERT computes hidden_act gelu and layer_norm_eps 1e-12, "
+            f"whatever the weights were trained with, here {config.hidden_act} and "
             f"{config.layer_norm_eps}: its outputs will differ a little."
         )
     backbone = keras_hub.models.BertBackbone(
