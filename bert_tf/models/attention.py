@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.models.dense import Dense, derive_seed
+from bert_tf.ops.heads import merge_heads, split_heads
 from bert_tf.ops.masked_softmax import masked_softmax
 
 
@@ -82,9 +83,9 @@ class MultiHeadAttention(keras.layers.Layer):
             The values' means by attention probability, `[B, F, H]`.
         """
         memory_BTH = inputs_BFH if memory_BTH is None else memory_BTH
-        query_BNFD = self._split_heads(self.query(inputs_BFH))
-        key_BNTD = self._split_heads(self.key(memory_BTH))
-        value_BNTD = self._split_heads(self.value(memory_BTH))
+        query_BNFD = self._project(self.query, inputs_BFH, training)
+        key_BNTD = self._project(self.key, memory_BTH, training)
+        value_BNTD = self._project(self.value, memory_BTH, training)
         head_size = inputs_BFH.shape[-1] // self.num_heads
         probabilities_BNFT = masked_softmax(
             tf.matmul(query_BNFD, key_BNTD, transpose_b=True),
@@ -95,14 +96,12 @@ class MultiHeadAttention(keras.layers.Layer):
             fused=training,
         )
         context_BNFD = tf.matmul(probabilities_BNFT, value_BNTD)
-        context_BFND = tf.transpose(context_BNFD, [0, 2, 1, 3])
-        return tf.reshape(context_BFND, tf.shape(inputs_BFH))
+        return merge_heads(context_BNFD, fused=training)
 
-    def _split_heads(self, x_BSH: tf.Tensor) -> tf.Tensor:
-        batch, length = tf.shape(x_BSH)[0], tf.shape(x_BSH)[1]
-        size = x_BSH.shape[-1] // self.num_heads
-        x_BSND = tf.reshape(x_BSH, [batch, length, self.num_heads, size])
-        return tf.transpose(x_BSND, [0, 2, 1, 3])
+    def _project(self, dense: Dense, x_BSH: tf.Tensor, training: bool) -> tf.Tensor:
+        return split_heads(
+            dense.project(x_BSH), dense.bias, num_heads=self.num_heads, fused=training
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 from bert_tf.config import BertConfig
 from bert_tf.models.dense import derive_seed, truncated_normal
 from bert_tf.models.layer_norm import LayerNorm
-from bert_tf.ops.dropout import dropout
+from bert_tf.ops.dropout import fused_dropout
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -84,7 +84,7 @@ class Embeddings(keras.layers.Layer):
         embeddings = words + tf.reshape(types, tf.shape(words)) + positions
         embeddings = self.layer_norm(embeddings, training=training)
         seed = dropout_seed if training else None
-        return dropout(embeddings, seed, self.config.hidden_dropout_prob)
+        return fused_dropout(embeddings, seed, self.config.hidden_dropout_prob)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -12,7 +12,7 @@ import tensorflow as tf
 from bert_tf.models.dense import Dense
 from bert_tf.models.layer_norm import LayerNorm
 from bert_tf.ops.bias_gelu import bias_gelu
-from bert_tf.ops.dropout import dropout
+from bert_tf.ops.dropout import fused_dropout
 from bert_tf.ops.layer_norm import dropout_add_layer_norm
 
 
@@ -135,7 +135,7 @@ class ResidualOutput(keras.layers.Layer):
         """
         seed = dropout_seed if training else None
         if self.norm_first:
-            return residual + dropout(self.dense(inputs), seed, self.dropout)
+            return residual + fused_dropout(self.dense(inputs), seed, self.dropout)
         return dropout_add_layer_norm(
             self.dense.project(inputs),
             self.dense.bias,

@@ -1,6 +1,14 @@
 """`gelu(x + bias)`, the activation between a feed-forward layer's two products."""
 
+import math
+from typing import Any
+
 import tensorflow as tf
+
+from bert_tf.ops.compiled import compiled
+
+_TANH_SCALE = math.sqrt(2.0 / math.pi)
+_TANH_CUBIC = 0.044715
 
 
 def bias_gelu(
@@ -20,6 +28,45 @@ def bias_gelu(
 
     Source: Hendrycks and Gimpel 2016 (arXiv:1606.08415).
     """
-    del fused
+    if not fused:
+        y = tf.cast(x, tf.float32) + bias
+        return tf.cast(tf.nn.gelu(y, approximate=approximate), x.dtype)
+
+    @tf.custom_gradient
+    def function(x: tf.Tensor, bias: tf.Tensor) -> Any:
+        def gradient(dy: tf.Tensor) -> Any:
+            return _backward(x, bias, dy, approximate=approximate)
+
+        return _forward(x, bias, approximate=approximate), gradient
+
+    return function(x, tf.convert_to_tensor(bias))
+
+
+@compiled
+def _forward(x: tf.Tensor, bias: tf.Tensor, *, approximate: bool) -> tf.Tensor:
     y = tf.cast(x, tf.float32) + bias
-    return tf.cast(tf.nn.gelu(y, approximate=approximate), x.dtype)
+    cdf, _ = _cdf_and_density(y, approximate)
+    return tf.cast(y * cdf, x.dtype)
+
+
+@compiled
+def _backward(
+    x: tf.Tensor, bias: tf.Tensor, dy: tf.Tensor, *, approximate: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    y = tf.cast(x, tf.float32) + bias
+    cdf, density = _cdf_and_density(y, approximate)
+    dx = tf.cast(dy, tf.float32) * (cdf + y * density)
+    return tf.cast(dx, x.dtype), tf.reduce_sum(dx, axis=list(range(dx.shape.rank - 1)))
+
+
+def _cdf_and_density(y: tf.Tensor, approximate: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the normal distribution's function, or its approximation, and slope."""
+    if approximate:
+        # (1 + tanh(u)) / 2 is sigmoid(2u), and XLA's exp is faster than its tanh.
+        square = tf.square(y)
+        u = _TANH_SCALE * y * (1.0 + _TANH_CUBIC * square)
+        cdf = 1.0 / (1.0 + tf.exp(-2.0 * u))
+        slope = 2.0 * _TANH_SCALE * (1.0 + 3.0 * _TANH_CUBIC * square)
+        return cdf, cdf * (1.0 - cdf) * slope
+    cdf = 0.5 * (1.0 + tf.math.erf(y * math.sqrt(0.5)))
+    return cdf, tf.exp(-0.5 * tf.square(y)) * (1.0 / math.sqrt(2.0 * math.pi))

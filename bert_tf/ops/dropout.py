@@ -8,7 +8,11 @@ Seeds are int32 tensors of shape `[2]`. A caller folds the step, the replica and
 micro-batch into one with `fold_in`; the model splits it into one for every use.
 """
 
+from typing import Any
+
 import tensorflow as tf
+
+from bert_tf.ops.compiled import compiled
 
 
 def fold_in(seed: tf.Tensor, value: tf.Tensor | int) -> tf.Tensor:
@@ -52,6 +56,8 @@ def keep_mask(shape: tf.Tensor, seed: tf.Tensor, rate: float) -> tf.Tensor:
 def dropout(x: tf.Tensor, seed: tf.Tensor | None, rate: float) -> tf.Tensor:
     """Sets a share of the elements to 0 and scales the rest by `1 / (1 - rate)`.
 
+    Plain operations, for use inside a fused function; `fused_dropout` stands alone.
+
     Args:
         x: any float dtype and shape.
         seed: int32 `[2]`; None for no dropout.
@@ -64,6 +70,22 @@ def dropout(x: tf.Tensor, seed: tf.Tensor | None, rate: float) -> tf.Tensor:
         return x
     mask = keep_mask(tf.shape(x), seed, rate)
     return tf.where(mask, x * tf.cast(1.0 / (1.0 - rate), x.dtype), tf.zeros_like(x))
+
+
+def fused_dropout(x: tf.Tensor, seed: tf.Tensor | None, rate: float) -> tf.Tensor:
+    """Computes `dropout` as one compiled function with a gradient of its own."""
+    if seed is None or rate == 0.0:
+        return x
+
+    @tf.custom_gradient
+    def function(x: tf.Tensor) -> Any:
+        # Dropout is linear: what it does to its input, it does to the gradient.
+        return _dropout(x, seed, rate=rate), lambda dy: _dropout(dy, seed, rate=rate)
+
+    return function(x)
+
+
+_dropout = compiled(dropout)
 
 
 def _hash(counter: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -1,7 +1,10 @@
 """From attention scores to attention probabilities."""
 
+from typing import Any
+
 import tensorflow as tf
 
+from bert_tf.ops.compiled import compiled
 from bert_tf.ops.dropout import dropout
 
 # Far below any score, so that a masked one gets probability 0; finite, so that a row
@@ -38,8 +41,55 @@ def masked_softmax(
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1.
     """
-    del fused
-    scores = tf.cast(scores_BNFT, tf.float32) * scale
-    scores += tf.cast(1 - mask_BNFT, tf.float32) * _MASKED
-    probabilities = dropout(tf.nn.softmax(scores), seed, rate)
-    return tf.cast(probabilities, scores_BNFT.dtype)
+    if not fused:
+        scores = _masked_scores(scores_BNFT, mask_BNFT, scale)
+        probabilities = dropout(tf.nn.softmax(scores), seed, rate)
+        return tf.cast(probabilities, scores_BNFT.dtype)
+
+    @tf.custom_gradient
+    def function(scores: tf.Tensor) -> Any:
+        dropped, probabilities = _forward(
+            scores, mask_BNFT, seed, scale=scale, rate=rate
+        )
+
+        def gradient(dy: tf.Tensor) -> tf.Tensor:
+            return _backward(probabilities, dy, seed, scale=scale, rate=rate)
+
+        return dropped, gradient
+
+    return function(scores_BNFT)
+
+
+def _masked_scores(scores: tf.Tensor, mask: tf.Tensor, scale: float) -> tf.Tensor:
+    masked = tf.cast(1 - mask, tf.float32) * _MASKED
+    return tf.cast(scores, tf.float32) * scale + masked
+
+
+@compiled
+def _forward(
+    scores: tf.Tensor,
+    mask: tf.Tensor,
+    seed: tf.Tensor | None,
+    *,
+    scale: float,
+    rate: float,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    probabilities = tf.nn.softmax(_masked_scores(scores, mask, scale))
+    dropped = dropout(probabilities, seed, rate)
+    return tf.cast(dropped, scores.dtype), tf.cast(probabilities, scores.dtype)
+
+
+@compiled
+def _backward(
+    probabilities: tf.Tensor,
+    dy: tf.Tensor,
+    seed: tf.Tensor | None,
+    *,
+    scale: float,
+    rate: float,
+) -> tf.Tensor:
+    probabilities = tf.cast(probabilities, tf.float32)
+    dprobabilities = dropout(tf.cast(dy, tf.float32), seed, rate)
+    weighted = probabilities * dprobabilities
+    mean = tf.reduce_sum(weighted, axis=-1, keepdims=True)
+    return tf.cast(scale * (weighted - probabilities * mean), dy.dtype)
