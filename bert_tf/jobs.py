@@ -32,7 +32,8 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
             sys.exit(0)
         try:
             return flags.FLAGS(argv)
-        except flags.Error as error:
+        except (flags.Error, KeyError, OSError) as error:
+            # The last two come from --config: an unknown field, a missing file.
             _fail(job, f"{_one_line(error)} (--help lists the flags)", USAGE_ERROR)
 
     def guarded(argv: Sequence[str]) -> None:

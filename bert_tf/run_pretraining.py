@@ -17,6 +17,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from bert_tf import jobs
+from bert_tf.training import preparation
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", help_string="A Python file whose get_config() returns the configuration."
@@ -32,12 +33,15 @@ _TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
-    config = _CONFIG.value.validate()
+    prepared = preparation.prepare(
+        _CONFIG.value.validate(),
+        Path(str(_WORKDIR.value)),
+        worker_addresses=_CLUSTER.value,
+        task=_TASK.value,
+    )
     from bert_tf.training import pretraining  # TensorFlow loads here, not for --help
 
-    pretraining.train_and_evaluate(
-        config, Path(_WORKDIR.value), cluster=_CLUSTER.value, task=_TASK.value
-    )
+    pretraining.train_and_evaluate(prepared)
 
 
 def cli() -> None:

@@ -11,7 +11,7 @@ from bert_tf import metrics
 from bert_tf.example_stream import ExampleStream
 from bert_tf.input_pipeline import BatchReader, Prefetcher
 from bert_tf.training import step
-from bert_tf.training.pretraining_task import PAIR_WEIGHTS, PretrainingTask
+from bert_tf.training.task import Task
 
 _BATCHES_PER_CALL = 10
 
@@ -32,7 +32,7 @@ class HeldOutSet:
     def __init__(
         self,
         strategy: tf.distribute.Strategy,
-        task: PretrainingTask,
+        task: Task,
         model: Any,
         stream: ExampleStream,
         reader: BatchReader,
@@ -41,8 +41,10 @@ class HeldOutSet:
         distribute: Callable[[Mapping[str, np.ndarray]], Any],
     ) -> None:
         self._names = step.sum_names(task)
-        self._losses = task.losses
-        self._evaluate = step.build_eval_function(strategy, task, model)
+        self._task = task
+        self._evaluate: Callable[..., tf.Tensor] = step.build_eval_function(
+            strategy, task, model
+        )
         self._reader = reader
         self._distribute = distribute
         batches = math.ceil(stream.num_records / reader.micro_batch_size)
@@ -59,7 +61,7 @@ class HeldOutSet:
             sums = self._evaluate(self._distribute(batches), tf.constant(count))
             total += sums.numpy()
         return metrics.summarize(
-            dict(zip(self._names, total.tolist(), strict=True)), self._losses
+            dict(zip(self._names, total.tolist(), strict=True)), self._task.losses
         )
 
     def _read(self, first_batch: int) -> dict[str, np.ndarray]:
@@ -68,8 +70,4 @@ class HeldOutSet:
         batches = self._reader.read(first_batch * size, _BATCHES_PER_CALL)
         positions = self._reader.positions(first_batch * size, _BATCHES_PER_CALL)
         real = (positions < self._num_records).astype(np.float32)
-        return {
-            **batches,
-            "masked_lm_weights": batches["masked_lm_weights"] * real[..., None],
-            PAIR_WEIGHTS: real,
-        }
+        return self._task.leave_out(batches, real)

@@ -1,6 +1,5 @@
 """Pretraining from a configuration: checks, set-up, phases, report."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +16,12 @@ from bert_tf.optimizers import create_optimizer
 from bert_tf.training import distribution, state
 from bert_tf.training.baseline import masked_token_counts
 from bert_tf.training.config import (
-    PhaseConfig,
     PretrainingConfig,
-    check_same_run,
-    to_json,
 )
 from bert_tf.training.evaluation import HeldOutSet
 from bert_tf.training.loop import Phase, Run, train_phase
 from bert_tf.training.metrics_log import MetricsLog, read_metrics
+from bert_tf.training.preparation import PhaseData, PreparedRun
 from bert_tf.training.pretraining_task import PretrainingTask
 from bert_tf.training.state import TrainingState
 
@@ -39,63 +36,32 @@ _POLICIES = {
 _BASELINE_EXAMPLES = 50_000
 
 
-@dataclasses.dataclass(frozen=True)
-class PhaseData:
-    """The described data folders of a phase."""
-
-    config: PhaseConfig
-    train: DatasetInfo
-    eval: DatasetInfo | None
-
-
-def train_and_evaluate(
-    config: PretrainingConfig,
-    workdir: Path,
-    *,
-    cluster: Sequence[str] = (),
-    task: int = 0,
-) -> None:
+def train_and_evaluate(prepared: PreparedRun) -> None:
     """Runs pretraining, or goes on with it, to its end.
 
     Args:
-        config: validated.
-        workdir: where everything goes; holds this run already, or nothing.
-        cluster: `host:port` of each worker, or none for a single process.
-        task: which of them this process is.
+        prepared: what `preparation.prepare` returned.
 
     Raises:
-        ValueError: data, workdir or cluster don't fit the configuration.
-        OSError: the workdir is not writable.
+        ValueError: the batch does not divide among the replicas, or a checkpoint or a
+            record is damaged.
         TrainingStopped: a loss was not finite.
         SystemExit: SIGTERM came, and the state is saved.
     """
-    # 1. What the data say, before anything is written.
-    data = [_check_data(phase, config) for phase in config.phases]
-    model_config = dataclasses.replace(
-        config.model, vocab_size=data[0].train.vocab_size
-    )
-    config = dataclasses.replace(config, model=model_config)
-
-    # 2. Devices first: a cluster must be set up before TensorFlow does anything.
-    if cluster:
-        distribution.set_cluster(cluster, task)
+    config, data, workdir = prepared.config, prepared.data, prepared.workdir
+    # 1. Devices first: a cluster must be set up before TensorFlow does anything.
     strategy = distribution.create_strategy(config.strategy)
     topology = distribution.topology(strategy)
 
-    # 3. The workdir.
-    data_dir = Path(config.data.train_dir)
-    if topology.is_chief:
-        _prepare_workdir(workdir, config, data_dir)
-
-    # 4. Model, optimiser, state.
+    # 2. Model, optimiser, state.
     keras.config.set_dtype_policy(_POLICIES[config.precision])
     with strategy.scope():
-        model = BertPretrainer(model_config, seed=config.seed)
+        model = BertPretrainer(config.model, seed=config.seed)
         optimizer = create_optimizer(config.optimizer, named_variables(model))
     total = sum(phase.num_train_steps for phase in config.phases)
     run = Run(
         config=config,
-        model_config=model_config,
+        model_config=config.model,
         workdir=workdir,
         strategy=strategy,
         topology=topology,
@@ -104,7 +70,7 @@ def train_and_evaluate(
         ),
         model=model,
         optimizer=optimizer,
-        vocabulary_files=checkpoint.read_vocabulary_files(data_dir),
+        vocabulary_files=checkpoint.read_vocabulary_files(config.data.train_dir),
         state=_initial_state(config, workdir, model, optimizer),
         log=None,
         num_train_steps=total,
@@ -113,7 +79,7 @@ def train_and_evaluate(
     if topology.is_chief:
         run.log = MetricsLog(workdir, run.state.step, total)
 
-    # 5. The phases, from wherever the run stands.
+    # 3. The phases, from wherever the run stands.
     first_step = 0
     for number, phase_data in enumerate(data):
         last_step = first_step + phase_data.config.num_train_steps
@@ -123,49 +89,10 @@ def train_and_evaluate(
                 break
         first_step = last_step
 
-    # 6. What came of it.
+    # 4. What came of it.
     if run.log is not None:
         run.log.close()
         _write_evaluation(run, data[-1])
-
-
-def _check_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
-    def load(field: str) -> DatasetInfo:
-        directory = getattr(phase.data, field)
-        info = DatasetInfo.load(directory)
-        info.check_matches(
-            directory,
-            max_seq_length=phase.data.max_seq_length,
-            max_predictions_per_seq=phase.data.max_predictions_per_seq,
-            vocab_size=config.model.vocab_size or None,
-            vocab_hash=first.vocab_hash if first else None,
-        )
-        return info
-
-    first: DatasetInfo | None = None
-    if not phase.data.train_dir:
-        raise ValueError(
-            "`data.train_dir` must name a folder written by "
-            "data_prep.create_pretraining_data. Set it with --config.data.train_dir=..."
-        )
-    if phase is not config.phases[0]:
-        first = DatasetInfo.load(config.data.train_dir)
-    first = train = load("train_dir")
-    return PhaseData(phase, train, load("eval_dir") if phase.data.eval_dir else None)
-
-
-def _prepare_workdir(workdir: Path, config: PretrainingConfig, data_dir: Path) -> None:
-    config_file = workdir / "config.json"
-    if config_file.exists():
-        check_same_run(config, config_file)
-    elif workdir.is_dir() and any(workdir.iterdir()):
-        raise ValueError(
-            f"{workdir}: holds files but no config.json, so it is not a workdir. "
-            "Choose an empty or new --workdir."
-        )
-    for name, content in checkpoint.read_vocabulary_files(data_dir).items():
-        files.write_text(workdir / name, content.decode("utf-8"))
-    files.write_text(config_file, to_json(config))
 
 
 def _initial_state(

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf import losses
 from bert_tf.models import BertPretrainer
 
-PAIR_WEIGHTS = "next_sentence_weights"
-"""An evaluation's padding: 0 for a row that only fills up a batch; no record's."""
+# Of `leave_out`; records have none, and all their pairs count.
+_PAIR_WEIGHTS = "next_sentence_weights"
 
 
 class PretrainingTask:
@@ -26,13 +27,20 @@ class PretrainingTask:
 
     def weights(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Returns the numbers of masked tokens and of pairs; see `Task`."""
-        labels, weights = batch["next_sentence_labels"], batch.get(PAIR_WEIGHTS)
+        labels, weights = batch["next_sentence_labels"], batch.get(_PAIR_WEIGHTS)
         pairs = tf.size(labels) if weights is None else tf.reduce_sum(weights)
         counts = {
             "masked_lm": tf.reduce_sum(batch["masked_lm_weights"]),
             "next_sentence": tf.cast(pairs, tf.float32),
         }
         return {name: counts[name] for name in self.losses}
+
+    def leave_out(
+        self, batch: Mapping[str, np.ndarray], real: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Makes some rows of a batch weigh nothing; see `Task`."""
+        weights = batch["masked_lm_weights"] * real[..., None]
+        return {**batch, "masked_lm_weights": weights, _PAIR_WEIGHTS: real}
 
     def sums(
         self,
@@ -52,7 +60,7 @@ class PretrainingTask:
         pairs = (
             outputs["next_sentence_logits"],
             batch["next_sentence_labels"],
-            batch.get(PAIR_WEIGHTS),
+            batch.get(_PAIR_WEIGHTS),
         )
         sums = {
             "masked_lm_loss": losses.masked_lm_loss(*tokens)[0],

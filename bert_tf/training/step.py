@@ -184,12 +184,13 @@ def build_train_function(
 
 def build_eval_function(
     strategy: tf.distribute.Strategy, task: Task, model: Any
-) -> Callable[[Batches], tf.Tensor]:
+) -> Callable[..., tf.Tensor]:
     """Builds the function that evaluates several batches without dropout.
 
     Returns:
-        A function of name -> per replica `[batches, batch, ...]`, returning float32
-        `[sums]` in the order of `sum_names`, added over batches and replicas.
+        A function of `(batches, count)`: per replica name -> `[batches, batch, ...]`,
+        and how many of these to evaluate. It returns float32 `[sums]` in the order of
+        `sum_names`, added over batches and replicas.
     """
     names = sum_names(task)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -24,6 +25,17 @@ class Task(Protocol):
 
         Returns:
             loss name -> float32 scalar.
+        """
+        ...
+
+    def leave_out(
+        self, batch: Mapping[str, np.ndarray], real: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Makes some rows of a batch weigh nothing, those that only fill it up.
+
+        Args:
+            batch: name -> `[..., batch, ...]`.
+            real: float32 `[..., batch]`, 0.0 for the rows to leave out.
         """
         ...
 
