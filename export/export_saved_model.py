@@ -12,7 +12,7 @@ wrote. TF Serving expects the output folder's name to be a version number.
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import flags
+from absl import flags, logging
 
 from bert_tf import files, jobs
 from bert_tf.checkpoint import resolve_checkpoint
@@ -41,6 +41,7 @@ def main(argv: Sequence[str]) -> None:
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
     max_seq_length, _ = pretrained.sequence_lengths(folder, _MAX_SEQ_LENGTH.value)
 
+    logging.set_verbosity(logging.WARNING)  # TensorFlow narrates its saving.
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
         from export import saved_model  # loads TensorFlow

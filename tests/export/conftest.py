@@ -1,58 +1,21 @@
-"""A toy checkpoint with weights that nobody trained, and records of its vocabulary."""
+"""The toy checkpoint and what the jobs make of it, once a session."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+from toy_checkpoint import P, S, write_checkpoint, write_records
 
-from bert_tf.checkpoint import load_model_folder, save_model_folder
-from bert_tf.config import BertConfig
-from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
-from bert_tf.features import encode_examples
-from bert_tf.records import RecordWriter
-from bert_tf.tokenization import vocabulary_hash
+from bert_tf.checkpoint import load_model_folder
 
 ROOT = Path(__file__).parents[2]
-WORDS = "the state of union is strong , we must work for peace . ##s ##ing é".split()
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-S, P = 16, 4
 
 
 @pytest.fixture(scope="session")
 def checkpoint_dir(tmp_path_factory):
     return write_checkpoint(tmp_path_factory.mktemp("model") / "model")
-
-
-def write_checkpoint(directory: Path, hidden_act: str = "gelu") -> Path:
-    from bert_tf.models import BertPretrainer, named_variables
-
-    config = BertConfig(
-        vocab_size=len(VOCABULARY),
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=128,
-        hidden_act=hidden_act,
-        max_position_embeddings=S,
-    )
-    rng = np.random.default_rng(0)
-    variables = {
-        # Far from the initial values, so that no variable's part is lost in rounding.
-        name: np.asarray(value)
-        + 0.2 * rng.standard_normal(value.shape, dtype=np.float32)
-        for name, value in named_variables(BertPretrainer(config)).items()
-    }
-    files = {
-        "vocab.txt": ("\n".join(VOCABULARY) + "\n").encode(),
-        "tokenizer_config.json": json.dumps({"do_lower_case": True}).encode(),
-    }
-    return save_model_folder(
-        directory, config=config, variables=variables, vocabulary_files=files, step=7
-    )
 
 
 @pytest.fixture(scope="session")
@@ -72,48 +35,21 @@ def records_dir(tmp_path_factory, checkpoint_dir):
     return write_records(tmp_path_factory.mktemp("records") / "records", checkpoint_dir)
 
 
-def write_records(
-    directory: Path, checkpoint_dir: Path, seq_length: int = S, num_records: int = 20
-) -> Path:
-    """Random examples: these tests compare models, they don't teach them."""
-    rng = np.random.default_rng(1)
-    shape = (num_records, seq_length)
-    lengths = rng.integers(8, seq_length + 1, [num_records, 1])
-    mask = (np.arange(seq_length) < lengths).astype(int)
-    examples = {
-        "input_ids": rng.integers(5, len(VOCABULARY), shape) * mask,
-        "input_mask": mask,
-        "segment_ids": (np.arange(seq_length) >= lengths // 2) * mask,
-        "masked_lm_positions": rng.integers(1, 7, [num_records, P]),
-        "masked_lm_ids": rng.integers(5, len(VOCABULARY), [num_records, P]),
-        "masked_lm_weights": (np.arange(P) < [[3]]).repeat(num_records, 0) * 1.0,
-        "next_sentence_labels": rng.integers(0, 2, [num_records, 1]),
-    }
-    directory.mkdir()
-    name = "toy.tfrecord-00000-of-00001"
-    with RecordWriter(directory / name) as writer:
-        writer.write(encode_examples(examples))
-    DatasetInfo(
-        parameters=DataParameters(max_seq_length=seq_length, max_predictions_per_seq=P),
-        vocab_size=len(VOCABULARY),
-        vocab_hash=vocabulary_hash(checkpoint_dir / "vocab.txt"),
-        shards=[Shard(name, num_records, writer.num_bytes, writer.sha256)],
-    ).save(directory)
-    return directory
-
-
 @pytest.fixture(scope="session")
 def run_job() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python -m export.JOB` with flags, as a user would."""
 
-    def run(job: str, **flags: object) -> subprocess.CompletedProcess[str]:
-        arguments = [
+    def run(
+        job: str, *arguments: str, **flags: object
+    ) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", f"export.{job}", *arguments]
+        command += [
             f"--{name}={value}"
             for name, values in flags.items()
             for value in (values if isinstance(values, list) else [values])
         ]
         return subprocess.run(
-            [sys.executable, "-m", f"export.{job}", *arguments],
+            command,
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -1,0 +1,91 @@
+"""How an artifact's outputs are judged."""
+
+import re
+
+import numpy as np
+import pytest
+
+from export.comparison import Comparison, failures
+
+
+def batch(**changes):
+    return {
+        "masked_lm_ids": np.array([[2, 0, 1], [1, 0, 0]]),
+        "masked_lm_weights": np.array([[1, 1, 0], [1, 0, 0]], np.float32),
+        "next_sentence_labels": np.array([[0], [1]]),
+        **changes,
+    }
+
+
+def outputs(offset=0.0):
+    masked_lm = np.zeros([2, 3, 3], np.float32)
+    masked_lm[0, 0, 2] = 1  # right
+    masked_lm[0, 1, 1] = 1  # wrong
+    masked_lm[0, 2, 0] = 1  # padding
+    masked_lm[1, 0, 1] = 1  # right
+    next_sentence = np.array([[0, 1], [0, 1]], np.float32)
+    return {
+        "masked_lm_logits": masked_lm + np.float32(offset),
+        "next_sentence_logits": next_sentence,
+    }
+
+
+def test_figures_are_sums_over_batches_divided_once():
+    comparison = Comparison()
+    comparison.update(batch(), outputs(), outputs())
+    nothing = np.array([[1, 0, 0], [0, 0, 0]], np.float32)
+    comparison.update(batch(masked_lm_weights=nothing), outputs(0.25), outputs())
+    assert comparison.result() == {
+        "max_abs_diff": 0.25,
+        "masked_lm_accuracy": 3 / 4,
+        "next_sentence_accuracy": 2 / 4,
+    }
+
+
+def test_the_difference_of_either_head_counts():
+    comparison = Comparison()
+    found = outputs()
+    found["next_sentence_logits"] = found["next_sentence_logits"] - 2
+    comparison.update(batch(), found, outputs())
+    assert comparison.result()["max_abs_diff"] == 2
+
+
+def artifact(**changes):
+    return {
+        "path": "it",
+        "quantized": False,
+        "max_abs_diff": 1e-5,
+        "masked_lm_accuracy_drop": 0.0,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_abs_diff": 2e-4}, "it: its logits differ .* 0.0002; at most 0.0001"),
+        ({"max_abs_diff": float("nan")}, "it: its logits differ"),
+        (
+            {"quantized": True, "masked_lm_accuracy_drop": 0.02},
+            "it: masked-LM accuracy is 0.0200 below .* at most 0.01",
+        ),
+    ],
+)
+def test_too_far_off(changes, message):
+    (found,) = failures([artifact(), artifact(**changes)], max_accuracy_drop=0.01)
+    assert re.match(message, found)
+
+
+def test_near_enough():
+    quantized = artifact(
+        quantized=True, max_abs_diff=0.5, masked_lm_accuracy_drop=0.009
+    )
+    assert failures([artifact(), quantized], max_accuracy_drop=0.01) == []
+
+
+def test_not_a_number_is_never_near():
+    comparison = Comparison()
+    comparison.update(batch(), outputs(float("nan")), outputs())
+    comparison.update(batch(), outputs(), outputs())
+    (found,) = failures([artifact(**comparison.result())], max_accuracy_drop=0.01)
+    assert "differ" in found

@@ -1,0 +1,200 @@
+"""The jobs as a user runs them."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from toy_checkpoint import P, S, write_records
+
+JOBS = ("export_saved_model", "export_tflite", "verify_export")
+
+
+def error(done: subprocess.CompletedProcess[str]) -> str:
+    """The job's one line of error."""
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_help_answers_at_once_with_an_example(run_job, job):
+    start = time.monotonic()
+    done = run_job(job, "--help")
+    assert time.monotonic() - start < 5  # Without TensorFlow; under 1 s when idle.
+    assert done.returncode == 0
+    assert f"python -m export.{job}" in done.stdout
+    assert "--checkpoint" in done.stdout
+
+
+def test_from_checkpoint_to_verified_artifacts(
+    run_job, tmp_path, checkpoint_dir, records_dir, saved_model_dir
+):
+    tflite_files = []
+    for quantization in ("none", "dynamic_int8"):
+        tflite_files.append(tmp_path / f"{quantization}.tflite")
+        done = run_job(
+            "export_tflite",
+            checkpoint=checkpoint_dir,
+            output_file=tflite_files[-1],
+            quantization=quantization,
+            max_predictions_per_seq=P,
+        )
+        assert done.returncode == 0, done.stderr
+        assert f"Wrote {tflite_files[-1]}" in done.stdout
+    text = "the [MASK] of the union is [MASK] ."
+    done = run_job(
+        "verify_export",
+        checkpoint=checkpoint_dir,
+        records_dir=records_dir,
+        saved_model_dir=saved_model_dir,
+        tflite_file=tflite_files,
+        text=[text, "peace"],
+        latency_calls=3,
+        max_accuracy_drop=1,
+        output_file=tmp_path / "verification.json",
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "verification.json").read_text())
+    assert report["num_examples"] == 20
+    assert report["step"] == 7
+    assert report["failures"] == []
+    saved_model, float32, int8 = report["artifacts"]
+    for artifact, path in zip(
+        report["artifacts"], [saved_model_dir, *tflite_files], strict=True
+    ):
+        assert artifact["path"] == str(path)
+        assert artifact["latency_ms"] > 0
+        assert 0 <= artifact["masked_lm_accuracy"] <= 1
+    assert [a["quantized"] for a in report["artifacts"]] == [False, False, True]
+    assert saved_model["max_abs_diff"] < 1e-4
+    assert saved_model["max_abs_diff_of_fillings"] < 1e-5
+    assert saved_model["masked_lm_accuracy"] == report["keras"]["masked_lm_accuracy"]
+    assert float32["max_abs_diff"] < 1e-4 < int8["max_abs_diff"]
+    assert int8["num_bytes"] == tflite_files[1].stat().st_size
+    assert report["fillings"][0]["text"] == text
+    assert [len(tokens) for tokens in report["fillings"][0]["tokens"]] == [5, 5]
+    assert report["fillings"][1]["tokens"] == []
+
+
+def test_too_large_a_loss_fails(
+    run_job, tmp_path, checkpoint_dir, records_dir, tflite_files
+):
+    done = run_job(
+        "verify_export",
+        checkpoint=checkpoint_dir,
+        records_dir=records_dir,
+        tflite_file=tflite_files["dynamic_int8"],
+        max_accuracy_drop=-1,
+        latency_calls=1,
+        output_file=tmp_path / "verification.json",
+    )
+    assert "masked-LM accuracy is" in error(done)
+    assert "at most -1 is allowed" in error(done)
+    report = json.loads((tmp_path / "verification.json").read_text())
+    assert len(report["failures"]) == 1
+
+
+def test_existing_output_dir_is_refused(run_job, tmp_path, checkpoint_dir):
+    (tmp_path / "mine").write_text("precious")
+    done = run_job("export_saved_model", checkpoint=checkpoint_dir, output_dir=tmp_path)
+    assert f"{tmp_path} is there already" in error(done)
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("job", "flag"),
+    [("export_saved_model", "output_dir"), ("export_tflite", "output_file")],
+)
+def test_unwritable_output_is_told_before_the_work(
+    run_job, tmp_path, checkpoint_dir, job, flag
+):
+    (tmp_path / "file").touch()
+    start = time.monotonic()
+    done = run_job(job, checkpoint=checkpoint_dir, **{flag: tmp_path / "file" / "out"})
+    assert f"{tmp_path / 'file'}: File exists" in error(done)
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("job", ["export_saved_model", "export_tflite"])
+def test_missing_checkpoint(run_job, tmp_path, job):
+    flag = "output_dir" if job == "export_saved_model" else "output_file"
+    out = tmp_path / "out"
+    done = run_job(job, checkpoint=tmp_path / "none", **{flag: out})
+    assert f"{tmp_path / 'none'}: no checkpoint here" in error(done)
+    assert not out.exists()
+
+
+def test_damaged_checkpoint(run_job, tmp_path, checkpoint_dir):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(checkpoint_dir, damaged)
+    with open(damaged / "model.safetensors", "r+b") as file:
+        file.truncate(1000)
+    done = run_job(
+        "export_tflite", checkpoint=damaged, output_file=tmp_path / "out.tflite"
+    )
+    assert "model.safetensors: truncated" in error(done)
+
+
+def test_records_of_another_length(run_job, tmp_path, checkpoint_dir, tflite_files):
+    records = write_records(tmp_path / "records", checkpoint_dir, seq_length=S - 2)
+    done = run_job(
+        "verify_export",
+        checkpoint=checkpoint_dir,
+        records_dir=records,
+        tflite_file=tflite_files["none"],
+        output_file=tmp_path / "verification.json",
+    )
+    message = error(done)
+    assert f"{S} long, but the records' is {S - 2}" in message
+    assert "--max_seq_length" in message
+
+
+def test_records_of_another_vocabulary(run_job, tmp_path, checkpoint_dir, records_dir):
+    records = tmp_path / "records"
+    shutil.copytree(records_dir, records)
+    info = records / "dataset_info.json"
+    values = json.loads(info.read_text())
+    info.write_text(json.dumps({**values, "vocab_hash": "0" * 64}))
+    done = run_job(
+        "verify_export",
+        checkpoint=checkpoint_dir,
+        records_dir=records,
+        tflite_file=tmp_path / "any.tflite",
+        output_file=tmp_path / "verification.json",
+    )
+    assert "vocab_hash" in error(done)
+
+
+def test_what_to_verify_must_be_named(run_job, tmp_path, checkpoint_dir, records_dir):
+    common = {
+        "checkpoint": checkpoint_dir,
+        "records_dir": records_dir,
+        "output_file": tmp_path / "verification.json",
+    }
+    assert "Name a --saved_model_dir" in error(run_job("verify_export", **common))
+    done = run_job("verify_export", **common, tflite_file="a.tflite", text="[MASK]")
+    assert "--text needs a --saved_model_dir" in error(done)
+
+
+def test_a_killed_export_leaves_nothing_that_looks_whole(
+    run_job, tmp_path, checkpoint_dir
+):
+    models = tmp_path / "models"
+    arguments = [f"--checkpoint={checkpoint_dir}", f"--output_dir={models / '1'}"]
+    command = [sys.executable, "-m", "export.export_saved_model", *arguments]
+    for moment in (".1.tmp-*", ".1.tmp-*/1/variables", ".1.tmp-*/1/saved_model.pb"):
+        before = set(models.glob(moment))
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while not set(models.glob(moment)) - before:
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+        # TF Serving looks for folders whose names are numbers.
+        assert not any(path.name.isdigit() for path in models.iterdir())
+    done = run_job("export_saved_model", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert (models / "1" / "assets.extra" / "export.json").is_file()

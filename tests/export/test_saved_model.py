@@ -1,0 +1,188 @@
+"""The SavedModel, run where only TensorFlow and TensorFlow Text are imported."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tensorflow.core.protobuf import saved_model_pb2
+from toy_checkpoint import VOCABULARY, S
+
+from bert_tf.tokenization import BertTokenizer
+from export import verification
+from export.backends import KerasBackend, SavedModelBackend
+
+
+@pytest.fixture(scope="module")
+def served(saved_model_dir):
+    with SavedModelBackend(saved_model_dir, num_threads=2) as backend:
+        yield backend
+
+
+def fill(served, texts):
+    return served.call("serving_default", {"text": np.array(texts, object)})[0]
+
+
+def test_ids_agree_with_keras(served, model, records_dir):
+    examples = verification.load_examples(records_dir, 20)
+    inputs = {name: examples[name] for name in verification.MODEL_INPUTS}
+    expected = KerasBackend(model).predict(inputs)
+    found = served.predict(inputs)
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_ids_take_any_batch_length_and_number_of_positions(served, model, batch_size):
+    rng = np.random.default_rng(batch_size)
+    length, positions = 3 + batch_size, 1 + batch_size
+    inputs = {
+        "input_ids": rng.integers(5, len(VOCABULARY), [batch_size, length]),
+        "input_mask": np.ones([batch_size, length]),
+        "segment_ids": np.zeros([batch_size, length]),
+        "masked_lm_positions": rng.integers(0, length, [batch_size, positions]),
+    }
+    inputs = {name: value.astype(np.int32) for name, value in inputs.items()}
+    expected = KerasBackend(model).predict(inputs)["masked_lm_logits"]
+    found = served.predict(inputs)["masked_lm_logits"]
+    assert found.shape == (batch_size, positions, len(VOCABULARY))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_fillings_are_the_keras_models_best(served, model, folder):
+    text = "The [MASK] of the union is strong, we [MASK] work."
+    tokenizer = BertTokenizer.from_directory(folder.path)
+    words = "[CLS] the [MASK] of the union is strong , we [MASK] work . [SEP]".split()
+    ids = np.array([[VOCABULARY.index(word) for word in words]], np.int32)
+    assert tokenizer.mask_id == ids[0, 2] == ids[0, 10]
+    logits = model(
+        {
+            "input_ids": ids,
+            "input_mask": np.ones_like(ids),
+            "segment_ids": np.zeros_like(ids),
+            "masked_lm_positions": np.array([[2, 10]], np.int32),
+        }
+    )["masked_lm_logits"].numpy()
+    best = np.argsort(-logits, axis=-1)[..., :5]
+    expected = np.array(VOCABULARY)[best].tolist()
+
+    found = fill(served, [text])
+    assert [[[t.decode() for t in m] for m in r] for r in found["tokens"]] == expected
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    probabilities = weights / weights.sum(-1, keepdims=True)
+    np.testing.assert_allclose(
+        found["probabilities"],
+        np.take_along_axis(probabilities, best, -1),
+        atol=1e-5,
+    )
+
+
+def test_fillings_do_not_depend_on_the_rest_of_the_batch(served):
+    texts = ["the [MASK]", "we must work for [MASK] , [MASK] and peace .", "no mask"]
+    together = fill(served, texts)
+    assert together["tokens"].shape == (3, 2, 5)
+    for row, (text, masks) in enumerate(zip(texts, [1, 2, 0], strict=True)):
+        alone = fill(served, [text])
+        assert alone["tokens"].shape == (1, masks, 5)
+        np.testing.assert_array_equal(
+            together["tokens"][row, :masks], alone["tokens"][0]
+        )
+        np.testing.assert_allclose(
+            together["probabilities"][row, :masks],
+            alone["probabilities"][0],
+            atol=1e-5,
+        )
+        assert set(together["tokens"][row, masks:].flat) <= {b""}
+        assert not together["probabilities"][row, masks:].any()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "漢字 \U0001f600 zzz",
+        b"\xff\xfe bad",
+        "the " * 10_000,
+        "\x00",
+        "[MASK]",
+    ],
+    ids=["empty", "blank", "unknown", "not UTF-8", "long", "NUL", "only a mask"],
+)
+def test_any_text_gets_an_answer(served, text):
+    vectors, _ = served.call("embed", {"text": np.array([text, "the union"], object)})
+    for values in vectors.values():
+        assert values.shape == (2, 64)
+        assert np.isfinite(values).all()
+    assert np.isfinite(fill(served, [text])["probabilities"]).all()
+
+
+def test_a_batch_of_no_texts(served):
+    assert fill(served, [])["tokens"].shape == (0, 0, 5)
+    vectors, _ = served.call("embed", {"text": np.array([], object)})
+    assert vectors["pooled_output"].shape == (0, 64)
+
+
+def test_what_lies_beyond_the_longest_sequence_is_cut(served):
+    room = S - 2
+    texts = ["the " * room, "the " * (room + 1), "the " * 400 + "[MASK]"]
+    vectors, _ = served.call("embed", {"text": np.array(texts, object)})
+    for values in vectors.values():
+        np.testing.assert_allclose(values[1:], values[[0, 0]], atol=1e-5)
+    assert fill(served, texts)["tokens"].shape == (3, 0, 5)
+
+
+def test_mean_output_leaves_padding_out(served, model):
+    words = ["[CLS]", "the", "union", "[SEP]"]
+    ids = np.array([[VOCABULARY.index(word) for word in words]], np.int32)
+    sequence, pooled = model.bert(ids, np.ones_like(ids), np.zeros_like(ids))
+    texts = np.array(["the union", "we must work for peace"], object)
+    vectors, _ = served.call("embed", {"text": texts})
+    np.testing.assert_allclose(
+        vectors["mean_output"][0], sequence.numpy()[0].mean(0), atol=1e-5
+    )
+    np.testing.assert_allclose(vectors["pooled_output"][0], pooled[0], atol=1e-5)
+
+
+def test_loads_where_only_tensorflow_is_imported(saved_model_dir):
+    code = f"""
+import sys
+import tensorflow as tf
+import tensorflow_text
+served = tf.saved_model.load({str(saved_model_dir)!r}).signatures["serving_default"]
+print(served(text=tf.constant(["the [MASK]"]))["tokens"].shape)
+assert not any(name.split(".")[0] in ("bert_tf", "export") for name in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, cwd="/"
+    )
+    assert done.stdout.strip() == "(1, 1, 5)", done.stderr
+
+
+def test_holds_only_operations_that_servers_link(saved_model_dir):
+    """No XLA, no Python, and of TensorFlow Text only the BERT tokenizer."""
+    content = (saved_model_dir / "saved_model.pb").read_bytes()
+    graph = saved_model_pb2.SavedModel.FromString(content).meta_graphs[0].graph_def
+    functions = graph.library.function
+    assert not any(function.attr["_XlaMustCompile"].b for function in functions)
+    operations = {node.op for function in functions for node in function.node_def}
+    operations |= {node.op for node in graph.node}
+    foreign = {
+        name
+        for name in operations
+        if re.search("Text|Fast|Wordpiece|Xla|PyFunc|RoundRobin", name)
+    }
+    assert foreign == {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
+
+
+def test_settings_travel_along(saved_model_dir, checkpoint_dir):
+    extra = saved_model_dir / "assets.extra"
+    for name in ("vocab.txt", "tokenizer_config.json", "bert_config.json"):
+        assert (extra / name).read_bytes() == (checkpoint_dir / name).read_bytes()
+    description = json.loads((extra / "export.json").read_text())
+    assert description["step"] == 7
+    assert description["max_seq_length"] == S
+    assert description["signatures"] == ["serving_default", "embed", "ids"]
