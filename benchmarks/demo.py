@@ -1,0 +1,233 @@
+r"""Raw text to a served and a mobile model: every job once, on the bundled corpus.
+
+Example:
+    python -m benchmarks.demo --output_dir=build/demo
+
+`make demo` runs this. Each job is echoed as the command that a user would type. Steps
+whose output is there are not run again; an interrupted training goes on. The results
+stand in `summary.json` and `summary.md`.
+"""
+
+import dataclasses
+import json
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from benchmarks import demo_summary
+from bert_tf import files, jobs
+
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", "build/demo", "Where everything goes; about 100 MB."
+)
+
+ROOT = Path(__file__).parent.parent
+CORPUS = "benchmarks/data/state_of_the_union.txt.gz"
+SENTENCES = (
+    "The state of the [MASK] is strong.",
+    "I ask the [MASK] to act on this program this year.",
+    "We must work for [MASK] and freedom in the world.",
+    "The American [MASK] want a better life for their children.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A job of the demo.
+
+    Attributes:
+        title: what it does.
+        module: the job.
+        arguments: its flags, `--name=value`.
+        outputs: what is there when it is done; each appears whole or not at all.
+    """
+
+    title: str
+    module: str
+    arguments: list[str]
+    outputs: list[Path]
+
+    @property
+    def command(self) -> str:
+        """The command that a user would type."""
+        return shlex.join(["python", "-m", self.module, *self.arguments])
+
+
+def steps(layout: demo_summary.Layout) -> list[Step]:
+    """Returns the jobs in order.
+
+    Args:
+        layout: where their outputs go.
+    """
+    checkpoint = f"--checkpoint={layout.workdir}"
+    texts = [f"--text={sentence}" for sentence in SENTENCES]
+    tflite = [
+        Step(
+            f"TFLite, {name}",
+            "export.export_tflite",
+            [checkpoint, f"--output_file={path}", f"--quantization={quantization}"],
+            [path],
+        )
+        for name, quantization, path in (
+            ("float32", "none", layout.tflite_float32),
+            ("int8", "dynamic_int8", layout.tflite_int8),
+        )
+    ]
+    return [
+        Step(
+            "Vocabulary",
+            "data_prep.create_vocabulary",
+            [
+                f"--input_file={CORPUS}",
+                f"--output_file={layout.vocab_file}",
+                "--vocab_size=5000",
+            ],
+            [layout.vocab_file],
+        ),
+        Step(
+            "Records",
+            "data_prep.create_pretraining_data",
+            [
+                f"--input_file={CORPUS}",
+                f"--vocab_file={layout.vocab_file}",
+                f"--output_dir={layout.train_dir}",
+                f"--eval_output_dir={layout.eval_dir}",
+                "--eval_fraction=0.1",
+                "--max_seq_length=64",
+                "--max_predictions_per_seq=10",
+                "--dupe_factor=10",
+            ],
+            [
+                layout.train_dir / "dataset_info.json",
+                layout.eval_dir / "dataset_info.json",
+            ],
+        ),
+        Step(
+            "Pretraining",
+            "bert_tf.run_pretraining",
+            [
+                "--config=configs/demo.py",
+                f"--workdir={layout.workdir}",
+                f"--config.data.train_dir={layout.train_dir}",
+                f"--config.data.eval_dir={layout.eval_dir}",
+            ],
+            [layout.workdir / "eval.json"],
+        ),
+        Step(
+            "SavedModel",
+            "export.export_saved_model",
+            [checkpoint, f"--output_dir={layout.saved_model_dir}"],
+            [layout.saved_model_dir / "saved_model.pb"],
+        ),
+        *tflite,
+        Step(
+            "Verification",
+            "export.verify_export",
+            [
+                checkpoint,
+                f"--records_dir={layout.eval_dir}",
+                f"--saved_model_dir={layout.saved_model_dir}",
+                *(f"--tflite_file={step.outputs[0]}" for step in tflite),
+                *texts,
+                f"--output_file={layout.verification_file}",
+            ],
+            [layout.verification_file],
+        ),
+    ]
+
+
+class Journal:
+    """What is known of the steps that were run: `steps.json`.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self.steps: dict[str, Any] = {}
+        if path.is_file():
+            self.steps = json.loads(path.read_text(encoding="utf-8"))
+
+    def is_done(self, step: Step) -> bool:
+        """Whether the step need not run: it left its outputs and did not fail."""
+        if any(not path.exists() for path in step.outputs):
+            return False
+        entry = self.steps.get(step.title)
+        return entry is None or (entry["done"] and entry["command"] == step.command)
+
+    def add(self, step: Step, seconds: float, done: bool) -> None:
+        """Notes an attempt; its seconds add to those of unfinished ones before."""
+        entry = self.steps.get(step.title)
+        if entry and not entry["done"] and entry["command"] == step.command:
+            seconds += entry["seconds"]
+        self.steps[step.title] = {
+            "command": step.command,
+            "seconds": round(seconds, 1),
+            "done": done,
+        }
+        files.write_text(self._path, json.dumps(self.steps, indent=2) + "\n")
+
+
+def run_step(step: Step, journal: Journal) -> None:
+    """Runs a step as a process and notes how long it took.
+
+    Raises:
+        ValueError: it failed; its own error is on stderr by then.
+    """
+    print(f"\n# {step.title}\n$ {_echo(step.command)}", flush=True)
+    command = [sys.executable, "-m", step.module, *step.arguments]
+    status, start = None, time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        # The job got the interrupt too; it needs a moment to clean up.
+        process.wait(timeout=30)
+        raise
+    finally:
+        process.kill()
+        journal.add(step, time.monotonic() - start, done=status == 0)
+    if status:
+        raise ValueError(
+            f'the step "{step.title}" failed with exit status {status}; its own error '
+            f"stands above. To run only this step again: {step.command}"
+        )
+
+
+def _echo(command: str) -> str:
+    """Breaks a long command between its flags."""
+    return command.replace(" -", " \\\n    -").replace(" \\\n    -m", " -m", 1)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs what is not done yet and sums up."""
+    os.chdir(ROOT)
+    layout = demo_summary.Layout(Path(_OUTPUT_DIR.value))
+    journal = Journal(layout.root / "steps.json")
+    for step in steps(layout):
+        if journal.is_done(step):
+            print(f"# {step.title}: done before", flush=True)
+        else:
+            run_step(step, journal)
+    summary = demo_summary.collect(layout, journal.steps)
+    files.write_text(layout.root / "summary.json", json.dumps(summary, indent=2) + "\n")
+    table = demo_summary.markdown(summary)
+    files.write_text(layout.root / "summary.md", table)
+    print(f"\n{table}\nThese figures: {layout.root / 'summary.json'}")
+
+
+def cli() -> None:
+    """Runs the demo."""
+    jobs.run(main)
+
+
+if __name__ == "__main__":
+    cli()
