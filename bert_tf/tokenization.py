@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from bert_tf import files
+from bert_tf import files, normalization
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -152,6 +152,13 @@ def vocabulary_hash(path: str | os.PathLike[str]) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
+def _normalizer_model(config: TokenizerConfig) -> "tf.Tensor":
+    import tensorflow as tf
+
+    model = normalization.normalizer_model(config.do_lower_case, config.strips_accents)
+    return tf.constant(np.frombuffer(model, np.uint8))
+
+
 class WordSplitter:
     """Splits text into BERT's words, which `BertTokenizer` then splits into pieces."""
 
@@ -164,7 +171,7 @@ class WordSplitter:
         import tensorflow_text as tf_text
 
         self._normalizer = tf_text.FastBertNormalizer(
-            lower_case_nfd_strip_accents=config.do_lower_case
+            model_buffer=_normalizer_model(config)
         )
         # To a vocabulary without a character of the text every word is [UNK], and its
         # offsets are the word's.
@@ -231,7 +238,7 @@ class BertTokenizer:
             max_bytes_per_word=MAX_BYTES_PER_WORD,
             token_out_type=tf.int32,
             unknown_token=UNK,
-            lower_case_nfd_strip_accents=config.do_lower_case,
+            fast_bert_normalizer_model_buffer=_normalizer_model(config),
         )
 
     @classmethod
@@ -249,8 +256,8 @@ class BertTokenizer:
         """Splits texts into pieces.
 
         Args:
-            texts: string tensor `[batch]`, or what converts to one. UTF-8; an invalid
-                byte counts as a space.
+            texts: string tensor `[batch]`, or what converts to one. UTF-8; a word with an
+                invalid byte becomes [UNK].
             literal_mask: whether "[MASK]" written in a text stands for the mask token.
                 It does where people ask for fillings. In a corpus it is text.
 
