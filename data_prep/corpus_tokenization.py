@@ -5,7 +5,6 @@ this needs and nothing after it does, costs seconds and hundreds of megabytes on
 """
 
 import dataclasses
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +76,6 @@ def tokenize_corpus(
         ValueError: bad input; the message names the file and the place.
         OSError: the folder cannot be written.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     vocabulary = load_vocabulary(source.vocab_file)
     tokenizer = BertTokenizer(vocabulary, source.tokenizer)
     dtype = np.min_scalar_type(len(vocabulary) - 1)

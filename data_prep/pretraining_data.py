@@ -7,6 +7,7 @@
 """
 
 import dataclasses
+import errno
 import fcntl
 import os
 import shutil
@@ -82,7 +83,10 @@ def create_pretraining_data(
     corpus_parameters = source.parameters(vocabulary_hash(source.vocab_file))
     temporary_dir = datasets[0].progress_dir / "corpus"
     corpus = TokenizedCorpus(tokenized_dir or temporary_dir)
-    with _locked([dataset.directory for dataset in datasets]):
+    directories = [dataset.directory.absolute() for dataset in datasets]
+    if len(set(directories)) < len(directories):
+        raise ValueError(f"{directories[0]}: each data set needs a folder of its own.")
+    with _named_if_full(directories[0]), _locked(directories):
         if not all(_is_finished(each, corpus_parameters) for each in datasets):
             for dataset in datasets:
                 _claim(dataset, corpus_parameters)
@@ -108,7 +112,23 @@ def create_pretraining_data(
 
 
 def _tokenize_corpus(task: tuple[CorpusSource, Path, int]) -> None:
+    # Tokenising gains nothing from a GPU, and TensorFlow would take all its memory.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     tokenize_corpus(*task)
+
+
+@contextmanager
+def _named_if_full(directory: Path) -> Iterator[None]:
+    """Says where and what to do when a write fails for lack of space."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(
+            f"{directory}: {error.strerror}. Make room and run the same command again: "
+            "what is finished stays."
+        ) from error
 
 
 @contextmanager
