@@ -96,7 +96,8 @@ def cli() -> None:
     if not arguments.job or arguments.num_workers < 1:
         parser.error("-m must name a job, and --num_workers must be at least 1")
     command = [sys.executable, "-m", *arguments.job]
-    sys.exit(launch(command, arguments.num_workers))
+    code = launch(command, arguments.num_workers)
+    sys.exit(code if code >= 0 else 128 - code)
 
 
 if __name__ == "__main__":
