@@ -22,10 +22,10 @@ ALLOWED = {
 
 # Inside bert_tf a module imports modules of its own layer or of those above it.
 LAYERS = (
-    {"files", "config", "features", "records", "dataset_info", "jobs"},
+    {"files", "config", "features", "records", "dataset_info", "jobs", "tensors"},
     {"tokenization", "ops", "schedules"},
     {"losses", "metrics", "optimizers", "masking", "models", "checkpoint"},
-    {"input_pipeline", "conversion"},
+    {"example_stream", "input_pipeline", "conversion"},
     {"training"},
 )
 
@@ -37,6 +37,7 @@ TF_FREE = (
     "bert_tf.files",
     "bert_tf.jobs",
     "bert_tf.records",
+    "bert_tf.tensors",
     "data_prep.corpus",
 )
 
