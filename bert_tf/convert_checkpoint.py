@@ -1,4 +1,4 @@
-"""Converts BERT weights between formats, and resizes them on the way.
+r"""Converts BERT weights between formats, and resizes them on the way.
 
 Reads a model folder or workdir of ours, a Hugging Face folder (safetensors), a
 google-research/bert TF1 checkpoint or a SavedModel with its names, a Model Garden TF2

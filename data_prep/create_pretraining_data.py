@@ -1,4 +1,4 @@
-"""Turns text into records to pretrain BERT on.
+r"""Turns text into records to pretrain BERT on.
 
 Reads text, tokenises it, cuts it into pairs of segments, masks tokens and writes
 TFRecord files with a description beside them. Memory does not grow with the text.

@@ -23,7 +23,7 @@ ALLOWED = {
 # Inside bert_tf a module imports modules of its own layer or of those above it.
 LAYERS = (
     {"files", "config", "features", "records", "dataset_info", "jobs", "tensors"},
-    {"tokenization", "ops", "schedules"},
+    {"normalization", "tokenization", "ops", "schedules"},
     {"losses", "metrics", "optimizers", "masking", "models", "checkpoint"},
     {"example_stream", "input_pipeline", "conversion"},
     {"training"},
