@@ -47,12 +47,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def sync(path: str | os.PathLike[str]) -> None:
-    """Forces a file, or a folder's files and entries, to disk."""
+    """Forces a file, or a folder with all that is in it, to disk."""
     path = Path(path)
     if path.is_dir():
         for entry in path.iterdir():
-            if entry.is_file():
-                sync(entry)
+            sync(entry)
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
