@@ -81,7 +81,8 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
     Raises:
         ValueError: a damaged file, or weights that don't fit.
     """
-    keys = _Graph(arrays.object_graph()).keys()
+    graph = _Graph(arrays.object_graph())
+    keys = graph.keys()
     side = side_files.read(folder)
     notes = []
     config = side.config
@@ -95,6 +96,10 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
         str(arrays.prefix), config, RenamedArrays(arrays, keys, _from_garden), None
     )
     used = {keys[name] for name in variables}
+    for name, key in graph.encoder_pooler_keys().items():
+        # Pretraining trains the next-sentence head's own, which `keys` means.
+        if name in variables and np.array_equal(arrays[key], variables[name]):
+            used.add(key)
     for key in arrays:
         if key not in used and not _NOT_WEIGHTS.search(key):
             left_over[key.removesuffix(_VALUE)] = arrays[key].shape
@@ -170,10 +175,12 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         setattr(root.masked_lm, "output_bias/bias", root.masked_lm.bias)
         root.model.masked_lm = root.masked_lm
     if weights.has(names.next_sentence_head(config)):
-        for name, path in _NEXT_SENTENCE.items():
+        # The head has a pooler of its own, beside the encoder's.
+        own_pooler = {name: f"dense/{leaf}" for name, leaf in _POOLER.items()}
+        for name, path in (_NEXT_SENTENCE | own_pooler).items():
             attach(f"model/classification_heads/0/{path}", name)
-        getattr(root.model.classification_heads, "0").dense = encoder._pooler_layer
-        setattr(root, "next_sentence.pooler_dense", encoder._pooler_layer)
+        head = getattr(root.model.classification_heads, "0")
+        setattr(root, "next_sentence.pooler_dense", head.dense)
 
     tf.train.Checkpoint(root=root).write(str(folder / _NAME))
     side_files.write(
@@ -215,14 +222,14 @@ class _Graph:
         for name, path in _NEXT_SENTENCE.items():
             found[name] = self._follow(self._next_sentence, path)
         for name, path in _POOLER.items():
-            # Pretraining trains the next-sentence head's, not the encoder's own.
             pooler = self._follow(self._next_sentence, f"dense/{path}")
             found[name] = found[name] if pooler is None else pooler
-        return {
-            name: node.attributes[0].checkpoint_key
-            for name, node in found.items()
-            if node is not None
-        }
+        return _keys(found)
+
+    def encoder_pooler_keys(self) -> dict[str, str]:
+        """Maps the pooler's names to the keys of the encoder's own one."""
+        paths = _encoder_paths(self._count_blocks())
+        return _keys({name: self._follow_encoder(paths[name]) for name in _POOLER})
 
     def _follow(self, node: Any, path: str) -> Any:
         for name in path.split("/"):
@@ -262,6 +269,14 @@ class _Graph:
             if kernel and "next_sentence" in kernel.attributes[0].full_name:
                 return head
         return None
+
+
+def _keys(nodes: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: node.attributes[0].checkpoint_key
+        for name, node in nodes.items()
+        if node is not None
+    }
 
 
 def _encoder_layers(num_blocks: int) -> list[str]:
