@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,11 @@ import tensorflow as tf
 from bert_tf.dataset_info import DatasetInfo
 from bert_tf.example_stream import ExampleStream
 from bert_tf.features import Feature, decode_example
+from bert_tf.masking import MaskingVocabulary, example_seeds, mask_batch
+from bert_tf.tokenization import load_vocabulary
 
+Batch = dict[str, np.ndarray]
+Transform = Callable[[Batch, np.ndarray], Batch]
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -59,6 +63,8 @@ class BatchReader:
         num_replicas: replicas of all processes.
         local_replicas: those of this process.
         replica_batch_size: examples of one replica in one micro-batch.
+        transform: changes a flat batch, name -> `[batch, ...]`, given the examples'
+            positions in the stream, int64 `[batch]`; None for no change.
     """
 
     def __init__(
@@ -69,7 +75,9 @@ class BatchReader:
         num_replicas: int,
         local_replicas: range,
         replica_batch_size: int,
+        transform: Transform | None = None,
     ) -> None:
+        self._transform = transform
         self._stream = stream
         self._num_replicas = num_replicas
         self._local_replicas = local_replicas
@@ -107,10 +115,44 @@ class BatchReader:
         positions = self.positions(position, num_micro_batches)
         serialized = self._stream.read(positions.ravel().tolist())
         parsed = tf.io.parse_example(serialized, self._spec)
+        batch = {name: values.numpy() for name, values in parsed.items()}
+        if self._transform is not None:
+            batch = self._transform(batch, positions.ravel())
         return {
-            name: _narrow(values.numpy()).reshape(*positions.shape, *values.shape[1:])
-            for name, values in parsed.items()
+            name: _narrow(values).reshape(*positions.shape, *values.shape[1:])
+            for name, values in batch.items()
         }
+
+
+def pretraining_reader(
+    directory: str | Path, stream: ExampleStream, info: DatasetInfo, **topology: Any
+) -> BatchReader:
+    """Returns a reader of pretraining examples, which masks them if need be.
+
+    Dynamic masks are a pure function of the data set's seed and the example's position
+    in the stream: other ones each time the example is read, and the same after a
+    restart.
+
+    Args:
+        directory: the data folder.
+        stream: its examples.
+        info: its description.
+        **topology: `num_replicas`, `local_replicas` and `replica_batch_size`.
+    """
+    parameters = info.parameters
+    if not parameters.dynamic_masking:
+        return BatchReader(stream, info.features, **topology)
+    entries = load_vocabulary(Path(directory) / "vocab.txt")
+    vocabulary = MaskingVocabulary.from_entries(entries)
+
+    def mask(batch: dict[str, np.ndarray], positions: np.ndarray) -> Batch:
+        seeds = example_seeds(parameters.random_seed, positions=positions)
+        num_tokens = batch["input_mask"].sum(axis=1)
+        input_ids = batch["input_ids"].astype(np.int32)
+        masked = mask_batch(input_ids, num_tokens, vocabulary, parameters, seeds)
+        return {**batch, **masked}
+
+    return BatchReader(stream, info.features, transform=mask, **topology)
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

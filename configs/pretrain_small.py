@@ -1,4 +1,4 @@
-"""BERT-small (4 layers, hidden size 512, 29.1 million parameters) by the paper's recipe.
+"""BERT-small (4 layers, hidden size 512, 29.1 million parameters), the paper's recipe.
 
 Records of 128 tokens for the first phase and of 512 for the second, from one corpus:
     python -m data_prep.create_pretraining_data --max_seq_length=128
@@ -9,7 +9,8 @@ Records of 128 tokens for the first phase and of 512 for the second, from one co
         --output_dir=data/512 --eval_output_dir=data/512-held-out ...
 
 Command:
-    python -m bert_tf.run_pretraining --config=configs/pretrain_small.py --workdir=runs/small
+    python -m bert_tf.run_pretraining --config=configs/pretrain_small.py
+        --workdir=runs/small
         --config.data.train_dir=data/128 --config.data.eval_dir=data/128-held-out
         --config.phase_2.data.train_dir=data/512
         --config.phase_2.data.eval_dir=data/512-held-out

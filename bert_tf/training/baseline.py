@@ -3,7 +3,7 @@
 import numpy as np
 
 from bert_tf.dataset_info import DatasetInfo
-from bert_tf.input_pipeline import BatchReader, open_examples
+from bert_tf.input_pipeline import open_examples, pretraining_reader
 
 _BATCH = 1000
 
@@ -26,9 +26,10 @@ def masked_token_counts(
     total = min(stream.num_records, max_examples)
     counts = np.zeros(info.vocab_size, np.int64)
     for begin in range(0, total, _BATCH):
-        reader = BatchReader(
+        reader = pretraining_reader(
+            directory,
             stream,
-            info.features,
+            info,
             num_replicas=1,
             local_replicas=range(1),
             replica_batch_size=min(_BATCH, total - begin),

@@ -1,39 +1,36 @@
 """Pretraining from a configuration: checks, set-up, phases, report."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 from absl import logging
 
-from bert_tf import checkpoint, files, metrics
+from bert_tf import checkpoint
+from bert_tf.conversion import initialize
 from bert_tf.dataset_info import DatasetInfo
-from bert_tf.input_pipeline import BatchReader, open_examples
+from bert_tf.input_pipeline import BatchReader, open_examples, pretraining_reader
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.optimizers import create_optimizer
-from bert_tf.training import distribution, state
-from bert_tf.training.baseline import masked_token_counts
+from bert_tf.tokenization import load_vocabulary
+from bert_tf.training import distribution, state, summary
 from bert_tf.training.config import (
     PretrainingConfig,
 )
 from bert_tf.training.evaluation import HeldOutSet
-from bert_tf.training.loop import Phase, Run, train_phase
-from bert_tf.training.metrics_log import MetricsLog, read_metrics
+from bert_tf.training.loop import Phase, Run, TrainingStopped, train_phase
+from bert_tf.training.metrics_log import MetricsLog
 from bert_tf.training.preparation import PhaseData, PreparedRun
 from bert_tf.training.pretraining_task import PretrainingTask
 from bert_tf.training.state import TrainingState
-
-EVAL_FILE = "eval.json"
 
 _POLICIES = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
     "float16": "mixed_float16",
 }
-# Enough for shares with three digits, and read in seconds.
-_BASELINE_EXAMPLES = 50_000
 
 
 def train_and_evaluate(prepared: PreparedRun) -> None:
@@ -85,14 +82,22 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
         last_step = first_step + phase_data.config.num_train_steps
         if run.state.step < last_step:
             phase = _open_phase(run, config, data, number, first_step)
-            if not train_phase(run, phase):
-                break
+            try:
+                if not train_phase(run, phase):
+                    break
+            except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+                raise TrainingStopped(
+                    f"Another worker stopped or cannot be reached, after step "
+                    f"{run.state.step} ({error.message.splitlines()[0]}). Start the "
+                    "same command on every worker again: the run goes on from its "
+                    "newest checkpoint."
+                ) from error
         first_step = last_step
 
     # 4. What came of it.
     if run.log is not None:
         run.log.close()
-        _write_evaluation(run, data[-1])
+        summary.write(run, data[-1])
 
 
 def _initial_state(
@@ -102,8 +107,16 @@ def _initial_state(
     if folder is not None:
         return state.restore(folder, model=model, optimizer=optimizer)
     if config.init_from:
-        weights = checkpoint.resolve_checkpoint(config.init_from)
-        checkpoint.assign_variables(model, weights.variables)
+        vocabulary = load_vocabulary(
+            Path(config.data.train_dir) / checkpoint.VOCABULARY
+        )
+        done = initialize(model, config.model, vocabulary, config.init_from)
+        logging.info(
+            "%s gives %d variables; newly initialised: %s",
+            config.init_from,
+            len(done.assigned),
+            done.missing or "none",
+        )
     return TrainingState()
 
 
@@ -142,10 +155,11 @@ def _open_phase(
             f"{phase.data.global_batch_size} and {phase.data.initial_batch_size}"
         )
 
-    def reader(stream: Any, info: DatasetInfo) -> BatchReader:
-        return BatchReader(
+    def reader(directory: str, stream: Any, info: DatasetInfo) -> BatchReader:
+        return pretraining_reader(
+            directory,
             stream,
-            info.features,
+            info,
             num_replicas=replicas,
             local_replicas=run.topology.local_replicas,
             replica_batch_size=batch_size,
@@ -166,7 +180,7 @@ def _open_phase(
             run.task,
             run.model,
             eval_stream,
-            reader(eval_stream, eval_info),
+            reader(phase.data.eval_dir, eval_stream, eval_info),
             max_batches=config.eval_batches,
             distribute=run.distribute,
         )
@@ -186,7 +200,7 @@ def _open_phase(
         schedule_start=first_step if start == number else 0,
         schedule_steps=sum(d.config.num_train_steps for d in data[start:end]),
         stream=stream,
-        reader=reader(stream, data[number].train),
+        reader=reader(phase.data.train_dir, stream, data[number].train),
         held_out=held_out,
     )
 
@@ -198,27 +212,3 @@ def _next_optimizer(run: Run, config: Any) -> Any:
     for name, slot in optimizer.slots.items():
         slot.assign(run.optimizer.slots[name].numpy())
     return optimizer
-
-
-def _write_evaluation(run: Run, data: PhaseData) -> None:
-    """Writes `eval.json`: the last evaluation beside the unigram baseline's."""
-    lines = [line for line in read_metrics(run.workdir) if line["split"] == "eval"]
-    if not lines or data.eval is None:
-        return
-    counts = [
-        masked_token_counts(
-            directory, info, seed=run.config.seed, max_examples=_BASELINE_EXAMPLES
-        )
-        for directory, info in (
-            (data.config.data.train_dir, data.train),
-            (data.config.data.eval_dir, data.eval),
-        )
-    ]
-    values = {**lines[-1], **metrics.unigram_baseline(*counts)}
-    files.write_text(run.workdir / EVAL_FILE, json.dumps(values, indent=2) + "\n")
-    print(
-        f"Held-out masked-LM accuracy {values['masked_lm_accuracy']:.3f} (unigram "
-        f"baseline {values['unigram_accuracy']:.3f}), loss "
-        f"{values['masked_lm_loss']:.3f} ({values['unigram_loss']:.3f}), perplexity "
-        f"{values['masked_lm_perplexity']:.1f}; written to {run.workdir / EVAL_FILE}"
-    )
