@@ -54,11 +54,10 @@ def split_lines(lines: Iterable[str], language: str) -> Iterator[str]:
 def _split_paragraph(paragraph: str, language: str) -> Iterator[str]:
     start = 0
     while start < len(paragraph):
-        end = start + _MAX_CHARACTERS
-        if end < len(paragraph):
-            end = paragraph.rfind(" ", start + 1, end) + 1 or end
-        for sentence in sentencex.segment(language, paragraph[start:end]):
-            sentence = sentence.strip()
-            if sentence:
-                yield sentence
-        start = end
+        window = paragraph[start : start + _MAX_CHARACTERS]
+        sentences = sentencex.segment(language, window)
+        if start + len(window) < len(paragraph):
+            # The last sentence may go on behind the window.
+            sentences = sentences[:-1] or [window[: window.rfind(" ") + 1] or window]
+        start += sum(map(len, sentences))
+        yield from filter(None, map(str.strip, sentences))
