@@ -6,6 +6,8 @@ and divides once, so that the result does not depend on how a batch was split.
 
 import tensorflow as tf
 
+from bert_tf.ops.cross_entropy import cross_entropy, is_highest
+
 
 def masked_lm_loss(
     logits: tf.Tensor, label_ids: tf.Tensor, label_weights: tf.Tensor
@@ -27,9 +29,7 @@ def masked_lm_loss(
     """
     _check_shapes(logits, label_ids=label_ids, label_weights=label_weights)
     label_weights = tf.cast(label_weights, tf.float32)
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=label_ids, logits=tf.cast(logits, tf.float32)
-    )
+    losses = cross_entropy(logits, tf.cast(label_ids, tf.int32))
     return tf.reduce_sum(losses * label_weights), tf.reduce_sum(label_weights)
 
 
@@ -51,7 +51,7 @@ def masked_lm_accuracy(
     """
     _check_shapes(logits, label_ids=label_ids, label_weights=label_weights)
     label_weights = tf.cast(label_weights, tf.float32)
-    correct = _correct(logits, label_ids)
+    correct = is_highest(logits, tf.cast(label_ids, tf.int32))
     return tf.reduce_sum(correct * label_weights), tf.reduce_sum(label_weights)
 
 
@@ -70,10 +70,8 @@ def next_sentence_loss(
 
     Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1.
     """
-    labels = tf.reshape(labels, [-1])
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=labels, logits=tf.cast(logits, tf.float32)
-    )
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
+    losses = cross_entropy(logits, labels)
     weights = _pair_weights(labels, label_weights)
     return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
 
@@ -91,9 +89,9 @@ def next_sentence_accuracy(
     Returns:
         `(correct_sum, count)`, float32 scalars.
     """
-    labels = tf.reshape(labels, [-1])
+    labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
     weights = _pair_weights(labels, label_weights)
-    correct = _correct(logits, labels)
+    correct = is_highest(logits, labels)
     return tf.reduce_sum(correct * weights), tf.reduce_sum(weights)
 
 
@@ -101,11 +99,6 @@ def _pair_weights(labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
     if weights is None:
         return tf.ones(tf.shape(labels))
     return tf.cast(tf.reshape(weights, [-1]), tf.float32)
-
-
-def _correct(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    predictions = tf.argmax(logits, axis=-1, output_type=tf.int32)
-    return tf.cast(tf.equal(predictions, tf.cast(labels, tf.int32)), tf.float32)
 
 
 def _check_shapes(logits: tf.Tensor, **labels: tf.Tensor) -> None:

@@ -55,6 +55,7 @@ class TransformerStack(keras.layers.Layer):
         self,
         hidden: tf.Tensor,
         mask: tf.Tensor,
+        output_positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
@@ -64,16 +65,23 @@ class TransformerStack(keras.layers.Layer):
             hidden: `[batch, seq_length, hidden]`.
             mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a position
                 may attend to another.
+            output_positions: int32 `[batch, outputs]`, those wanted; None for all.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
-            The shape of `hidden`.
+            The shape of `hidden`, or `[batch, outputs, hidden]`.
         """
         count = len(self.blocks)
         seeds = [None] * count if dropout_seed is None else split(dropout_seed, count)
         for block, seed in zip(self.blocks, seeds, strict=True):
-            hidden = block(hidden, mask, dropout_seed=seed, training=training)
+            hidden = block(
+                hidden,
+                mask,
+                positions=output_positions if block is self.blocks[-1] else None,
+                dropout_seed=seed,
+                training=training,
+            )
         return hidden
 
     def get_config(self) -> dict[str, Any]:
@@ -141,6 +149,7 @@ class BertEncoder(keras.Model):
         input_ids: tf.Tensor,
         input_mask: tf.Tensor,
         segment_ids: tf.Tensor,
+        output_positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -150,20 +159,32 @@ class BertEncoder(keras.Model):
             input_ids: int32 `[batch, seq_length]`.
             input_mask: int32 `[batch, seq_length]`, 1 for tokens and 0 for padding.
             segment_ids: int32 `[batch, seq_length]`.
+            output_positions: int32 `[batch, outputs]`, the positions whose outputs are
+                wanted; None for all. The last block computes only those.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
-            `sequence_output` `[batch, seq_length, hidden]` and `pooled_output`
-            `[batch, hidden]`, compute dtype.
+            `sequence_output` `[batch, seq_length, hidden]`, or
+            `[batch, outputs, hidden]`, and `pooled_output` `[batch, hidden]`, compute
+            dtype.
         """
         seeds = [None, None] if dropout_seed is None else split(dropout_seed, 2)
         hidden = self.embeddings(
             input_ids, segment_ids, dropout_seed=seeds[0], training=training
         )
         mask = tf.cast(input_mask, tf.int32)[:, tf.newaxis, tf.newaxis, :]
-        hidden = self.encoder(hidden, mask, dropout_seed=seeds[1], training=training)
-        return hidden, self.pooler(hidden[:, 0], training=training)
+        if output_positions is not None:
+            output_positions = tf.pad(output_positions, [[0, 0], [1, 0]])  # [CLS]
+        hidden = self.encoder(
+            hidden,
+            mask,
+            output_positions=output_positions,
+            dropout_seed=seeds[1],
+            training=training,
+        )
+        pooled = self.pooler(hidden[:, 0], training=training)
+        return hidden if output_positions is None else hidden[:, 1:], pooled
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

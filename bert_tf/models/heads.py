@@ -52,28 +52,29 @@ class MaskedLmHead(keras.layers.Layer):
 
     def call(
         self,
-        sequence_output: tf.Tensor,
-        positions: tf.Tensor,
+        masked_output: tf.Tensor,
         word_embeddings: tf.Tensor,
         training: bool = False,
     ) -> tf.Tensor:
         """Scores every entry of the vocabulary at the masked positions.
 
         Args:
-            sequence_output: `[batch, seq_length, hidden]`.
-            positions: int32 `[batch, max_predictions]`.
+            masked_output: the encoder's output there,
+                `[batch, max_predictions, hidden]`.
             word_embeddings: `[vocab, hidden]`.
             training: whether to use the fused operations.
 
         Returns:
             Logits, float32 `[batch, max_predictions, vocab]`.
         """
-        gathered = tf.gather(sequence_output, positions, batch_dims=1)
-        transformed = self.transform(gathered, training=training)
+        transformed = self.transform(masked_output, training=training)
         hidden = tf.reshape(transformed, [-1, self.config.hidden_size])
         logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
-        logits = tf.cast(logits, tf.float32) + self.output_bias
-        shape = tf.concat([tf.shape(positions), [self.config.vocab_size]], axis=0)
+        # TensorFlow fuses this bias, unlike another addition, into the product.
+        logits = tf.nn.bias_add(tf.cast(logits, tf.float32), self.output_bias)
+        shape = tf.concat(
+            [tf.shape(masked_output)[:-1], [self.config.vocab_size]], axis=0
+        )
         return tf.reshape(logits, shape)
 
     def get_config(self) -> dict[str, Any]:
@@ -206,18 +207,17 @@ class PretrainingHeads(keras.layers.Layer):
 
     def call(
         self,
-        sequence_output: tf.Tensor,
+        masked_output: tf.Tensor,
         pooled_output: tf.Tensor,
-        positions: tf.Tensor,
         word_embeddings: tf.Tensor,
         training: bool = False,
     ) -> dict[str, tf.Tensor]:
         """Applies both heads.
 
         Args:
-            sequence_output: `[batch, seq_length, hidden]`.
+            masked_output: the encoder's output at the masked positions,
+                `[batch, max_predictions, hidden]`.
             pooled_output: `[batch, hidden]`.
-            positions: int32 `[batch, max_predictions]`, of the masked tokens.
             word_embeddings: `[vocab, hidden]`.
             training: whether to use the fused operations.
 
@@ -227,7 +227,7 @@ class PretrainingHeads(keras.layers.Layer):
         """
         return {
             "masked_lm_logits": self.predictions(
-                sequence_output, positions, word_embeddings, training=training
+                masked_output, word_embeddings, training=training
             ),
             "next_sentence_logits": self.seq_relationship(pooled_output),
         }

@@ -72,17 +72,17 @@ class BertPretrainer(keras.Model):
             `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, and
             `next_sentence_logits`, float32 `[batch, 2]`.
         """
-        sequence_output, pooled_output = self.bert(
+        masked_output, pooled_output = self.bert(
             inputs["input_ids"],
             inputs["input_mask"],
             inputs["segment_ids"],
+            output_positions=inputs["masked_lm_positions"],
             dropout_seed=dropout_seed,
             training=training,
         )
         return self.cls(
-            sequence_output,
+            masked_output,
             pooled_output,
-            inputs["masked_lm_positions"],
             self.bert.embeddings.word_embeddings,
             training=training,
         )

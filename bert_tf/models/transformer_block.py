@@ -78,6 +78,7 @@ class AttentionSublayer(keras.layers.Layer):
         inputs: tf.Tensor,
         mask: tf.Tensor,
         memory: tf.Tensor | None = None,
+        positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
@@ -85,19 +86,26 @@ class AttentionSublayer(keras.layers.Layer):
 
         Args:
             inputs: `[batch, from_length, hidden]`.
-            mask: int32 `[batch, 1 or heads, 1 or from_length, to_length]`, 1 where a
-                position may attend to another.
+            mask: int32 `[batch, 1, 1 or from_length, to_length]`, 1 where a position
+                may attend to another.
             memory: `[batch, to_length, hidden]`; None to attend to the inputs.
+            positions: int32 `[batch, outputs]`, those wanted; None for all.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
-            The shape of the inputs.
+            The shape of the inputs, or `[batch, outputs, hidden]`.
         """
         seeds = [None, None] if dropout_seed is None else split(dropout_seed, 2)
         normed = inputs
         if self.norm_first:
             normed = self.residual_output.layer_norm(inputs, training=training)
+        if positions is not None:
+            memory = normed if memory is None else memory
+            normed = tf.gather(normed, positions, batch_dims=1)
+            inputs = tf.gather(inputs, positions, batch_dims=1)
+            if mask.shape[2] != 1:
+                mask = tf.gather(mask[:, 0], positions, batch_dims=1)[:, tf.newaxis]
         context = self.attention(
             normed, mask, memory, dropout_seed=seeds[0], training=training
         )
@@ -218,6 +226,7 @@ class TransformerBlock(keras.layers.Layer):
         mask: tf.Tensor,
         memory: tf.Tensor | None = None,
         memory_mask: tf.Tensor | None = None,
+        positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
@@ -228,12 +237,14 @@ class TransformerBlock(keras.layers.Layer):
             mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a position
                 may attend to another.
             memory: `[batch, memory_length, hidden]`, for cross-attention.
-            memory_mask: int32 `[batch, 1, 1 or seq_length, memory_length]`.
+            memory_mask: int32 `[batch, 1, 1, memory_length]`.
+            positions: int32 `[batch, outputs]`, those wanted: the others are attended
+                to but cost no more than that. None for all.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
-            The shape of the inputs.
+            The shape of the inputs, or `[batch, outputs, hidden]`.
 
         Raises:
             ValueError: `memory` is missing or not wanted.
@@ -248,7 +259,13 @@ class TransformerBlock(keras.layers.Layer):
         if self.causal:
             length = tf.shape(inputs)[1]
             mask *= tf.linalg.band_part(tf.ones([length, length], mask.dtype), -1, 0)
-        x = self.attention(inputs, mask, dropout_seed=seeds[0], training=training)
+        x = self.attention(
+            inputs,
+            mask,
+            positions=positions,
+            dropout_seed=seeds[0],
+            training=training,
+        )
         if self.cross_attention is not None:
             x = self.cross_attention(
                 x, memory_mask, memory, dropout_seed=seeds[1], training=training
