@@ -35,7 +35,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         sync(temporary)
         os.replace(temporary, path)
-        sync(path.parent)
+        # The new name only: what else is in the folder is for others to sync.
+        _sync_one(path.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -52,6 +53,10 @@ def sync(path: str | os.PathLike[str]) -> None:
     if path.is_dir():
         for entry in path.iterdir():
             sync(entry)
+    _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
