@@ -8,6 +8,7 @@ whose output is there are not run again; an interrupted training goes on. The re
 stand in `summary.json` and `summary.md`.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -29,6 +30,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 )
 
 ROOT = Path(__file__).parent.parent
+_NEW_LINE = " \\\n    "
 CORPUS = "benchmarks/data/state_of_the_union.txt.gz"
 SENTENCES = (
     "The state of the [MASK] is strong.",
@@ -54,10 +56,13 @@ class Step:
     arguments: list[str]
     outputs: list[Path]
 
-    @property
-    def command(self) -> str:
-        """The command that a user would type."""
-        return shlex.join(["python", "-m", self.module, *self.arguments])
+    def command(self, separator: str = " ") -> str:
+        """Returns the command that a user would type, its flags set apart."""
+        typed = [f"python -m {self.module}"]
+        for argument in self.arguments:
+            name, _, value = argument.partition("=")
+            typed.append(f"{name}={shlex.quote(value)}")
+        return separator.join(typed)
 
 
 def steps(layout: demo_summary.Layout) -> list[Step]:
@@ -161,15 +166,15 @@ class Journal:
         if any(not path.exists() for path in step.outputs):
             return False
         entry = self.steps.get(step.title)
-        return entry is None or (entry["done"] and entry["command"] == step.command)
+        return entry is None or (entry["done"] and entry["command"] == step.command())
 
     def add(self, step: Step, seconds: float, done: bool) -> None:
         """Notes an attempt; its seconds add to those of unfinished ones before."""
         entry = self.steps.get(step.title)
-        if entry and not entry["done"] and entry["command"] == step.command:
+        if entry and not entry["done"] and entry["command"] == step.command():
             seconds += entry["seconds"]
         self.steps[step.title] = {
-            "command": step.command,
+            "command": step.command(),
             "seconds": round(seconds, 1),
             "done": done,
         }
@@ -182,7 +187,7 @@ def run_step(step: Step, journal: Journal) -> None:
     Raises:
         ValueError: it failed; its own error is on stderr by then.
     """
-    print(f"\n# {step.title}\n$ {_echo(step.command)}", flush=True)
+    print(f"\n# {step.title}\n$ {step.command(_NEW_LINE)}", flush=True)
     command = [sys.executable, "-m", step.module, *step.arguments]
     status, start = None, time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT)
@@ -190,7 +195,8 @@ def run_step(step: Step, journal: Journal) -> None:
         status = process.wait()
     except KeyboardInterrupt:
         # The job got the interrupt too; it needs a moment to clean up.
-        process.wait(timeout=30)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=30)
         raise
     finally:
         process.kill()
@@ -198,13 +204,8 @@ def run_step(step: Step, journal: Journal) -> None:
     if status:
         raise ValueError(
             f'the step "{step.title}" failed with exit status {status}; its own error '
-            f"stands above. To run only this step again: {step.command}"
+            f"stands above. To run only this step again: {step.command()}"
         )
-
-
-def _echo(command: str) -> str:
-    """Breaks a long command between its flags."""
-    return command.replace(" -", " \\\n    -").replace(" \\\n    -m", " -m", 1)
 
 
 def main(argv: Sequence[str]) -> None:
