@@ -15,6 +15,7 @@ from bert_tf.conversion import (
 )
 from bert_tf.conversion.json_files import read_json
 from bert_tf.conversion.model_weights import ModelWeights
+from bert_tf.conversion.safetensors_folder import PICKLES, pickle_refusal
 from bert_tf.files import atomic_path
 
 WRITERS: dict[str, Callable[[ModelWeights, Path], list[str]]] = {
@@ -91,7 +92,7 @@ def save(
 
 
 def _load(path: Path) -> ModelWeights:
-    if (path / checkpoint.MANIFEST).is_file() or checkpoint.list_checkpoints(path):
+    if (path / checkpoint.MANIFEST).is_file() or (path / "checkpoints").is_dir():
         return native.load(path)
     if (path / "config.json").is_file():
         if keras_hub.is_keras_hub(read_json(path / "config.json")):
@@ -132,8 +133,8 @@ def _explain_unknown(path: Path) -> str:
         return f"{path}: no such file or folder."
     files = [path] if path.is_file() else sorted(path.iterdir())
     for file in files:
-        if file.suffix in hugging_face.PICKLES:
-            return hugging_face.pickle_refusal(file)
+        if file.suffix in PICKLES:
+            return pickle_refusal(file)
     return (
         f"{path}: no BERT recognised. Looked for {checkpoint.MANIFEST!r} (ours), "
         "'config.json' (Hugging Face, KerasHub), '*.index' and 'saved_model.pb' "

@@ -5,7 +5,7 @@ and `configuration_bert.py`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,12 @@ from bert_tf.config import BertConfig
 from bert_tf.conversion import names
 from bert_tf.conversion.json_files import read_json, write_json
 from bert_tf.conversion.model_weights import ModelWeights, RenamedArrays, collect
+from bert_tf.conversion.safetensors_folder import WEIGHTS, open_arrays
 from bert_tf.conversion.vocabularies import read_beside, write_beside
-from bert_tf.tensors import TensorFile, write_tensors
+from bert_tf.tensors import write_tensors
 from bert_tf.tokenization import CONFIG_NAME, TokenizerConfig, check_vocabulary
 
 _CONFIG = "config.json"
-_WEIGHTS = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
 _TOKENIZER = "tokenizer.json"
 
 # Hugging Face's "gelu" is the exact function, google-research/bert's its tanh
@@ -54,9 +53,6 @@ _SHARED_KEYS = (
     "initializer_range",
     "layer_norm_eps",
 )
-PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
-"""Suffixes of files that PyTorch and others pickle."""
-
 _TIED = {
     "cls.predictions.decoder.weight": names.WORD_EMBEDDINGS,
     "cls.predictions.decoder.bias": names.MASKED_LM_BIAS,
@@ -73,7 +69,7 @@ def load(folder: Path) -> ModelWeights:
     config_path = folder / _CONFIG
     values = read_json(config_path)
     config = _config_from(values, config_path)
-    arrays = _open_arrays(folder)
+    arrays = open_arrays(folder)
     source_names = {_google_name(name): name for name in arrays}
     task = _task(values, source_names)
 
@@ -133,7 +129,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         if ours.startswith("bert."):
             ours = prefix + ours.removeprefix("bert.")
         arrays[ours] = _reshape(name, array)
-    write_tensors(folder / _WEIGHTS, arrays)
+    write_tensors(folder / WEIGHTS, arrays)
 
     write_beside(folder, weights.vocabulary, weights.tokenizer_config)
     settings = read_json(folder / CONFIG_NAME)
@@ -175,53 +171,6 @@ def _config_from(values: dict[str, Any], path: Path) -> BertConfig:
         return BertConfig(hidden_act=_ACTIVATIONS_IN[act], **known).validate()
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
-
-
-def _open_arrays(folder: Path) -> Mapping[str, np.ndarray]:
-    if (folder / _WEIGHTS).is_file():
-        return TensorFile(folder / _WEIGHTS)
-    if (folder / _INDEX).is_file():
-        return _ShardedArrays(folder)
-    for file in sorted(folder.iterdir()):
-        if file.suffix in PICKLES:
-            raise ValueError(pickle_refusal(file))
-    raise ValueError(f"{folder}: holds neither {_WEIGHTS!r} nor {_INDEX!r}.")
-
-
-def pickle_refusal(file: Path) -> str:
-    """Says why a pickle file is not opened, and what to do instead."""
-    return (
-        f"{file}: a pickle file, which can run any code when it is opened, so it "
-        "never is. Get the model's safetensors version, or, if you trust the file, "
-        "write one with transformers' `model.save_pretrained(folder)`."
-    )
-
-
-class _ShardedArrays(Mapping[str, np.ndarray]):
-    """The arrays of several safetensors files behind one index."""
-
-    def __init__(self, folder: Path) -> None:
-        path = folder / _INDEX
-        self._file_of = read_json(path).get("weight_map", {})
-        self._files = {}
-        for name in sorted(set(self._file_of.values())):
-            if Path(name).name != name or not (folder / name).is_file():
-                raise ValueError(f"{path}: its shard {name!r} is not beside it.")
-            self._files[name] = TensorFile(folder / name)
-        for array, name in self._file_of.items():
-            if array not in self._files[name]:
-                raise ValueError(
-                    f"{folder / name}: lacks {array!r}, which {path} lists"
-                )
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._files[self._file_of[name]][name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._file_of)
-
-    def __len__(self) -> int:
-        return len(self._file_of)
 
 
 def _check_tied(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:

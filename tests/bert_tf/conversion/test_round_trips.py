@@ -115,3 +115,16 @@ def test_new_variables_look_like_berts_initial_ones(tmp_path, make_weights):
     assert 0.5 < kernel.std() / encoder.config.initializer_range < 1.5
     assert (values["cls/predictions/transform/LayerNorm/gamma"] == 1).all()
     assert (values["cls/predictions/output_bias"] == 0).all()
+
+
+def test_a_workdir_means_its_newest_checkpoint(tmp_path, make_weights, assert_same):
+    from bert_tf.checkpoint import checkpoint_path
+
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="no checkpoint here. Looked for"):
+        conversion.load_any(tmp_path)
+
+    conversion.save(make_weights(), checkpoint_path(tmp_path, 3), "native")
+
+    assert_same(conversion.load_any(tmp_path), make_weights())
