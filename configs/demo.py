@@ -3,6 +3,9 @@
 Command:
     python -m bert_tf.run_pretraining --config=configs/demo.py --workdir=runs/demo
         --config.data.train_dir=data/train --config.data.eval_dir=data/eval
+
+Time: about three minutes.
+Result: held-out masked-LM accuracy ..., unigram baseline ....
 """
 
 from bert_tf.config import BertConfig, DataConfig, OptimizerConfig

@@ -48,6 +48,7 @@ class Run:
         state: where the run stands.
         log: the chief's metrics; None in other processes.
         num_train_steps: steps of all phases.
+        preemption: whether SIGTERM has come.
     """
 
     config: RunConfig
@@ -62,6 +63,13 @@ class Run:
     state: TrainingState
     log: MetricsLog | None
     num_train_steps: int
+    preemption: Preemption
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether evaluations have stopped getting better."""
+        patience = self.config.early_stopping_evaluations
+        return 0 < patience <= self.state.evaluations_since_best
 
     def save(self) -> None:
         """Writes a checkpoint, in the chief."""
@@ -133,11 +141,8 @@ class TrainingStopped(ValueError):
     """Training cannot go on; the message says why and what to do."""
 
 
-def train_phase(run: Run, phase: Phase) -> bool:
-    """Trains from `run.state.step` to the end of a phase.
-
-    Returns:
-        Whether it got there; False if it stopped early.
+def train_phase(run: Run, phase: Phase) -> None:
+    """Trains from `run.state.step` to the end of a phase, or until it stops early.
 
     Raises:
         TrainingStopped: a loss was not finite.
@@ -161,13 +166,13 @@ def train_phase(run: Run, phase: Phase) -> bool:
     read = functools.partial(_read, phase, config)
     damaged_before = state.damaged_records
     clock = Clock()
-    with Prefetcher(read, calls) as inputs, Preemption() as preemption:
+    with Prefetcher(read, calls) as inputs:
         for steps, batches, micro_batches, learning_rates in inputs:
             if steps.start <= config.profile_step < steps.stop:
                 tf.profiler.experimental.start(str(run.workdir / "profile"))
             rows, applied, loss_scale = train(
                 run.distribute(batches),
-                run.distribute(_host_values(run, preemption, phase.stream)),
+                run.distribute(_host_values(run, phase.stream)),
                 micro_batches,
                 learning_rates,
                 tf.constant(steps.start, tf.int64),
@@ -193,13 +198,10 @@ def train_phase(run: Run, phase: Phase) -> bool:
                 evaluate(run, phase.held_out)
                 clock.resume()
             stop_requested = table["stop_requested"][-1] > 0
-            early = (
-                0 < config.early_stopping_evaluations <= state.evaluations_since_best
-            )
             if (
                 ended
                 or stop_requested
-                or early
+                or run.stopped_early
                 or state.best_step == state.step
                 or _due(config.checkpoint_interval, state.step)
             ):
@@ -209,9 +211,8 @@ def train_phase(run: Run, phase: Phase) -> bool:
                 clock.resume()
             if stop_requested and not ended:
                 raise SystemExit(PREEMPTED)
-            if early:
-                return False
-    return True
+            if run.stopped_early:
+                return
 
 
 def plan_calls(config: RunConfig, step: int, last_step: int) -> Iterator[range]:
@@ -266,10 +267,10 @@ def _static_micro_batches(phase: Phase) -> int | None:
     return counts.pop() if len(counts) == 1 else None
 
 
-def _host_values(run: Run, preemption: Preemption, stream: ExampleStream) -> np.ndarray:
+def _host_values(run: Run, stream: ExampleStream) -> np.ndarray:
     """Returns `HOST_VALUES` of this process, fed to its first replica."""
     values = np.zeros([len(run.topology.local_replicas), 2], np.float32)
-    values[0] = [preemption.requested, stream.num_damaged]
+    values[0] = [run.preemption.requested, stream.num_damaged]
     return values
 
 

@@ -9,7 +9,11 @@ PREEMPTED = 75
 
 
 class Preemption:
-    """Notes SIGTERM instead of dying of it."""
+    """Notes SIGTERM instead of dying of it.
+
+    Attributes:
+        requested: whether it has come.
+    """
 
     requested = False
 

@@ -65,6 +65,8 @@ def prepare(
         ValueError: data, workdir or cluster don't fit the configuration.
         OSError: the workdir is not writable.
     """
+    if not str(workdir).strip("."):
+        raise ValueError("`--workdir` must name a folder. Received: nothing")
     cluster.set_cluster(worker_addresses, task)
     cluster.check_strategy(config.strategy)
     data = [_describe_data(phase, config) for phase in config.phases]

@@ -22,6 +22,7 @@ from bert_tf.training.config import (
 from bert_tf.training.evaluation import HeldOutSet
 from bert_tf.training.loop import Phase, Run, TrainingStopped, train_phase
 from bert_tf.training.metrics_log import MetricsLog
+from bert_tf.training.preemption import Preemption
 from bert_tf.training.preparation import PhaseData, PreparedRun
 from bert_tf.training.pretraining_task import PretrainingTask
 from bert_tf.training.state import TrainingState
@@ -45,59 +46,68 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
         TrainingStopped: a loss was not finite.
         SystemExit: SIGTERM came, and the state is saved.
     """
-    config, data, workdir = prepared.config, prepared.data, prepared.workdir
-    # 1. Devices first: a cluster must be set up before TensorFlow does anything.
-    strategy = distribution.create_strategy(config.strategy)
-    topology = distribution.topology(strategy)
+    with Preemption() as preemption:
+        run = _build_run(prepared, preemption)
+        if run.topology.is_chief:
+            run.log = MetricsLog(run.workdir, run.state.step, run.num_train_steps)
+        try:
+            _train_phases(run, prepared)
+        except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+            raise TrainingStopped(
+                f"Another worker stopped or cannot be reached, after step "
+                f"{run.state.step} ({error.message.splitlines()[0]}). Start the same "
+                "command on every worker again: the run goes on from its newest "
+                "checkpoint."
+            ) from error
+        finally:
+            if run.log is not None:
+                run.log.close()
+    if run.topology.is_chief:
+        summary.write(run, prepared.data[-1])
 
-    # 2. Model, optimiser, state.
-    keras.config.set_dtype_policy(_POLICIES[config.precision])
+
+def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
+    """Creates devices, model, optimiser and state, in this order.
+
+    A cluster must be set up before TensorFlow does anything else, and variables must
+    be created in the strategy's scope.
+    """
+    config = prepared.config
+    strategy = distribution.create_strategy(config.strategy)
     with strategy.scope():
-        model = BertPretrainer(config.model, seed=config.seed)
+        model = BertPretrainer(
+            config.model, seed=config.seed, dtype=_POLICIES[config.precision]
+        )
         optimizer = create_optimizer(config.optimizer, named_variables(model))
-    total = sum(phase.num_train_steps for phase in config.phases)
+    objective = prepared.data[0].train.parameters.objective
     run = Run(
         config=config,
         model_config=config.model,
-        workdir=workdir,
+        workdir=prepared.workdir,
         strategy=strategy,
-        topology=topology,
-        task=PretrainingTask(
-            sentence_pairs=data[0].train.parameters.objective != "none"
-        ),
+        topology=distribution.topology(strategy),
+        task=PretrainingTask(sentence_pairs=objective != "none"),
         model=model,
         optimizer=optimizer,
         vocabulary_files=checkpoint.read_vocabulary_files(config.data.train_dir),
-        state=_initial_state(config, workdir, model, optimizer),
+        state=_initial_state(config, prepared.workdir, model, optimizer),
         log=None,
-        num_train_steps=total,
+        num_train_steps=sum(phase.num_train_steps for phase in config.phases),
+        preemption=preemption,
     )
     _explain_resume(run)
-    if topology.is_chief:
-        run.log = MetricsLog(workdir, run.state.step, total)
+    return run
 
-    # 3. The phases, from wherever the run stands.
+
+def _train_phases(run: Run, prepared: PreparedRun) -> None:
+    """Trains all phases, from wherever the run stands."""
     first_step = 0
-    for number, phase_data in enumerate(data):
+    for number, phase_data in enumerate(prepared.data):
         last_step = first_step + phase_data.config.num_train_steps
-        if run.state.step < last_step:
-            phase = _open_phase(run, config, data, number, first_step)
-            try:
-                if not train_phase(run, phase):
-                    break
-            except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
-                raise TrainingStopped(
-                    f"Another worker stopped or cannot be reached, after step "
-                    f"{run.state.step} ({error.message.splitlines()[0]}). Start the "
-                    "same command on every worker again: the run goes on from its "
-                    "newest checkpoint."
-                ) from error
+        if run.state.step < last_step and not run.stopped_early:
+            phase = _open_phase(run, prepared.config, prepared.data, number, first_step)
+            train_phase(run, phase)
         first_step = last_step
-
-    # 4. What came of it.
-    if run.log is not None:
-        run.log.close()
-        summary.write(run, data[-1])
 
 
 def _initial_state(

@@ -1,0 +1,223 @@
+"""Whole runs in this process."""
+
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bert_tf import checkpoint
+from bert_tf.config import DataConfig, OptimizerConfig
+from bert_tf.records import HEADER_SIZE, read_records
+from bert_tf.training.config import PhaseConfig
+from bert_tf.training.loop import TrainingStopped, plan_calls
+
+
+@pytest.fixture(scope="module")
+def learned(toy):
+    """A run long enough to beat the baseline, with all that it leaves behind."""
+    config = toy.config(
+        model=toy.without_dropout(),
+        num_train_steps=200,
+        steps_per_call=20,
+        log_interval=20,
+        eval_interval=50,
+        checkpoint_interval=100,
+        profile_step=30,
+    )
+    return toy.train("learned", config)
+
+
+def test_it_learns(learned):
+    results = json.loads((learned / "eval.json").read_text())
+    assert results["masked_lm_accuracy"] > 2 * results["unigram_accuracy"]
+    assert results["masked_lm_loss"] < results["unigram_loss"]
+    assert results["masked_lm_perplexity"] == pytest.approx(
+        np.exp(results["masked_lm_loss"])
+    )
+    assert results["step"] == 200
+    assert results["parameters"] == sum(
+        array.size
+        for array in checkpoint.resolve_checkpoint(learned).variables.values()
+    )
+
+
+def test_the_workdir_is_complete(learned):
+    names = {path.name for path in learned.iterdir()}
+    assert names == {
+        "checkpoints",
+        "config.json",
+        "eval.json",
+        "metrics.jsonl",
+        "profile",
+        "report.html",
+        "report.md",
+        "tensorboard",
+        "tokenizer_config.json",
+        "vocab.txt",
+    }
+    assert any((learned / "profile").rglob("*.pb"))
+    assert checkpoint.resolve_checkpoint(learned).step == 200
+    best = json.loads((learned / "eval.json").read_text())["best_step"]
+    assert checkpoint.load_model_folder(checkpoint.best_path(learned)).step == best
+
+
+def test_the_report_stands_alone(learned):
+    page = (learned / "report.html").read_text()
+    assert not re.search(r"(src|href)=|https?:", page)
+    assert page.count("<svg") == 6
+    for text in (
+        "[MASK]",
+        "masked_lm_accuracy",
+        "optimizer.learning_rate",
+        "processor",
+    ):
+        assert text in page
+        assert text in (learned / "report.md").read_text()
+
+
+def test_tensorboard_reads_the_scalars(learned):
+    import tensorflow as tf
+
+    (path,) = (learned / "tensorboard").glob("events*")
+    found = {}
+    for record in read_records(path):
+        event = tf.compat.v1.Event.FromString(record)
+        for value in event.summary.value:
+            found[event.step, value.tag] = float(tf.make_ndarray(value.tensor))
+    lines = map(json.loads, (learned / "metrics.jsonl").read_text().splitlines())
+    for line in lines:
+        tag = f"{line['split']}/loss"
+        assert found[line["step"], tag] == pytest.approx(line["loss"], rel=1e-6)
+
+
+def test_a_run_can_start_from_the_weights_of_another(toy, learned, losses):
+    config = toy.config(
+        model=toy.without_dropout(),
+        init_from=str(learned),
+        num_train_steps=1,
+        optimizer=OptimizerConfig(learning_rate=1e-30, warmup_steps=0),
+    )
+    workdir = toy.train("from-another", config)
+    before, after = losses(learned, "eval")[200], losses(workdir, "eval")[1]
+    assert after["loss"] == pytest.approx(before["loss"], rel=1e-5)
+
+
+def test_two_phases_go_on_with_one_schedule(toy, losses, dataset_writer):
+    longer = dataset_writer(
+        toy.folder / "longer",
+        max_seq_length=24,
+        max_predictions_per_seq=4,
+        num_records=40,
+    )
+    config = toy.config(
+        num_train_steps=6,
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=0),
+        phase_2=PhaseConfig(
+            data=DataConfig(
+                train_dir=str(longer),
+                max_seq_length=24,
+                max_predictions_per_seq=4,
+                global_batch_size=8,
+            ),
+            num_train_steps=4,
+        ),
+    )
+    rates = [line["learning_rate"] for line in losses(toy.train("2", config)).values()]
+    assert rates == pytest.approx([1e-3 * (1 - step / 10) for step in range(10)])
+
+    anew = dataclasses.replace(
+        config.phase_2,
+        optimizer=OptimizerConfig(name="lamb", learning_rate=2e-3, warmup_steps=2),
+    )
+    workdir = toy.train("2-anew", dataclasses.replace(config, phase_2=anew))
+    rates = [line["learning_rate"] for line in losses(workdir).values()]
+    assert rates[:6] == pytest.approx([1e-3 * (1 - step / 6) for step in range(6)])
+    assert rates[6:] == pytest.approx([0, 1e-3, 1e-3, 5e-4])
+
+
+def test_a_growing_batch_takes_every_example_once(toy, losses):
+    data = dataclasses.replace(
+        toy.config().data, initial_batch_size=8, batch_ramp_steps=4
+    )
+    config = toy.config(data=data, accumulation_steps=4, num_train_steps=6)
+    workdir = toy.train("ramp", config)
+    assert sorted(losses(workdir)) == [1, 2, 3, 4, 5, 6]
+    # The same examples in batches of one size: the first three of 8 are one of 24.
+    assert all(np.isfinite(line["loss"]) for line in losses(workdir).values())
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(toy):
+    config = toy.config(optimizer=OptimizerConfig(learning_rate=1e30, warmup_steps=0))
+    with pytest.raises(TrainingStopped, match=r"step 2 is not finite.*step-00000001"):
+        toy.train("diverged", config)
+    saved = checkpoint.newest_checkpoint(toy.folder / "diverged")
+    assert saved.step == 1
+
+
+def test_training_stops_early(toy, losses):
+    config = toy.config(
+        optimizer=OptimizerConfig(learning_rate=1e-30, warmup_steps=0),
+        eval_interval=5,
+        early_stopping_evaluations=2,
+    )
+    workdir = toy.train("early", config)
+    assert max(losses(workdir)) == 15
+    assert checkpoint.load_model_folder(checkpoint.best_path(workdir)).step == 5
+    toy.train("early", config)
+    assert max(losses(workdir)) == 15
+
+
+def test_a_damaged_record_stops_the_run_or_is_counted(toy, losses, dataset_writer):
+    folder = dataset_writer(toy.folder / "damaged", num_records=48, num_shards=2)
+    path = folder / "toy.tfrecord-00001-of-00002"
+    content = bytearray(path.read_bytes())
+    content[HEADER_SIZE + 3] ^= 0xFF
+    path.write_bytes(content)
+    data = dataclasses.replace(toy.config().data, train_dir=str(folder))
+    config = toy.config(data=data, num_train_steps=3)
+    with pytest.raises(ValueError, match="00001-of-00002: the record at byte 0 does"):
+        toy.train("damage-stops", config)
+    data = dataclasses.replace(data, skip_damaged_records=True)
+    workdir = toy.train("damage-counted", dataclasses.replace(config, data=data))
+    assert losses(workdir)[3]["damaged_records"] == 1
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_reduced_precision_learns(toy, losses, precision):
+    config = toy.config(
+        model=toy.without_dropout(), precision=precision, num_train_steps=60
+    )
+    values = losses(toy.train(precision, config))
+    exact = losses(toy.train("float32", toy.config(model=toy.without_dropout())))
+    assert values[1]["loss"] == pytest.approx(exact[1]["loss"], rel=0.01)
+    assert values[60]["loss"] < values[1]["loss"]
+    folder = checkpoint.resolve_checkpoint(toy.folder / precision)
+    assert {array.dtype for array in folder.variables.values()} == {np.dtype("float32")}
+
+
+def test_a_batch_that_does_not_divide_is_refused(toy):
+    data = dataclasses.replace(toy.config().data, initial_batch_size=6)
+    config = toy.config(data=data, accumulation_steps=4)
+    with pytest.raises(ValueError, match="must be a multiple of replicas times"):
+        toy.train("indivisible", config)
+
+
+def test_calls_end_where_something_is_due(toy):
+    config = toy.config(
+        steps_per_call=10, log_interval=8, eval_interval=0, checkpoint_interval=20
+    )
+    calls = list(plan_calls(config, 0, 30))
+    assert [call.stop for call in calls] == [8, 16, 20, 24, 30]
+    assert [step for call in calls for step in call] == list(range(30))
+
+
+@pytest.mark.golden
+def test_the_first_losses_are_what_they_were(toy, losses, request):
+    workdir = toy.train("golden", toy.config(num_train_steps=20))
+    found = [line["loss"] for line in losses(workdir).values()]
+    path = request.path.parents[2] / "golden" / "pretraining_losses.json"
+    if request.config.getoption("--update-golden"):
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    assert found == pytest.approx(json.loads(path.read_text()), rel=1e-4)

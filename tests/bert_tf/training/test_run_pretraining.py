@@ -1,0 +1,247 @@
+"""The job as a user meets it: errors, kills, signals, other processes."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bert_tf.training.config import PretrainingConfig
+from bert_tf.training.preemption import PREEMPTED
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(command, timeout=200, **environment):
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+    )
+
+
+def wait_until(condition, process, timeout=120):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def steps_written(workdir):
+    path = workdir / "metrics.jsonl"
+    return path.read_text().count('"train"') if path.exists() else 0
+
+
+def test_help_answers_at_once():
+    start = time.monotonic()
+    help_text = run(["-m", "bert_tf.run_pretraining", "--help"]).stdout
+    assert time.monotonic() - start < 3
+    assert "python -m bert_tf.run_pretraining --config=configs/" in help_text
+    for flag in ("--config", "--workdir", "--cluster", "--task"):
+        assert flag in help_text
+
+
+MISTAKES = {
+    "no config file": (["--config=missing.py"], "missing.py"),
+    "no config file, overrides": (
+        ["--config=missing.py", "--config.seed=1"],
+        "missing",
+    ),
+    "no workdir": (["--workdir="], "`--workdir` must name a folder"),
+    "unknown field": (["--config.optimizer.rate=1"], "Field rate not found"),
+    "wrong type": (["--config.seed=abc"], "--config.seed=abc: invalid literal for int"),
+    "value out of range": (
+        ["--config.precision=int4"],
+        "`PretrainingConfig.precision` must be one of",
+    ),
+    "no data": (["--config.data.train_dir="], "`data.train_dir` must name a folder"),
+    "no data there": (["--config.data.train_dir=nowhere"], "nowhere: no dataset_info"),
+    "another S": (
+        ["--config.data.max_seq_length=32"],
+        "the records have `max_seq_length` 16, but 32 is expected",
+    ),
+    "another P": (
+        ["--config.data.max_predictions_per_seq=4"],
+        "the records have `max_predictions_per_seq` 3, but 4 is expected",
+    ),
+    "another vocabulary size": (
+        ["--config.model.vocab_size=99"],
+        "the records have `vocab_size` 32, but 99 is expected",
+    ),
+    "a workdir that cannot be": (["--workdir=/dev/null/x"], "/dev/null"),
+    "a folder of something else": (
+        ["--workdir=configs"],
+        "configs: holds files but no",
+    ),
+    "strategy without cluster": (
+        ["--config.strategy=multi_worker"],
+        "`strategy` must be 'multi_worker' with a cluster",
+    ),
+    "cluster without strategy": (
+        ["--cluster=a:1,b:1"],
+        "`strategy` must be 'multi_worker' with a cluster",
+    ),
+    "no such task": (["--cluster=a:1,b:1", "--task=2"], "`--task` must be from 0 to 1"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_costs_one_line_and_no_waiting(toy, mistake):
+    arguments, message = MISTAKES[mistake]
+    result = run([*toy.command("mistakes"), *arguments])
+    assert result.returncode in (1, 2)
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("bert_tf.run_pretraining: error: ")
+    assert message in lines[0]
+    assert not (toy.folder / "mistakes").exists()
+
+
+def test_eval_data_of_another_vocabulary_is_refused(toy, dataset_writer):
+    other = dataset_writer(toy.folder / "other", vocab_size=33, num_records=8)
+    command = [*toy.command("other-vocabulary"), f"--config.data.eval_dir={other}"]
+    assert "`vocab_hash`" in run(command).stderr
+
+
+def test_any_kill_resumes_to_the_bit(toy, losses):
+    """SIGKILL at random moments and a damaged checkpoint: the same in the end."""
+    config = toy.config(checkpoint_interval=4)
+    undisturbed = toy.train("undisturbed", config)
+    command, workdir = toy.command("killed", config), toy.folder / "killed"
+    rng = random.Random(0)
+    for goal in (rng.randrange(6, 10), rng.randrange(14, 30)):
+        process = toy.start(command)
+        wait_until(lambda goal=goal: steps_written(workdir) >= goal, process)
+        time.sleep(rng.random() * 0.2)
+        process.kill()
+        process.communicate()
+
+    newest = sorted((workdir / "checkpoints").glob("step-*/model.safetensors"))[-1]
+    content = bytearray(newest.read_bytes())
+    content[-1] ^= 1
+    newest.write_bytes(content)
+    result = run(command)
+    assert result.returncode == 0, result.stderr
+    assert "Damaged checkpoint, trying the one before it" in result.stderr
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        last = f"checkpoints/step-00000040/{name}"
+        assert (workdir / last).read_bytes() == (undisturbed / last).read_bytes()
+    for split in ("train", "eval"):
+        assert losses(workdir, split) == losses(undisturbed, split)
+    assert sorted(losses(workdir)) == list(range(1, 41))
+
+
+def test_sigterm_saves_and_says_so_by_its_code(toy):
+    config = toy.config(num_train_steps=100_000, checkpoint_interval=50_000)
+    command, workdir = toy.command("terminated", config), toy.folder / "terminated"
+    process = toy.start(command)
+    wait_until(lambda: steps_written(workdir) >= 3, process)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == PREEMPTED == 75, output
+    (saved,) = (workdir / "checkpoints").glob("step-*")
+    state = json.loads((saved / "training_state.json").read_text())
+    assert state["step"] == steps_written(workdir) >= 3
+
+
+def test_a_finished_run_is_left_as_it_is(toy):
+    workdir = toy.train("finished", toy.config(num_train_steps=4))
+    before = (workdir / "metrics.jsonl").read_text()
+    toy.train("finished", toy.config(num_train_steps=4))
+    assert (workdir / "metrics.jsonl").read_text() == before
+
+
+def test_another_configuration_is_refused(toy):
+    toy.train("finished", toy.config(num_train_steps=4))
+    result = run(toy.command("finished", toy.config(num_train_steps=5)))
+    assert "its `num_train_steps` is 4. Received: 5" in result.stderr
+
+
+def multi_worker(toy, name, **overrides) -> list[str]:
+    config: PretrainingConfig = toy.config(strategy="multi_worker", **overrides)
+    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
+    return [*launcher, *toy.command(name, config)]
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    output = subprocess.run(
+        ["ps", "--ppid", str(process.pid), "-o", "pid="], capture_output=True, text=True
+    )
+    return [int(pid) for pid in output.stdout.split()]
+
+
+def test_a_dead_worker_fails_the_others_in_bounded_time(toy):
+    endless = multi_worker(toy, "endless", num_train_steps=1_000_000)
+    process, workdir = toy.start(endless), toy.folder / "endless"
+    wait_until(lambda: steps_written(workdir) >= 3, process)
+    start = time.monotonic()
+    os.kill(workers_of(process)[1], signal.SIGKILL)
+    output = process.communicate(timeout=120)[0]
+    assert time.monotonic() - start < 60
+    assert process.returncode == 128 + signal.SIGKILL
+    assert "error: Another worker stopped or cannot be reached" in output
+
+
+EQUIVALENCE = """
+import dataclasses
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+from bert_tf.training.config import PretrainingConfig
+from bert_tf.training.preparation import prepare
+from bert_tf.training.pretraining import train_and_evaluate
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+config = PretrainingConfig.from_json_file(sys.argv[1])
+for strategy in ("default", "mirrored"):
+    for steps in (1, 4):
+        run = dataclasses.replace(config, strategy=strategy, accumulation_steps=steps)
+        train_and_evaluate(prepare(run, Path(f"{sys.argv[2]}-{strategy}-{steps}")))
+"""
+
+
+def test_a_global_batch_gives_the_same_losses_on_any_topology(toy, losses):
+    """1 replica, 2 logical devices, 2 processes; with and without micro-batches."""
+    config = toy.config(model=toy.without_dropout(), num_train_steps=20)
+    config.model.vocab_size = 32
+    toy.command("equivalence", config)  # writes its configuration
+    child = run(
+        [
+            *("-c", EQUIVALENCE),
+            str(toy.folder / "equivalence.json"),
+            str(toy.folder / "equivalence"),
+        ]
+    )
+    assert child.returncode == 0, child.stderr
+    workers = dataclasses.replace(config, strategy="multi_worker", accumulation_steps=2)
+    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
+    child = run([*launcher, *toy.command("equivalence-workers", workers)])
+    assert child.returncode == 0, child.stderr
+
+    reference = losses(toy.folder / "equivalence-default-1")
+    for name in ("default-4", "mirrored-1", "mirrored-4", "workers"):
+        others = losses(toy.folder / f"equivalence-{name}")
+        assert list(others) == list(range(1, 21))
+        for step, values in reference.items():
+            assert others[step] == pytest.approx(values, rel=1e-5), (name, step)
+    evaluations = [
+        losses(toy.folder / f"equivalence-{name}", "eval")[20]
+        for name in ("default-1", "mirrored-1", "workers")
+    ]
+    assert evaluations[1] == pytest.approx(evaluations[0], rel=1e-5)
+    assert evaluations[2] == pytest.approx(evaluations[0], rel=1e-5)
