@@ -5,6 +5,7 @@ Data preparation, training, the SavedModel and the TFLite file all tokenise thro
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -160,24 +161,30 @@ def _normalizer_model(config: TokenizerConfig) -> "tf.Tensor":
 
 
 class WordSplitter:
-    """Splits text into BERT's words, which `BertTokenizer` then splits into pieces."""
+    """Splits text into BERT's words, which `BertTokenizer` then splits into pieces.
+
+    TensorFlow loads at the first split, so that bad input is found before.
+    """
 
     def __init__(self, config: TokenizerConfig) -> None:
-        """Builds the splitter's tables; imports TensorFlow.
+        """Takes note of the settings.
 
         Args:
             config: case and accents.
         """
+        self._config = config
+
+    @functools.cached_property
+    def _operations(self) -> tuple[Any, Any]:
         import tensorflow_text as tf_text
 
-        self._normalizer = tf_text.FastBertNormalizer(
-            model_buffer=_normalizer_model(config)
+        normalizer = tf_text.FastBertNormalizer(
+            model_buffer=_normalizer_model(self._config)
         )
         # To a vocabulary without a character of the text every word is [UNK], and its
         # offsets are the word's.
-        self._tokenizer = tf_text.FastWordpieceTokenizer(
-            [UNK, "\uffff"], unknown_token=UNK
-        )
+        tokenizer = tf_text.FastWordpieceTokenizer([UNK, "\uffff"], unknown_token=UNK)
+        return normalizer, tokenizer
 
     def split(self, texts: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Returns all words of all texts, and how many words each text has.
@@ -188,8 +195,9 @@ class WordSplitter:
         Returns:
             The words in order, normalised, and their number, int64 `[len(texts)]`.
         """
-        normalized = self._normalizer.normalize(texts)
-        _, starts, ends = self._tokenizer.tokenize_with_offsets(normalized)
+        normalizer, tokenizer = self._operations
+        normalized = normalizer.normalize(texts)
+        _, starts, ends = tokenizer.tokenize_with_offsets(normalized)
         strings = normalized.numpy()
         num_words = starts.row_lengths().numpy()
         sizes = np.fromiter(map(len, strings), np.int64, len(strings))
@@ -256,8 +264,8 @@ class BertTokenizer:
         """Splits texts into pieces.
 
         Args:
-            texts: string tensor `[batch]`, or what converts to one. UTF-8; a word with an
-                invalid byte becomes [UNK].
+            texts: string tensor `[batch]`, or what converts to one. UTF-8; a word with
+                an invalid byte becomes [UNK].
             literal_mask: whether "[MASK]" written in a text stands for the mask token.
                 It does where people ask for fillings. In a corpus it is text.
 
