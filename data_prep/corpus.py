@@ -130,17 +130,24 @@ def read_documents(
     options.validate()
     before = report.num_documents
     for file in files:
-        for document in _read_file(file, options, report):
-            if not document:
-                report.num_empty_documents += 1
-                continue
-            report.num_documents += 1
-            report.num_sentences += len(document)
-            yield document
+        yield from read_file(file, options, report)
     if report.num_documents == before:
         skipped = "; ".join(report.lines()[1:]) or "they are empty"
         names = ", ".join(str(file.path) for file in files)
         raise ValueError(f"No document in {names}: {skipped}.")
+
+
+def read_file(
+    file: InputFile, options: CorpusOptions, report: InputReport
+) -> Iterator[Document]:
+    """Yields the documents of one file, perhaps none; as `read_documents` otherwise."""
+    for document in _read_file(file, options, report):
+        if not document:
+            report.num_empty_documents += 1
+            continue
+        report.num_documents += 1
+        report.num_sentences += len(document)
+        yield document
 
 
 def file_format(path: Path, options: CorpusOptions) -> str:

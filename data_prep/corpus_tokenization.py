@@ -16,7 +16,13 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf.tokenization import BertTokenizer, TokenizerConfig, load_vocabulary
-from data_prep.corpus import CorpusOptions, InputFile, InputReport, read_documents
+from data_prep.corpus import (
+    CorpusOptions,
+    Document,
+    InputFile,
+    InputReport,
+    read_documents,
+)
 from data_prep.documents import Documents, ShardAssignment
 from data_prep.tokenized_corpus import END, Position, TokenizedCorpus
 
@@ -25,7 +31,8 @@ _BLOCK_CHARACTERS = 1 << 25
 # Text a call of the tokenizer.
 _CALL_CHARACTERS = 1 << 18
 
-_Ragged = tuple[np.ndarray, np.ndarray]
+Ragged = tuple[np.ndarray, np.ndarray]
+"""Token ids of all sentences, and tokens of each sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,14 +83,7 @@ def tokenize_corpus(
         ValueError: bad input; the message names the file and the place.
         OSError: the folder cannot be written.
     """
-    vocabulary = load_vocabulary(source.vocab_file)
-    tokenizer = BertTokenizer(vocabulary, source.tokenizer)
-    dtype = np.min_scalar_type(len(vocabulary) - 1)
-
-    def tokenize(sentences: list[str]) -> _Ragged:
-        ragged = tokenizer.tokenize(sentences)
-        return ragged.flat_values.numpy().astype(dtype), ragged.row_lengths().numpy()
-
+    tokenize = make_tokenize(source)
     corpus = TokenizedCorpus(directory)
     num_blocks, start = corpus.progress()
     report = InputReport()
@@ -98,7 +98,7 @@ def tokenize_corpus(
     with bar, ThreadPoolExecutor(num_threads) as threads:
         num_bytes = 0
 
-        def submit(sentences: list[str]) -> Future[_Ragged]:
+        def submit(sentences: list[str]) -> Future[Ragged]:
             nonlocal num_bytes
             bar.update(report.num_bytes - num_bytes)
             num_bytes = report.num_bytes
@@ -107,7 +107,15 @@ def tokenize_corpus(
         # The last block leads to no position; a run that was stopped right after it
         # has nothing left to read.
         if start != END:
-            for block in _read_blocks(source, start, report, submit, block_characters):
+            files = source.files[start.file_index :]
+            for block in read_blocks(
+                read_documents(files, source.options, report),
+                start,
+                source.assignment,
+                report,
+                submit,
+                block_characters,
+            ):
                 documents, shards = block.gather()
                 corpus.write_block(
                     num_blocks,
@@ -123,12 +131,34 @@ def tokenize_corpus(
     corpus.finish(num_blocks)
 
 
+def make_tokenize(source: CorpusSource) -> Callable[[list[str]], Ragged]:
+    """Returns the function from sentences to token ids and tokens a sentence."""
+    vocabulary = load_vocabulary(source.vocab_file)
+    tokenizer = BertTokenizer(vocabulary, source.tokenizer)
+    dtype = np.min_scalar_type(len(vocabulary) - 1)
+
+    def tokenize(sentences: list[str]) -> Ragged:
+        ragged = tokenizer.tokenize(sentences)
+        return ragged.flat_values.numpy().astype(dtype), ragged.row_lengths().numpy()
+
+    return tokenize
+
+
 @dataclasses.dataclass
-class _Block:
-    """Documents that were read, on their way through the tokenizer."""
+class Block:
+    """Documents that were read, on their way through the tokenizer.
+
+    Attributes:
+        following: where reading goes on after them.
+        pieces: their tokens, to come.
+        document_lengths: sentences of each document.
+        shards: each document's.
+        counts: what reading and tokenising them counted.
+        examples: where the first input of each kind was left out.
+    """
 
     following: Position
-    pieces: list[Future[_Ragged]] = dataclasses.field(default_factory=list)
+    pieces: list[Future[Ragged]] = dataclasses.field(default_factory=list)
     document_lengths: list[int] = dataclasses.field(default_factory=list)
     shards: list[int] = dataclasses.field(default_factory=list)
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -153,25 +183,38 @@ class _Block:
         return documents, np.array(self.shards, np.int64)[whole]
 
 
-def _read_blocks(
-    source: CorpusSource,
+def read_blocks(
+    documents: Iterator[Document],
     start: Position,
+    assignment: ShardAssignment,
     report: InputReport,
-    submit: Callable[[list[str]], Future[_Ragged]],
-    block_characters: int,
-) -> Iterator[_Block]:
-    documents = read_documents(source.files[start.file_index :], source.options, report)
+    submit: Callable[[list[str]], Future[Ragged]],
+    block_characters: int = _BLOCK_CHARACTERS,
+) -> Iterator[Block]:
+    """Gathers documents into blocks.
+
+    Args:
+        documents: from the beginning of the file in which `start` lies.
+        start: of the first block.
+        assignment: of documents to shards.
+        report: what reading the documents counts.
+        submit: sends sentences to be tokenised.
+        block_characters: text a block.
+
+    Yields:
+        Blocks; the last one, perhaps empty, leads to `END`.
+    """
     for _ in range(start.document_index):
         next(documents)  # They are in an earlier block.
     counted = _counts(report)
-    block, position = _Block(start), start
+    block, position = Block(start), start
     sentences: list[str] = []
     characters = call_characters = 0
     for document in documents:
         file_index = start.file_index + report.num_files - 1
         if file_index != position.file_index:
             position = Position(file_index)
-        block.shards.append(source.assignment.shard(*dataclasses.astuple(position)))
+        block.shards.append(assignment.shard(*dataclasses.astuple(position)))
         block.document_lengths.append(len(document))
         position = Position(file_index, position.document_index + 1)
         for sentence in document:
@@ -188,7 +231,7 @@ def _read_blocks(
             block.examples = dict(report.examples)
             yield block
             counted = _counts(report)
-            block, sentences, characters, call_characters = _Block(position), [], 0, 0
+            block, sentences, characters, call_characters = Block(position), [], 0, 0
     if sentences:
         block.pieces.append(submit(sentences))
     block.following, block.counts = END, _counts(report) - counted

@@ -18,6 +18,7 @@ runs the same --tokenized_dir.
 
 import dataclasses
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -133,6 +134,15 @@ _NUM_WORKERS = flags.DEFINE_integer(
     "Processes; the output is the same for any number.",
     lower_bound=1,
 )
+_RUNNER = flags.DEFINE_enum(
+    "runner",
+    "local",
+    ("local", "beam"),
+    "Where to run: processes of this machine, or an Apache Beam pipeline.",
+)
+_BEAM_OPTIONS = flags.DEFINE_string(
+    "beam_options", "", "Options of Beam, for instance '--runner=FlinkRunner'."
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -180,11 +190,13 @@ def main(argv: Sequence[str]) -> None:
         eval_dir = Path(_EVAL_OUTPUT_DIR.value)
         shards = range(num_shards, assignment.total)
         datasets.append(Dataset(eval_dir, eval_parameters, shards))
+    on_beam = _RUNNER.value == "beam"
     infos = create_pretraining_data(
         source,
         datasets,
         num_workers=_NUM_WORKERS.value,
         tokenized_dir=Path(_TOKENIZED_DIR.value) if _TOKENIZED_DIR.value else None,
+        beam_options=shlex.split(_BEAM_OPTIONS.value) if on_beam else None,
     )
     for dataset, info in zip(datasets, infos, strict=True):
         _print_summary(dataset, info)

@@ -45,6 +45,24 @@ class Documents:
         return cls(tokens, _starts(sentence_lengths), _starts(document_lengths))
 
     @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Joins documents, the parts' order kept."""
+        return cls.from_lengths(
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([np.diff(part.sentence_starts) for part in parts]),
+            np.concatenate([np.diff(part.document_starts) for part in parts]),
+        )
+
+    def take(self, documents: np.ndarray) -> "Documents":
+        """Returns these documents, in this order."""
+        sentences = _members(self.document_starts, documents)
+        return Documents.from_lengths(
+            self.tokens[_members(self.sentence_starts, sentences)],
+            np.diff(self.sentence_starts)[sentences],
+            np.diff(self.document_starts)[documents],
+        )
+
+    @classmethod
     def from_lists(cls, documents: Sequence[Sequence[Sequence[int]]]) -> Self:
         """Builds documents from nested lists of token ids."""
         sentences = [sentence for document in documents for sentence in document]
@@ -99,6 +117,13 @@ def _deal(place: int, num_hands: int, purpose: str) -> int:
     key = f"{purpose}/{num_hands}/{place // num_hands}".encode()
     digest = hashlib.blake2b(key, digest_size=8).digest()
     return (place + int.from_bytes(digest, "little")) % num_hands
+
+
+def _members(starts: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Returns the members of groups, one group after the other."""
+    lengths = np.diff(starts)[groups]
+    shifts = np.repeat(starts[:-1][groups] - _starts(lengths)[:-1], lengths)
+    return shifts + np.arange(len(shifts))
 
 
 def _starts(lengths: np.ndarray) -> np.ndarray:

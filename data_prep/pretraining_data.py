@@ -17,13 +17,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from bert_tf.dataset_info import FILE_NAME, DataParameters, DatasetInfo
 from bert_tf.tokenization import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
-from data_prep.shards import ShardTask, is_done, read_receipt, write_shard
-from data_prep.statistics import Counts, add_counts, summarize
+from data_prep.shards import (
+    ShardTask,
+    is_done,
+    min_documents,
+    read_receipt,
+    write_shard,
+)
+from data_prep.statistics import (
+    DOCUMENT_COUNTS,
+    Counts,
+    add_counts,
+    summarize,
+)
 from data_prep.tokenized_corpus import (
     PARAMETERS_NAME,
     TokenizedCorpus,
@@ -61,6 +73,7 @@ def create_pretraining_data(
     *,
     num_workers: int,
     tokenized_dir: Path | None = None,
+    beam_options: Sequence[str] | None = None,
 ) -> list[DatasetInfo]:
     """Writes data sets from one corpus, or what is missing of them.
 
@@ -71,6 +84,8 @@ def create_pretraining_data(
             are the same for any number.
         tokenized_dir: where to keep the tokenised corpus for other data sets; None
             for a place in the first folder, deleted at the end.
+        beam_options: runs the steps as an Apache Beam pipeline with these options
+            instead of in processes of this machine. It keeps no tokenised corpus.
 
     Returns:
         The data sets' descriptions.
@@ -81,34 +96,58 @@ def create_pretraining_data(
         OSError: a folder cannot be written.
     """
     corpus_parameters = source.parameters(vocabulary_hash(source.vocab_file))
-    temporary_dir = datasets[0].progress_dir / "corpus"
-    corpus = TokenizedCorpus(tokenized_dir or temporary_dir)
     directories = [dataset.directory.absolute() for dataset in datasets]
     if len(set(directories)) < len(directories):
         raise ValueError(f"{directories[0]}: each data set needs a folder of its own.")
+    corpus = TokenizedCorpus(tokenized_dir or datasets[0].progress_dir / "corpus")
     with _named_if_full(directories[0]), _locked(directories):
         if not all(_is_finished(each, corpus_parameters) for each in datasets):
             for dataset in datasets:
                 _claim(dataset, corpus_parameters)
-            corpus.open(corpus_parameters)
-            if not corpus.is_finished:
-                task = (source, corpus.directory, num_workers)
-                list(map_in_processes(_tokenize_corpus, [task], num_workers=1))
+            if beam_options is None:
+                inputs = _run_locally(
+                    source, datasets, corpus, corpus_parameters, num_workers
+                )
+            else:
+                inputs = _run_on_beam(source, datasets, beam_options)
             for dataset in datasets:
-                _check_sizes(corpus, dataset)
-            _write_shards(
-                [
-                    task
-                    for dataset in datasets
-                    for task in _tasks(dataset, corpus, source.vocab_file)
-                ],
-                num_workers,
-            )
-            for dataset in datasets:
-                _finish(dataset, corpus, source, corpus_parameters)
+                _finish(dataset, source, corpus_parameters, inputs)
         for dataset in datasets:
             shutil.rmtree(dataset.progress_dir, ignore_errors=True)
     return [DatasetInfo.load(dataset.directory) for dataset in datasets]
+
+
+def _run_locally(
+    source: CorpusSource,
+    datasets: Sequence[Dataset],
+    corpus: TokenizedCorpus,
+    corpus_parameters: dict[str, Any],
+    num_workers: int,
+) -> dict[str, Any]:
+    corpus.open(corpus_parameters)
+    if not corpus.is_finished:
+        task = (source, corpus.directory, num_workers)
+        list(map_in_processes(_tokenize_corpus, [task], num_workers=1))
+    sizes = corpus.shard_sizes()[:, 0]
+    tasks = []
+    for dataset in datasets:
+        _check_sizes(dataset, sizes)
+        tasks += _tasks(dataset, source, corpus.directory)
+    _write_shards(tasks, num_workers)
+    return {**corpus.counts(), "examples": corpus.examples()}
+
+
+def _run_on_beam(
+    source: CorpusSource, datasets: Sequence[Dataset], options: Sequence[str]
+) -> dict[str, Any]:
+    from data_prep import beam_pipeline
+
+    tasks = [task for dataset in datasets for task in _tasks(dataset, source)]
+    path = datasets[0].progress_dir / "inputs.json"
+    sizes, inputs = beam_pipeline.run(source, tasks, path, options)
+    for dataset in datasets:
+        _check_sizes(dataset, sizes)
+    return inputs
 
 
 def _tokenize_corpus(task: tuple[CorpusSource, Path, int]) -> None:
@@ -194,11 +233,11 @@ def _claim(dataset: Dataset, corpus_parameters: dict[str, Any]) -> None:
         shutil.rmtree(path)
 
 
-def _check_sizes(corpus: TokenizedCorpus, dataset: Dataset) -> None:
+def _check_sizes(dataset: Dataset, num_documents: np.ndarray) -> None:
+    """Checks that each shard has the documents that its objective takes."""
     shards = dataset.corpus_shards
-    sizes = corpus.shard_sizes()[shards.start : shards.stop, 0]
-    # A random segment comes from another document of the shard.
-    needed = 2 if dataset.parameters.objective == "next_sentence" else 1
+    sizes = num_documents[shards.start : shards.stop]
+    needed = min_documents(dataset.parameters)
     if sizes.min() < needed:
         raise ValueError(
             f"{dataset.directory}: {sizes.sum()} documents are too few for "
@@ -210,15 +249,15 @@ def _check_sizes(corpus: TokenizedCorpus, dataset: Dataset) -> None:
 
 
 def _tasks(
-    dataset: Dataset, corpus: TokenizedCorpus, vocab_file: Path
+    dataset: Dataset, source: CorpusSource, corpus_dir: Path | None = None
 ) -> list[ShardTask]:
     count = len(dataset.corpus_shards)
     names = [f"pretraining.tfrecord-{i:05d}-of-{count:05d}" for i in range(count)]
     return [
         ShardTask(
-            corpus_dir=corpus.directory,
+            corpus_dir=corpus_dir,
             corpus_shard=shard,
-            vocab_file=vocab_file,
+            vocab_file=source.vocab_file,
             parameters=dataset.parameters,
             path=dataset.directory / name,
             receipt=dataset.progress_dir / f"{name}.json",
@@ -247,34 +286,27 @@ def _write_shards(tasks: Sequence[ShardTask], num_workers: int) -> None:
 
 def _finish(
     dataset: Dataset,
-    corpus: TokenizedCorpus,
     source: CorpusSource,
     corpus_parameters: dict[str, Any],
+    inputs: dict[str, Any],
 ) -> None:
     counts: Counts = {}
     shards = []
-    for task in _tasks(dataset, corpus, source.vocab_file):
+    for task in _tasks(dataset, source):
         shard, shard_counts = read_receipt(task)
         shards.append(shard)
         counts = add_counts(counts, shard_counts)
-    vocabulary = load_vocabulary(source.vocab_file)
     shutil.copyfile(source.vocab_file, dataset.directory / VOCABULARY_NAME)
     source.tokenizer.save(dataset.directory)
-    bounds = dataset.corpus_shards
-    documents, sentences, tokens = corpus.shard_sizes()[bounds.start : bounds.stop].sum(
-        axis=0
-    )
     DatasetInfo(
         parameters=dataset.parameters,
-        vocab_size=len(vocabulary),
+        vocab_size=len(load_vocabulary(source.vocab_file)),
         vocab_hash=corpus_parameters["vocab_hash"],
         shards=shards,
         corpus=corpus_parameters,
         statistics={
-            "num_documents": int(documents),
-            "num_sentences": int(sentences),
-            "num_corpus_tokens": int(tokens),
+            **{name: int(counts[name]) for name in DOCUMENT_COUNTS},
             **summarize(counts, dataset.parameters),
-            "inputs": {**corpus.counts(), "examples": corpus.examples()},
+            "inputs": dict(sorted(inputs.items())),
         },
     ).save(dataset.directory)

@@ -13,8 +13,9 @@ from bert_tf.features import check_batch, encode_examples
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter
 from bert_tf.tokenization import load_vocabulary
+from data_prep.documents import Documents
 from data_prep.instances import make_instances
-from data_prep.statistics import Counts, add_counts, count_batch
+from data_prep.statistics import Counts, add_counts, count_batch, count_documents
 from data_prep.tokenized_corpus import TokenizedCorpus
 
 
@@ -23,7 +24,7 @@ class ShardTask:
     """What a worker needs to write a record file.
 
     Attributes:
-        corpus_dir: of the tokenised corpus.
+        corpus_dir: of the tokenised corpus; None if the documents come otherwise.
         corpus_shard: which of its shards.
         vocab_file: the vocabulary.
         parameters: of the data set.
@@ -32,7 +33,7 @@ class ShardTask:
             in it.
     """
 
-    corpus_dir: Path
+    corpus_dir: Path | None
     corpus_shard: int
     vocab_file: Path
     parameters: DataParameters
@@ -40,14 +41,31 @@ class ShardTask:
     receipt: Path
 
 
+def min_documents(parameters: DataParameters) -> int:
+    """Returns how many documents a shard must have."""
+    # A random segment comes from another document of the shard.
+    return 2 if parameters.objective == "next_sentence" else 1
+
+
 def write_shard(task: ShardTask) -> ShardTask:
-    """Writes a record file, then its receipt. Returns the task.
+    """Writes a shard of a tokenised corpus. Returns the task.
 
     Raises:
         ValueError: the tokenised corpus is damaged.
         OSError: a file cannot be written.
     """
+    assert task.corpus_dir is not None
     documents = TokenizedCorpus(task.corpus_dir).read_shard(task.corpus_shard)
+    write_documents(task, documents)
+    return task
+
+
+def write_documents(task: ShardTask, documents: Documents) -> None:
+    """Writes documents as a record file, then the file's receipt.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     vocabulary = _masking_vocabulary(task.vocab_file)
     features = task.parameters.features()
     counts: Counts = {}
@@ -60,12 +78,12 @@ def write_shard(task: ShardTask) -> ShardTask:
                 writer.write(encode_examples(batch))
                 counts = add_counts(counts, count_batch(batch, vocabulary))
     shard = Shard(task.path.name, writer.num_records, writer.num_bytes, writer.sha256)
+    counts |= count_documents(documents)
     receipt = {
         "shard": dataclasses.asdict(shard),
         "counts": {name: value.tolist() for name, value in counts.items()},
     }
     files.write_text(task.receipt, json.dumps(receipt))
-    return task
 
 
 def read_receipt(task: ShardTask) -> tuple[Shard, Counts]:

@@ -11,8 +11,10 @@ import numpy as np
 
 from bert_tf.dataset_info import DataParameters
 from bert_tf.masking import MaskingVocabulary
+from data_prep.documents import Documents
 
 NUM_LENGTH_BINS = 16
+DOCUMENT_COUNTS = ("num_documents", "num_sentences", "num_corpus_tokens")
 
 Counts = dict[str, np.ndarray]
 """Name -> int64, a scalar or for `lengths` an array; those of two sets just add up."""
@@ -52,9 +54,19 @@ def count_batch(
     return {name: np.asarray(value, np.int64) for name, value in counts.items()}
 
 
+def count_documents(documents: Documents) -> Counts:
+    """Counts what a data set is made of, under the names `DOCUMENT_COUNTS`."""
+    sizes = (documents.num_documents, documents.num_sentences, len(documents.tokens))
+    counts = zip(DOCUMENT_COUNTS, sizes, strict=True)
+    return {name: np.asarray(size, np.int64) for name, size in counts}
+
+
 def add_counts(total: Counts, more: Counts) -> Counts:
     """Returns the sum of two counts, either of which may be empty."""
-    return {name: total.get(name, 0) + more[name] for name in more} or total
+    zero = np.zeros((), np.int64)
+    return {
+        name: total.get(name, zero) + more.get(name, zero) for name in {**total, **more}
+    }
 
 
 def summarize(counts: Counts, parameters: DataParameters) -> dict[str, Any]:

@@ -103,12 +103,16 @@ class TokenizedCorpus:
             counts: what reading and tokenising these documents counted.
             examples: where the first input of each kind was left out.
         """
-        order = np.argsort(shards, kind="stable")
-        arrays = _reorder(documents, order)
+        documents = documents.take(np.argsort(shards, kind="stable"))
+        arrays = {
+            "document_lengths": np.diff(documents.document_starts).astype(np.uint32),
+            "sentence_lengths": np.diff(documents.sentence_starts).astype(np.uint32),
+            "tokens": documents.tokens,
+        }
         num_documents = np.bincount(shards, minlength=num_shards)
         document_ends = np.r_[0, np.cumsum(num_documents)]
-        sentence_ends = _starts(arrays["document_lengths"])[document_ends]
-        token_ends = _starts(arrays["sentence_lengths"])[sentence_ends]
+        sentence_ends = documents.document_starts[document_ends]
+        token_ends = documents.sentence_starts[sentence_ends]
         ends = (document_ends, sentence_ends, token_ends)
         table = np.zeros((num_shards, 4), np.int64)
         table[:, :3] = np.diff(ends, axis=1).T
@@ -229,29 +233,6 @@ def first_difference(found: dict[str, Any], expected: dict[str, Any]) -> str | N
         if found.get(name) != expected.get(name):
             return f"`{name}` {found.get(name)!r}, but now it is {expected.get(name)!r}"
     return None
-
-
-def _reorder(documents: Documents, order: np.ndarray) -> dict[str, np.ndarray]:
-    sentences = _expand(documents.document_starts, order)
-    tokens = _expand(documents.sentence_starts, sentences)
-    return {
-        "document_lengths": np.diff(documents.document_starts)[order].astype(np.uint32),
-        "sentence_lengths": np.diff(documents.sentence_starts)[sentences].astype(
-            np.uint32
-        ),
-        "tokens": documents.tokens[tokens],
-    }
-
-
-def _expand(starts: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Returns the members of the groups `order`, whose bounds are in `starts`."""
-    lengths = np.diff(starts)[order]
-    offsets = np.repeat(starts[:-1][order] - _starts(lengths)[:-1], lengths)
-    return offsets + np.arange(len(offsets))
-
-
-def _starts(lengths: np.ndarray) -> np.ndarray:
-    return np.r_[0, np.cumsum(lengths, dtype=np.int64)]
 
 
 def _checksum(arrays: Any) -> int:

@@ -8,7 +8,13 @@ NUM_DOCUMENTS = 60
 WORDS = [f"{a}{b}" for a in "bdfgklmnprst" for b in ("ale", "ino", "oru", "ung")]
 
 
-def write_corpus(path, num_documents=NUM_DOCUMENTS, num_sentences=20):
+@pytest.fixture(scope="session")
+def write_corpus():
+    """Writes a toy corpus: `write_corpus(path, num_documents) -> path`."""
+    return _write_corpus
+
+
+def _write_corpus(path, num_documents=NUM_DOCUMENTS, num_sentences=20):
     rng = random.Random(0)
     documents = []
     for index in range(num_documents):
@@ -36,7 +42,7 @@ def write_vocabulary(directory):
 
 @pytest.fixture(scope="session")
 def corpus_file(tmp_path_factory):
-    return write_corpus(tmp_path_factory.mktemp("corpus") / "text.txt")
+    return _write_corpus(tmp_path_factory.mktemp("corpus") / "text.txt")
 
 
 @pytest.fixture(scope="session")
