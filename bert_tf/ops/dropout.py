@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from bert_tf.ops.compiled import compiled
 
+_GOLDEN_RATIO = 0x9E3779B9
+
 
 def fold_in(seed: tf.Tensor, value: tf.Tensor | int) -> tf.Tensor:
     """Mixes a number, such as the step, into a seed.
@@ -25,11 +27,16 @@ def fold_in(seed: tf.Tensor, value: tf.Tensor | int) -> tf.Tensor:
     Returns:
         A seed unrelated to that of any other number, int32 `[2]`.
     """
-    value = tf.cast(value, tf.uint32)
+    return _fold_in(seed, tf.cast(value, tf.uint32))
+
+
+@compiled
+def _fold_in(seed: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     counter = tf.stack([value, tf.bitwise.invert(value)])
     return tf.bitcast(_hash(counter, seed), tf.int32)
 
 
+@compiled
 def split(seed: tf.Tensor, count: int) -> list[tf.Tensor]:
     """Returns `count` unrelated seeds, int32 `[2]` each."""
     counter = tf.cast(tf.range(2 * count), tf.uint32)
@@ -91,17 +98,26 @@ _dropout = compiled(dropout)
 def _hash(counter: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Maps uint32 counters to uint32 values that look random.
 
-    Source: the mixing function is `lowbias32` of C. Wellons' hash-prospector; the
-    counters are spread by the golden ratio first, and half of the seed enters before
-    and half inside, so that the streams of two seeds are no shifts of one another.
+    The counters are spread by the golden ratio. Half of the key enters before the
+    mixing and half inside, so that two streams are no shifts of one another.
     """
     seed = tf.bitcast(seed, tf.uint32)
-    x = tf.bitwise.bitwise_xor(counter * tf.constant(0x9E3779B9, tf.uint32), seed[0])
-    x = _xor_shift(x, 16) * tf.constant(0x7FEB352D, tf.uint32)
-    x = _xor_shift(x, 15) + seed[1]
-    return _xor_shift(x * tf.constant(0x846CA68B, tf.uint32), 16)
+    # Seeds that differ in a bit, such as those of two steps, get unrelated keys.
+    first = _mix(seed[0] + _GOLDEN_RATIO)
+    second = _mix(seed[1] + first)
+    first = _mix(first + second)
+    return _mix(tf.bitwise.bitwise_xor(counter * _GOLDEN_RATIO, first), second)
+
+
+def _mix(x: tf.Tensor, key: tf.Tensor | int = 0) -> tf.Tensor:
+    """Spreads every bit of `x` over all 32.
+
+    Source: `lowbias32` of C. Wellons' hash-prospector, with a key added inside.
+    """
+    x = _xor_shift(x, 16) * 0x7FEB352D
+    x = _xor_shift(x, 15) + key
+    return _xor_shift(x * 0x846CA68B, 16)
 
 
 def _xor_shift(x: tf.Tensor, bits: int) -> tf.Tensor:
-    shifted = tf.bitwise.right_shift(x, tf.constant(bits, tf.uint32))
-    return tf.bitwise.bitwise_xor(x, shifted)
+    return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, bits))
