@@ -128,7 +128,21 @@ def encode_examples(batch: Mapping[str, np.ndarray]) -> list[bytes]:
     Raises:
         ValueError: a negative integer.
     """
-    columns = [_encode_column(name, values) for name, values in batch.items()]
+    columns: list[list[bytes]] = []
+    same_size: list[np.ndarray] = []  # Neighbours of this kind are cut up together.
+    for name, values in batch.items():
+        rows = np.ascontiguousarray(values).reshape(len(values), -1)
+        if rows.dtype.kind == "f":
+            encoded = rows.astype("<f4", copy=False).view(np.uint8)
+            same_size += _with_header(name, _FLOAT_LIST, encoded)
+        elif (high := _max_of(name, rows)) < 0x80:
+            encoded = rows.astype(np.uint8)
+            same_size += _with_header(name, _INT64_LIST, encoded)
+        else:
+            columns += [_cut(same_size)] if same_size else []
+            columns += _varint_columns(name, rows, high)
+            same_size = []
+    columns += [_cut(same_size)] if same_size else []
     examples = map(b"".join, zip(*columns, strict=True))
     return [_delimited(1, example) for example in examples]
 
@@ -167,54 +181,59 @@ def decode_example(
     return decoded
 
 
-def _encode_column(name: str, values: np.ndarray) -> list[bytes]:
-    """Returns each example's map entry of one feature."""
-    rows = np.ascontiguousarray(values).reshape(len(values), -1)
-    if rows.dtype.kind == "f":
-        field, payload = _FLOAT_LIST, rows.astype("<f4", copy=False).tobytes()
-        ends = [4 * rows.shape[1] * (row + 1) for row in range(len(rows))]
-    else:
-        field = _INT64_LIST
-        payload, ends = _varints(name, rows)
-    headers: dict[int, bytes] = {}
-    entries, start = [], 0
-    for end in ends:
-        size = end - start
-        if size not in headers:
-            headers[size] = _entry_header(name, field, size)
-        entries.append(headers[size] + payload[start:end])
-        start = end
-    return entries
-
-
-def _varints(name: str, rows: np.ndarray) -> tuple[bytes, list[int]]:
-    """Encodes `[batch, width]` integers.
-
-    Returns:
-        The rows' bytes one after the other, and where each row ends.
-    """
+def _max_of(name: str, rows: np.ndarray) -> int:
     low, high = int(rows.min(initial=0)), int(rows.max(initial=0))
     if low < 0:
         raise ValueError(f"Feature `{name}` must not be negative. Received: {low}")
-    num_bytes = max(1, -(-high.bit_length() // 7))
-    if num_bytes == 1:
-        ends = [rows.shape[1] * (row + 1) for row in range(len(rows))]
-        return rows.astype(np.uint8).tobytes(), ends
+    return high
+
+
+def _with_header(name: str, field: int, encoded: np.ndarray) -> list[np.ndarray]:
+    """Returns uint8 `[batch, header]` and `[batch, payload]` of a feature."""
+    header = np.frombuffer(_entry_header(name, field, encoded.shape[1]), np.uint8)
+    return [np.broadcast_to(header, (len(encoded), len(header))), encoded]
+
+
+def _cut(parts: list[np.ndarray]) -> list[bytes]:
+    """Joins uint8 `[batch, ...]` side by side and cuts out the rows."""
+    joined = np.concatenate(parts, axis=1)
+    data, width = joined.tobytes(), joined.shape[1]
+    return [data[start : start + width] for start in range(0, len(data), width)]
+
+
+def _varint_columns(name: str, rows: np.ndarray, high: int) -> list[list[bytes]]:
+    """Returns headers and payloads of integers that take one or more bytes each.
+
+    Args:
+        name: of the feature.
+        rows: integers `[batch, width]`, not negative.
+        high: the largest.
+    """
+    num_bytes = -(-high.bit_length() // 7)
     # Lay every value out in `num_bytes` bytes, then drop those it does not need.
     laid_out = np.empty((*rows.shape, num_bytes), np.uint8)
     needed = np.empty(laid_out.shape, bool)
     needed[..., 0] = True
+    rest = rows
     for index in range(num_bytes):
-        rest = rows >> (7 * (index + 1))
+        low_bits = rest.astype(np.uint8) & 0x7F
+        rest = rest >> 7
         more = rest != 0
-        np.bitwise_and(
-            rows >> (7 * index), 0x7F, out=laid_out[..., index], casting="unsafe"
-        )
-        laid_out[..., index] |= more.view(np.uint8) << 7
+        np.bitwise_or(low_bits, more.view(np.uint8) << 7, out=laid_out[..., index])
         if index + 1 < num_bytes:
             needed[..., index + 1] = more
-    row_ends = np.cumsum(needed.sum(axis=(1, 2)))
-    return laid_out[needed].tobytes(), row_ends.tolist()
+    data = laid_out[needed].tobytes()
+    ends = np.cumsum(needed.sum(axis=(1, 2)))
+    starts = np.r_[0, ends[:-1]]
+    headers = {
+        size: _entry_header(name, _INT64_LIST, size)
+        for size in np.unique(ends - starts).tolist()
+    }
+    bounds = list(zip(starts.tolist(), ends.tolist(), strict=True))
+    return [
+        [headers[end - start] for start, end in bounds],
+        [data[start:end] for start, end in bounds],
+    ]
 
 
 def _entry_header(name: str, field: int, payload_size: int) -> bytes:

@@ -275,7 +275,7 @@ def span_starts(
 
 def _unique_keys(seeds: np.ndarray, width: int) -> np.ndarray:
     """Returns random uint32 sort keys `[batch, width]`, no two of a row alike."""
-    keys = (_random_bits(seeds, _CHOICE, width) >> np.uint64(32)).astype(np.uint32)
+    keys = _random_bits(seeds, _CHOICE, -(-width // 2)).view(np.uint32)[:, :width]
     bits = np.uint32(width.bit_length())
     # The column in the lowest bits breaks ties.
     return keys >> bits << bits | np.arange(width, dtype=np.uint32)
