@@ -25,6 +25,8 @@ WordCounts = collections.Counter[str]
 # into words, and so many different words before the rarest are dropped.
 _MAX_STRINGS = 500_000
 _MAX_WORDS = 5_000_000
+# A vocabulary spends one entry in so many on characters, whatever they cover.
+_FREE_SHARE = 32
 # The trainer takes words, not counts: more than these are scaled down.
 _MAX_TRAINING_WORDS = 30_000_000
 _TRAINING_BATCH = 1000
@@ -105,8 +107,8 @@ def choose_alphabet(
 ) -> Alphabet:
     """Chooses the most frequent characters: whole ones, never bytes of one.
 
-    ASCII characters of the corpus are kept however rare: a text with "!" for once
-    makes no word of those to come unknown.
+    ASCII characters are kept however rare: that a corpus has one "!" must not make
+    every "!" to come unknown. So are others as long as they take little room.
 
     Args:
         words: counts by word.
@@ -129,10 +131,14 @@ def choose_alphabet(
     _, num_words = splitter.split([f"a{character}a" for character, _ in ranked])
 
     entries: list[str] = []
-    covered, kept = 0, 0
+    covered, kept, little = 0, 0, max_entries // _FREE_SHARE
     for (character, count), alone in zip(ranked, num_words > 1, strict=True):
         forms = [character] if alone else [character, SUFFIX_INDICATOR + character]
-        enough = covered >= coverage * total and not character.isascii()
+        enough = (
+            covered >= coverage * total
+            and len(entries) >= little
+            and not character.isascii()
+        )
         if enough or len(entries) + len(forms) > max_entries:
             break
         entries += forms

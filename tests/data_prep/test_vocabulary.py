@@ -80,6 +80,9 @@ def test_rare_characters_are_dropped_whole_but_no_ascii(splitter, words):
     scarce = vocabulary.choose_alphabet(words, splitter, 0.3, 1000)
     assert "?" in scarce.entries
     assert all(ord(entry[-1]) < 128 for entry in scarce.entries)
+    # Where there is room for all of them, all stay.
+    roomy = vocabulary.choose_alphabet(words, splitter, 0.3, 30_522)
+    assert roomy.dropped == []
 
 
 def test_a_small_vocabulary_gets_the_most_frequent_characters(splitter, words):
