@@ -1,0 +1,124 @@
+"""What every layer must do: build, run, serialise, respect the dtype policy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bert_tf.config import BertConfig
+from bert_tf.models.attention import MultiHeadAttention
+from bert_tf.models.dense import Dense
+from bert_tf.models.embeddings import Embeddings
+from bert_tf.models.encoder import TransformerStack
+from bert_tf.models.heads import (
+    MaskedLmHead,
+    NextSentenceHead,
+    PretrainingHeads,
+    Transform,
+)
+from bert_tf.models.layer_norm import LayerNorm
+from bert_tf.models.sublayers import ActivatedDense, ResidualOutput
+from bert_tf.models.transformer_block import AttentionSublayer, TransformerBlock
+
+CONFIG = BertConfig(
+    vocab_size=11,
+    hidden_size=8,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=12,
+    max_position_embeddings=6,
+)
+HIDDEN = np.random.default_rng(0).normal(size=(3, 5, 8)).astype(np.float32)
+IDS = np.random.default_rng(1).integers(0, 2, (3, 5)).astype(np.int32)
+MASK = np.ones((3, 1, 1, 5), np.int32)
+POOLED = HIDDEN[:, 0]
+WORDS = np.random.default_rng(2).normal(size=(11, 8)).astype(np.float32)
+
+LAYERS = {
+    "dense": (Dense, {"units": 4}, (HIDDEN,), (3, 5, 4), 2),
+    "layer_norm": (LayerNorm, {"epsilon": 1e-5}, (HIDDEN,), (3, 5, 8), 2),
+    "embeddings": (Embeddings, {"config": CONFIG}, (IDS, IDS), (3, 5, 8), 5),
+    "attention": (MultiHeadAttention, {"num_heads": 2}, (HIDDEN, MASK), (3, 5, 8), 6),
+    "activated": (
+        ActivatedDense,
+        {"units": 4, "activation": "gelu_erf"},
+        (HIDDEN,),
+        (3, 5, 4),
+        2,
+    ),
+    "residual": (ResidualOutput, {"units": 8}, (HIDDEN, HIDDEN), (3, 5, 8), 4),
+    "sublayer": (AttentionSublayer, {"num_heads": 2}, (HIDDEN, MASK), (3, 5, 8), 10),
+    "block": (
+        TransformerBlock,
+        {"num_heads": 2, "intermediate_size": 12, "norm_first": True, "causal": True},
+        (HIDDEN, MASK),
+        (3, 5, 8),
+        16,
+    ),
+    "cross_attention": (
+        TransformerBlock,
+        {"num_heads": 2, "intermediate_size": 12, "cross_attention": True},
+        (HIDDEN, MASK, HIDDEN, MASK),
+        (3, 5, 8),
+        26,
+    ),
+    "stack": (TransformerStack, {"config": CONFIG}, (HIDDEN, MASK), (3, 5, 8), 32),
+    "transform": (
+        Transform,
+        {"units": 8, "activation": "gelu"},
+        (HIDDEN,),
+        (3, 5, 8),
+        4,
+    ),
+    "masked_lm": (MaskedLmHead, {"config": CONFIG}, (HIDDEN, WORDS), (3, 5, 11), 5),
+    "next_sentence": (NextSentenceHead, {}, (POOLED,), (3, 2), 2),
+}
+
+
+@pytest.mark.parametrize("name", list(LAYERS))
+def test_layer(name):
+    cls, arguments, inputs, shape, num_weights = LAYERS[name]
+    layer = cls(**arguments, seed=3) if cls is not LayerNorm else cls(**arguments)
+    layer.build(inputs[0].shape)
+    outputs = layer(*inputs)
+    assert outputs.shape == shape
+    assert len(layer.weights) == num_weights
+
+    config = layer.get_config()
+    same = cls.from_config(config)
+    assert same.get_config() == config
+    same = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
+    assert same.built
+    np.testing.assert_array_equal(same(*inputs), outputs)  # The same seed.
+    for ours, theirs in zip(layer.weights, same.weights, strict=True):
+        assert ours.name == theirs.name
+
+    mixed = cls(**arguments, dtype="mixed_bfloat16")
+    mixed.build(inputs[0].shape)
+    lowered = [tf.cast(x, "bfloat16") if x.dtype == np.float32 else x for x in inputs]
+    logits = cls in (MaskedLmHead, NextSentenceHead)
+    assert mixed(*lowered).dtype == ("float32" if logits else "bfloat16")
+    assert {w.dtype for w in mixed.weights} == {"float32"}
+
+
+def test_both_heads():
+    heads = PretrainingHeads(CONFIG)
+    heads.build()
+    outputs = heads(HIDDEN[:, :2], POOLED, WORDS)
+    assert outputs["masked_lm_logits"].shape == (3, 2, 11)
+    assert outputs["next_sentence_logits"].shape == (3, 2)
+    same = PretrainingHeads.from_config(heads.get_config())
+    assert same.get_config() == heads.get_config()
+
+
+def test_refuses_bad_arguments():
+    with pytest.raises(ValueError, match="multiple of `num_heads`=3"):
+        MultiHeadAttention(3).build((None, None, 8))
+    with pytest.raises(ValueError, match="`activation` must be one of .* 'relu'"):
+        ActivatedDense(4, "relu")
+    block = TransformerBlock(2, 12, cross_attention=True)
+    block.build(HIDDEN.shape)
+    with pytest.raises(ValueError, match="`memory` must be given exactly if"):
+        block(HIDDEN, MASK)
