@@ -11,11 +11,13 @@ https://protobuf.dev/programming-guides/encoding.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 _FLOAT_LIST, _INT64_LIST = 2, 3
+_DTYPES = {_FLOAT_LIST: "float32", _INT64_LIST: "int64"}
+_CONTINUED = bytes(range(0x80, 0x100))
 _FIXED64, _LENGTH_DELIMITED, _FIXED32, _VARINT = 1, 2, 5, 0
 
 
@@ -150,35 +152,52 @@ def encode_examples(batch: Mapping[str, np.ndarray]) -> list[bytes]:
 def decode_example(
     message: bytes, features: Mapping[str, Feature]
 ) -> dict[str, np.ndarray]:
-    """Parses one `tf.train.Example`, whoever wrote it.
-
-    Args:
-        message: the serialised example. Features outside the schema are ignored.
-        features: the schema.
+    """Parses one `tf.train.Example`; see `decode_examples`.
 
     Returns:
         name -> array of the schema's dtype and shape, in the schema's order.
+    """
+    batch = decode_examples([message], features)
+    return {name: values[0] for name, values in batch.items()}
+
+
+def decode_examples(
+    messages: Sequence[bytes], features: Mapping[str, Feature]
+) -> dict[str, np.ndarray]:
+    """Parses a batch of `tf.train.Example` messages, whoever wrote them.
+
+    Args:
+        messages: serialised examples. Features outside the schema are ignored.
+        features: the schema.
+
+    Returns:
+        name -> `[batch, *shape]` of the schema's dtype, in the schema's order.
 
     Raises:
         ValueError: not an Example, or a feature that is missing or of another type
             or length; the message names the feature.
     """
-    try:
-        found = dict(_parse_example(message))
-    except (IndexError, ValueError) as error:
-        raise ValueError(f"Not a tf.train.Example: {error}") from error
-    decoded = {}
-    for name, feature in features.items():
-        if name not in found:
-            raise ValueError(f"Feature `{name}` is missing. Found: {sorted(found)}")
-        values, size = found[name], int(np.prod(feature.shape))
-        if values.dtype != feature.dtype or values.size != size:
-            raise ValueError(
-                f"Feature `{name}` must hold {size} values of {feature.dtype}. "
-                f"Received: {values.size} of {values.dtype}"
-            )
-        decoded[name] = values.reshape(feature.shape)
-    return decoded
+    packed: dict[str, list[bytes]] = {name: [] for name in features}
+    for message in messages:
+        try:
+            found = dict(_parse_example(message))
+        except (IndexError, KeyError, ValueError) as error:
+            raise ValueError(f"Not a tf.train.Example: {error}") from error
+        for name, feature in features.items():
+            if name not in found:
+                raise ValueError(f"Feature `{name}` is missing. Found: {sorted(found)}")
+            dtype, content = found[name]
+            size, num_values = int(np.prod(feature.shape)), _count(dtype, content)
+            if dtype != feature.dtype or num_values != size:
+                raise ValueError(
+                    f"Feature `{name}` must hold {size} values of {feature.dtype}. "
+                    f"Received: {num_values} of {dtype}"
+                )
+            packed[name].append(content)
+    return {
+        name: _unpack(feature.dtype, b"".join(packed[name])).reshape(-1, *feature.shape)
+        for name, feature in features.items()
+    }
 
 
 def _max_of(name: str, rows: np.ndarray) -> int:
@@ -265,34 +284,36 @@ def _varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def _parse_example(message: bytes) -> Iterator[tuple[str, np.ndarray]]:
+def _parse_example(message: bytes) -> Iterator[tuple[str, tuple[str, bytes]]]:
+    """Yields each feature's name, type and packed values."""
     for _, features in _fields(message, only=1):
         for _, entry in _fields(features, only=1):
             parts = dict(_fields(entry))
-            for kind, values in _fields(parts.get(2, b"")):
-                yield parts[1].decode(), _parse_list(kind, values)
+            for field, values in _fields(parts.get(2, b"")):
+                content = b"".join(part for _, part in _fields(values, only=1))
+                yield parts[1].decode(), (_DTYPES.get(field, "bytes"), content)
 
 
-def _parse_list(kind: int, message: bytes) -> np.ndarray:
-    packed = b"".join(content for _, content in _fields(message, only=1))
-    if kind == _FLOAT_LIST:
-        return np.frombuffer(packed, "<f4")
-    if kind == _INT64_LIST:
-        return _parse_varints(packed)
-    return np.empty(0, object)
+def _count(dtype: str, content: bytes) -> int:
+    """Returns how many numbers there are; of a cut-off one, nothing."""
+    if dtype == "float32":
+        return len(content) // 4
+    # The last byte of a number is the one without the highest bit.
+    return len(content.translate(None, delete=_CONTINUED))
 
 
-def _parse_varints(packed: bytes) -> np.ndarray:
-    data = np.frombuffer(packed, np.uint8).astype(np.uint64)
+def _unpack(dtype: str, content: bytes) -> np.ndarray:
+    if dtype == "float32":
+        return np.frombuffer(content, "<f4")
+    data = np.frombuffer(content, np.uint8)
     last = data < 0x80
-    if data.size and not last[-1]:
-        raise ValueError("a number is cut off")
-    starts = np.flatnonzero(np.r_[True, last[:-1]])[: int(last.sum())]
-    place = np.arange(data.size) - np.repeat(starts, np.diff(np.r_[starts, data.size]))
-    shifted = (data & np.uint64(0x7F)) << (7 * place).astype(np.uint64)
-    if not data.size:
-        return np.empty(0, np.int64)
-    return np.add.reduceat(shifted, starts).astype(np.int64)
+    if last.all():
+        return data.astype(np.int64)
+    ends = np.flatnonzero(last) + 1
+    starts = np.r_[0, ends[:-1]]
+    place = np.arange(len(data)) - np.repeat(starts, ends - starts)
+    bits = (data & np.uint64(0x7F)) << (7 * place).astype(np.uint64)
+    return np.add.reduceat(bits, starts).astype(np.int64)
 
 
 def _fields(message: bytes, only: int | None = None) -> Iterator[tuple[int, bytes]]:

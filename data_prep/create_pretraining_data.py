@@ -36,6 +36,13 @@ from data_prep.pretraining_data import Dataset, create_pretraining_data
 _DEFAULTS = DataParameters()
 _MEBIBYTE = 1 << 20
 _COMPRESSION = 3  # Of text, roughly.
+# What the summary says about input that is in no record, or changed.
+_LEFT_OUT = {
+    "num_empty_documents": "left out: empty documents",
+    "num_documents_without_tokens": "left out: documents without tokens",
+    "num_sentences_without_tokens": "left out: sentences without tokens",
+    "num_split_documents": "very long documents, split",
+}
 
 _INPUT_FILE = flags.DEFINE_string(
     "input_file", None, "Text: files, folders or globs, comma separated."
@@ -227,10 +234,13 @@ def _print_summary(dataset: Dataset, info: DatasetInfo) -> None:
         f"documents with {statistics['num_sentences']:,} sentences and "
         f"{statistics['num_corpus_tokens']:,} tokens."
     )
-    for name, count in statistics["inputs"].items():
-        if count and (name.startswith("skipped") or "_without_" in name):
-            place = statistics["inputs"]["examples"].get(name.split(": ")[-1])
-            print(f"  {name}: {count:,}" + (f", first {place}" if place else ""))
+    inputs = statistics["inputs"]
+    for name, count in inputs.items():
+        reason = name.removeprefix("skipped: ")
+        if count and (reason != name or name in _LEFT_OUT):
+            place = inputs["examples"].get(reason)
+            where = f", first {place}" if place else ""
+            print(f"  {_LEFT_OUT.get(name, f'left out: {reason}')}: {count:,}{where}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Describes a data set's examples and statistics as text."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf.dataset_info import DatasetInfo
-from bert_tf.features import decode_example
+from bert_tf.features import decode_example, decode_examples
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import read_records
 from bert_tf.tokenization import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
@@ -20,6 +21,7 @@ from data_prep.statistics import (
 )
 
 _BAR_WIDTH = 40
+_BATCH_SIZE = 256
 _LABELS = {
     "next_sentence": ("B follows A", "B is random"),
     "sentence_order": ("B follows A", "A follows B"),
@@ -109,16 +111,12 @@ def verify(directory: Path, info: DatasetInfo) -> None:
     counts: Counts = {}
     for path, shard in zip(info.shard_paths(directory), info.shards, strict=True):
         num_records = 0
-        records = tqdm(read_records(path), path.name, shard.num_records, leave=False)
-        for record in records:
-            try:
-                example = decode_example(record, info.features)
-                _check_example(example, len(entries))
-            except ValueError as error:
-                raise ValueError(f"{path}: record {num_records}: {error}") from error
-            batch = {name: values[None] for name, values in example.items()}
-            counts = add_counts(counts, count_batch(batch, vocabulary))
-            num_records += 1
+        progress = tqdm(desc=path.name, total=shard.num_records, leave=False)
+        with progress:
+            for batch in _batches(path, info, len(entries)):
+                counts = add_counts(counts, count_batch(batch, vocabulary))
+                num_records += len(batch["input_ids"])
+                progress.update(len(batch["input_ids"]))
         if num_records != shard.num_records:
             raise ValueError(
                 f"{path}: expected {shard.num_records} records. Received: {num_records}"
@@ -132,13 +130,22 @@ def verify(directory: Path, info: DatasetInfo) -> None:
             )
 
 
-def _check_example(example: Mapping[str, np.ndarray], vocab_size: int) -> None:
-    for name in ("input_ids", "masked_lm_ids"):
-        if name in example and example[name].max() >= vocab_size:
-            raise ValueError(
-                f"`{name}` must be below the vocabulary's {vocab_size} entries. "
-                f"Received: {example[name].max()}"
-            )
+def _batches(
+    path: Path, info: DatasetInfo, vocab_size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    records = read_records(path)
+    while batch := list(itertools.islice(records, _BATCH_SIZE)):
+        try:
+            examples = decode_examples(batch, info.features)
+            for name in ("input_ids", "masked_lm_ids"):
+                if name in examples and examples[name].max() >= vocab_size:
+                    raise ValueError(
+                        f"`{name}` must be below the vocabulary's {vocab_size} "
+                        f"entries. Received: {examples[name].max()}"
+                    )
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        yield examples
 
 
 def _tokens(example: Mapping[str, np.ndarray], vocabulary: list[str]) -> list[str]:

@@ -352,6 +352,18 @@ def test_text_that_is_not_utf8_is_one_line(tmp_path, vocab_file):
     assert f"{path}: line 2" in message and "not UTF-8" in message
 
 
+def test_what_is_left_out_is_reported(tmp_path, corpus_file, vocab_file):
+    path = tmp_path / "text.txt"
+    text = corpus_file.read_bytes().replace(b"\n", b"\r\n")
+    path.write_bytes(b"bale \x00.\n\xff\xfe\n" + text + b"\n\n\xe2\x80\x8b\n")
+    result = succeed(path, vocab_file, tmp_path / "train", bad_input="skip")
+    assert f"left out: a NUL: 1, first {path}: line 1" in result.stdout
+    assert f"left out: not UTF-8: 1, first {path}: line 2" in result.stdout
+    assert "left out: documents without tokens: 1" in result.stdout
+    inputs = DatasetInfo.load(tmp_path / "train").statistics["inputs"]
+    assert inputs["num_documents"] == 61 and inputs["skipped: a NUL"] == 1
+
+
 def test_help_is_quick_and_shows_the_command():
     start = time.monotonic()
     result = subprocess.run(
