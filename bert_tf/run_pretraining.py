@@ -16,7 +16,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from bert_tf import jobs
+from bert_tf import jobs, memory
 from bert_tf.training import preparation
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -33,6 +33,7 @@ _TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
+    memory.restart_keeping_memory()
     prepared = preparation.prepare(
         _CONFIG.value.validate(),
         Path(str(_WORKDIR.value)),
