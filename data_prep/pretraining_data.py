@@ -124,10 +124,12 @@ def _run_locally(
     corpus_parameters: dict[str, Any],
     num_workers: int,
 ) -> dict[str, Any]:
-    corpus.open(corpus_parameters)
-    if not corpus.is_finished:
-        task = (source, corpus.directory, num_workers)
-        list(map_in_processes(_tokenize_corpus, [task], num_workers=1))
+    with _locked([corpus.directory]):
+        corpus.open(corpus_parameters)
+        if not corpus.is_finished:
+            _remove_leftovers(corpus.directory)
+            task = (source, corpus.directory, num_workers)
+            list(map_in_processes(_tokenize_corpus, [task], num_workers=1))
     sizes = corpus.shard_sizes()[:, 0]
     tasks = []
     for dataset in datasets:
@@ -228,8 +230,12 @@ def _claim(dataset: Dataset, corpus_parameters: dict[str, Any]) -> None:
         dataset.progress_dir / PARAMETERS_NAME,
         _run_parameters(dataset.parameters, corpus_parameters),
     )
-    # What a killed run was writing.
-    for path in dataset.directory.glob(".*.tmp-*"):
+    _remove_leftovers(dataset.directory)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Deletes what a killed run was writing."""
+    for path in directory.glob(".*.tmp-*"):
         shutil.rmtree(path)
 
 
@@ -280,7 +286,8 @@ def _write_shards(tasks: Sequence[ShardTask], num_workers: int) -> None:
         num_bytes = 0
         for task in map_in_processes(write_shard, missing, workers):
             num_bytes += task.path.stat().st_size
-            bar.set_postfix_str(f"{num_bytes / 1e6:.0f} MB")
+            rate = num_bytes / bar.format_dict["elapsed"]
+            bar.set_postfix_str(f"{rate / 1e6:.0f} MB/s")
             bar.update()
 
 

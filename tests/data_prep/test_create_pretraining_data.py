@@ -1,3 +1,4 @@
+import fcntl
 import hashlib
 import json
 import os
@@ -326,6 +327,20 @@ def test_bad_folders_are_one_line(built, tmp_path):
     flags["eval_output_dir"] = tmp_path / "train"
     message = fail(*built.inputs, tmp_path / "train", **flags)
     assert "each data set needs a folder of its own" in message
+
+
+@pytest.mark.parametrize("name", ["output_dir", "tokenized_dir"])
+def test_folder_of_a_running_job_is_refused(built, tmp_path, name):
+    directory = tmp_path / "train"
+    busy = directory if name == "output_dir" else built.shared[name]
+    busy.mkdir(exist_ok=True)
+    descriptor = os.open(busy, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        message = fail(*built.inputs, directory, **built.again(directory))
+    finally:
+        os.close(descriptor)
+    assert f"{busy}: another run is writing here" in message
 
 
 def test_vocabulary_without_mask_is_one_line(tmp_path, corpus_file, vocab_file):
