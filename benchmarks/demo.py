@@ -92,7 +92,7 @@ def steps(layout: demo_summary.Layout) -> list[Step]:
             [
                 f"--input_file={CORPUS}",
                 f"--output_file={layout.vocab_file}",
-                "--vocab_size=5000",
+                "--vocab_size=4000",
             ],
             [layout.vocab_file],
         ),
