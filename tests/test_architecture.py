@@ -22,7 +22,16 @@ ALLOWED = {
 
 # Inside bert_tf a module imports modules of its own layer or of those above it.
 LAYERS = (
-    {"files", "config", "features", "records", "dataset_info", "jobs", "tensors"},
+    {
+        "config",
+        "dataset_info",
+        "features",
+        "files",
+        "jobs",
+        "memory",
+        "records",
+        "tensors",
+    },
     {"normalization", "tokenization", "ops", "schedules"},
     {"losses", "metrics", "optimizers", "masking", "models", "checkpoint"},
     {"example_stream", "input_pipeline", "conversion"},
@@ -36,6 +45,7 @@ TF_FREE = (
     "bert_tf.features",
     "bert_tf.files",
     "bert_tf.jobs",
+    "bert_tf.memory",
     "bert_tf.records",
     "bert_tf.tensors",
     "data_prep.corpus",
