@@ -1,0 +1,40 @@
+"""BERT-mini for an hour on two CPU cores: a first model of your own text.
+
+One phase of 128 tokens, a small batch for many updates, and no dropout, which so short
+a run does not need.
+
+Records, from about 10 MB of text:
+    python -m data_prep.create_vocabulary --vocab_size=8000 ...
+    python -m data_prep.create_pretraining_data --output_dir=data/train
+        --eval_output_dir=data/eval ...
+
+Command:
+    python -m bert_tf.run_pretraining --config=configs/pretrain_mini_one_hour.py
+        --workdir=runs/mini --config.data.train_dir=data/train
+        --config.data.eval_dir=data/eval
+
+Time and result: the README's reference run.
+"""
+
+from bert_tf.config import DataConfig, OptimizerConfig, model_config
+from bert_tf.training.config import PretrainingConfig
+
+
+def get_config() -> PretrainingConfig:
+    """Returns the configuration."""
+    return PretrainingConfig(
+        model=model_config(
+            "mini",
+            vocab_size=0,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+        ),
+        data=DataConfig(
+            max_seq_length=128, max_predictions_per_seq=20, global_batch_size=32
+        ),
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=300),
+        num_train_steps=3000,
+        log_interval=50,
+        eval_interval=500,
+        checkpoint_interval=250,
+    )
