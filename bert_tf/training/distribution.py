@@ -33,9 +33,14 @@ def create_strategy(name: str) -> tf.distribute.Strategy:
     if name == "multi_worker":
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":
-        devices = tf.config.list_logical_devices("GPU")
-        devices = devices or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        gpus = tf.config.list_logical_devices("GPU")
+        devices = gpus or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy(
+            [device.name for device in devices],
+            # Between CPU devices TensorFlow would choose collectives, whose keys
+            # clash when a process makes a second strategy.
+            cross_device_ops=None if gpus else tf.distribute.ReductionToOneDevice(),
+        )
     if name == "tpu":
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="local")
         tf.config.experimental_connect_to_cluster(resolver)
@@ -54,6 +59,22 @@ def topology(strategy: tf.distribute.Strategy) -> Topology:
         num_processes=processes,
         is_chief=index == 0,
     )
+
+
+def agree(strategy: tf.distribute.Strategy, value: int) -> bool:
+    """Returns whether all replicas have the same small number."""
+
+    def mean() -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        own = tf.identity(tf.constant(value, tf.float64))
+        return replica.all_reduce(tf.distribute.ReduceOp.MEAN, own)
+
+    @tf.function
+    def mean_of_all() -> tf.Tensor:
+        return strategy.run(mean)
+
+    found = strategy.experimental_local_results(mean_of_all())[0]
+    return float(found) == value
 
 
 def has_accelerator() -> bool:

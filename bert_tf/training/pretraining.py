@@ -95,6 +95,11 @@ def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
         num_train_steps=sum(phase.num_train_steps for phase in config.phases),
         preemption=preemption,
     )
+    if not distribution.agree(strategy, run.state.step):
+        raise ValueError(
+            f"{run.workdir}: another worker finds another checkpoint than step "
+            f"{run.state.step}. Put the workdir where all workers see the same files."
+        )
     _explain_resume(run)
     return run
 

@@ -194,6 +194,7 @@ def test_a_dead_worker_fails_the_others_in_bounded_time(toy):
 
 EQUIVALENCE = """
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 
@@ -212,6 +213,13 @@ for strategy in ("default", "mirrored"):
     for steps in (1, 4):
         run = dataclasses.replace(config, strategy=strategy, accumulation_steps=steps)
         train_and_evaluate(prepare(run, Path(f"{sys.argv[2]}-{strategy}-{steps}")))
+
+# Half of it again, on another number of replicas.
+workdir = Path(f"{sys.argv[2]}-resumed")
+shutil.copytree(f"{sys.argv[2]}-default-1", workdir, symlinks=True)
+shutil.rmtree(workdir / "checkpoints" / "step-00000020")
+run = dataclasses.replace(config, strategy="mirrored")
+train_and_evaluate(prepare(run, workdir))
 """
 
 
@@ -228,13 +236,14 @@ def test_a_global_batch_gives_the_same_losses_on_any_topology(toy, losses):
         ]
     )
     assert child.returncode == 0, child.stderr
+    assert "The run had 1 replicas and goes on with 2." in child.stderr
     workers = dataclasses.replace(config, strategy="multi_worker", accumulation_steps=2)
     launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
     child = run([*launcher, *toy.command("equivalence-workers", workers)])
     assert child.returncode == 0, child.stderr
 
     reference = losses(toy.folder / "equivalence-default-1")
-    for name in ("default-4", "mirrored-1", "mirrored-4", "workers"):
+    for name in ("default-4", "mirrored-1", "mirrored-4", "resumed", "workers"):
         others = losses(toy.folder / f"equivalence-{name}")
         assert list(others) == list(range(1, 21))
         for step, values in reference.items():
