@@ -1,12 +1,6 @@
 """BERT-mini (4 layers, hidden size 256, 11.3 million parameters), the paper's recipe.
 
-Records of 128 tokens for the first phase and of 512 for the second, from one corpus:
-    python -m data_prep.create_pretraining_data --max_seq_length=128
-        --max_predictions_per_seq=20 --tokenized_dir=data/tokenized
-        --output_dir=data/128 --eval_output_dir=data/128-held-out ...
-    python -m data_prep.create_pretraining_data --max_seq_length=512
-        --max_predictions_per_seq=80 --tokenized_dir=data/tokenized
-        --output_dir=data/512 --eval_output_dir=data/512-held-out ...
+Records and options as for configs/pretrain_base.py.
 
 Command:
     python -m bert_tf.run_pretraining --config=configs/pretrain_mini.py
@@ -14,9 +8,6 @@ Command:
         --config.data.train_dir=data/128 --config.data.eval_dir=data/128-held-out
         --config.phase_2.data.train_dir=data/512
         --config.phase_2.data.eval_dir=data/512-held-out
-
-On several GPUs of a machine add --config.strategy=mirrored; where the batch of 256 does
-not fit into memory, --config.accumulation_steps=4.
 
 Time: 256 million sequences; divide by the sequences/s of the progress line.
 Result: the released BERT-Mini reaches 65.8 on the GLUE test set
