@@ -13,7 +13,8 @@ Command:
         --workdir=runs/mini --config.data.train_dir=data/train
         --config.data.eval_dir=data/eval
 
-Time and result: the README's reference run.
+Time: an hour.
+Result: the README's reference run.
 """
 
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
