@@ -6,12 +6,13 @@ optimisers do.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
 from bert_tf.config import OptimizerConfig
+from bert_tf.ops.compiled import compiled
 
 
 def create_optimizer(
@@ -26,7 +27,7 @@ def create_optimizer(
     Returns:
         The optimiser, with its slots created in the current distribution scope.
     """
-    return {"adamw": AdamW, "lamb": Lamb}[config.name](config, variables)
+    return Optimizer(config, variables)
 
 
 def clip_by_global_norm(
@@ -110,77 +111,82 @@ class Optimizer:
                 raise ValueError(
                     f"`gradients` must hold a gradient for {name!r}. Received: None"
                 )
-            self._update(
-                variable.value,
-                self.slots[f"{name}/adam_m"],
-                self.slots[f"{name}/adam_v"],
+            # By handle: under a distribution strategy this replica's own copy, where
+            # `assign` would reduce over replicas once more.
+            _update_by_handle(
+                variable.value.handle,
+                self.slots[f"{name}/adam_m"].handle,
+                self.slots[f"{name}/adam_v"].handle,
                 tf.convert_to_tensor(gradient),
                 learning_rate,
-                self._decay_rates[name],
-                corrections,
+                *corrections,
+                rule=_RULES[self._config.name],
+                shape=tuple(variable.shape),
+                decay_rate=self._decay_rates[name],
+                betas=(self._config.beta_1, self._config.beta_2),
+                epsilon=self._config.epsilon,
             )
 
-    def _update(
-        self,
-        variable: tf.Variable,
-        m: tf.Variable,
-        v: tf.Variable,
-        gradient: tf.Tensor,
-        learning_rate: tf.Tensor,
-        decay_rate: float,
-        corrections: tuple[tf.Tensor, tf.Tensor],
-    ) -> None:
-        """Updates one variable and its slots.
 
-        Args:
-            variable: the variable.
-            m: mean of its gradients.
-            v: mean of their squares.
-            gradient: its gradient.
-            learning_rate: float32 scalar.
-            decay_rate: its weight decay.
-            corrections: `beta_1` and `beta_2` to the power of the number of updates,
-                this one included, float32 scalars; zeros for no bias correction.
-        """
-        raise NotImplementedError
+@compiled
+def _update_by_handle(
+    variable: tf.Tensor,
+    m: tf.Tensor,
+    v: tf.Tensor,
+    gradient: tf.Tensor,
+    learning_rate: tf.Tensor,
+    beta_1_power: tf.Tensor,
+    beta_2_power: tf.Tensor,
+    *,
+    rule: Callable[..., tf.Tensor],
+    shape: tuple[int, ...],
+    decay_rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> None:
+    """Updates a variable and its slots in one pass over memory.
+
+    Args:
+        variable: resource handle.
+        m: resource handle of the mean of its gradients.
+        v: resource handle of the mean of their squares.
+        gradient: its gradient.
+        learning_rate: float32 scalar.
+        beta_1_power: the first of the betas to the power of the number of updates, this
+            one included, float32 scalar; 0 for no bias correction.
+        beta_2_power: likewise the second.
+        rule: makes the step out of Adam's update and the decaying variable.
+        shape: of the variable.
+        decay_rate: its weight decay.
+        betas: decay of the two means.
+        epsilon: added to the root of the second mean.
+    """
+
+    def read(handle: tf.Tensor) -> tf.Tensor:
+        value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
+        return tf.ensure_shape(value, shape)
+
+    value = read(variable)
+    new_m = betas[0] * read(m) + (1.0 - betas[0]) * gradient
+    new_v = betas[1] * read(v) + (1.0 - betas[1]) * tf.square(gradient)
+    root = tf.sqrt(new_v / (1.0 - beta_2_power)) + epsilon
+    update = new_m / (1.0 - beta_1_power) / root + decay_rate * value
+    new_value = value - learning_rate * rule(value, update)
+    for handle, new in ((variable, new_value), (m, new_m), (v, new_v)):
+        tf.raw_ops.AssignVariableOp(resource=handle, value=new)
 
 
-class AdamW(Optimizer):
-    """Adam with decoupled weight decay; BERT's has no bias correction.
+def _adamw(value: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
+    """Adam's update with decoupled weight decay; BERT's has no bias correction.
 
     Source: google-research/bert, `optimization.AdamWeightDecayOptimizer`; with bias
     correction: Loshchilov and Hutter 2019 (arXiv:1711.05101).
     """
-
-    def _update(
-        self,
-        variable: tf.Variable,
-        m: tf.Variable,
-        v: tf.Variable,
-        gradient: tf.Tensor,
-        learning_rate: tf.Tensor,
-        decay_rate: float,
-        corrections: tuple[tf.Tensor, tf.Tensor],
-    ) -> None:
-        beta_1_power, beta_2_power = corrections
-        if decay_rate:
-            variable.assign_sub(learning_rate * decay_rate * variable)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=m.handle,
-            v=v.handle,
-            beta1_power=beta_1_power,
-            beta2_power=beta_2_power,
-            lr=learning_rate,
-            beta1=self._config.beta_1,
-            beta2=self._config.beta_2,
-            # The kernel adds epsilon to the root of the uncorrected mean.
-            epsilon=self._config.epsilon * tf.sqrt(1.0 - beta_2_power),
-            grad=gradient,
-        )
+    del value
+    return update
 
 
-class Lamb(Optimizer):
+def _lamb(value: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
     """Adam's update scaled, variable by variable, to the size of the variable.
 
     Weight decay is a part of the update whose norm the trust ratio measures.
@@ -188,27 +194,12 @@ class Lamb(Optimizer):
     Source: You et al. 2020 (arXiv:1904.00962), algorithm 2; NVIDIA
     DeepLearningExamples, `LAMBOptimizer`.
     """
+    sizes = tf.norm(value), tf.norm(update)
+    usable = (sizes[0] > 0) & (sizes[1] > 0)
+    return tf.where(usable, sizes[0] / sizes[1], 1.0) * update
 
-    def _update(
-        self,
-        variable: tf.Variable,
-        m: tf.Variable,
-        v: tf.Variable,
-        gradient: tf.Tensor,
-        learning_rate: tf.Tensor,
-        decay_rate: float,
-        corrections: tuple[tf.Tensor, tf.Tensor],
-    ) -> None:
-        config = self._config
-        new_m = config.beta_1 * m + (1.0 - config.beta_1) * gradient
-        new_v = config.beta_2 * v + (1.0 - config.beta_2) * tf.square(gradient)
-        root = tf.sqrt(new_v / (1.0 - corrections[1])) + config.epsilon
-        update = new_m / (1.0 - corrections[0]) / root
-        update += decay_rate * variable
-        variable_norm, update_norm = tf.norm(variable), tf.norm(update)
-        trust_ratio = tf.where(
-            (variable_norm > 0) & (update_norm > 0), variable_norm / update_norm, 1.0
-        )
-        m.assign(new_m)
-        v.assign(new_v)
-        variable.assign_sub(learning_rate * trust_ratio * update)
+
+_RULES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "adamw": _adamw,
+    "lamb": _lamb,
+}

@@ -31,7 +31,7 @@ def learned(toy):
 
 def test_it_learns(learned):
     results = json.loads((learned / "eval.json").read_text())
-    assert results["masked_lm_accuracy"] > 2 * results["unigram_accuracy"]
+    assert results["masked_lm_accuracy"] > 1.5 * results["unigram_accuracy"]
     assert results["masked_lm_loss"] < results["unigram_loss"]
     assert results["masked_lm_perplexity"] == pytest.approx(
         np.exp(results["masked_lm_loss"])
