@@ -7,13 +7,10 @@
 """
 
 import dataclasses
-import errno
-import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,13 @@ from tqdm import tqdm
 from bert_tf.dataset_info import FILE_NAME, DataParameters, DatasetInfo
 from bert_tf.tokenization import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
+from data_prep.folders import (
+    check_parameters,
+    first_difference,
+    locked,
+    named_if_full,
+    remove_leftovers,
+)
 from data_prep.shards import (
     ShardTask,
     is_done,
@@ -36,12 +40,7 @@ from data_prep.statistics import (
     add_counts,
     summarize,
 )
-from data_prep.tokenized_corpus import (
-    PARAMETERS_NAME,
-    TokenizedCorpus,
-    check_parameters,
-    first_difference,
-)
+from data_prep.tokenized_corpus import TokenizedCorpus
 from data_prep.workers import map_in_processes
 
 _PROGRESS_DIR = ".progress"
@@ -100,7 +99,7 @@ def create_pretraining_data(
     if len(set(directories)) < len(directories):
         raise ValueError(f"{directories[0]}: each data set needs a folder of its own.")
     corpus = TokenizedCorpus(tokenized_dir or datasets[0].progress_dir / "corpus")
-    with _named_if_full(directories[0]), _locked(directories):
+    with named_if_full(directories[0]), locked(directories):
         if not all(_is_finished(each, corpus_parameters) for each in datasets):
             for dataset in datasets:
                 _claim(dataset, corpus_parameters)
@@ -124,10 +123,10 @@ def _run_locally(
     corpus_parameters: dict[str, Any],
     num_workers: int,
 ) -> dict[str, Any]:
-    with _locked([corpus.directory]):
+    with locked([corpus.directory]):
         corpus.open(corpus_parameters)
         if not corpus.is_finished:
-            _remove_leftovers(corpus.directory)
+            remove_leftovers(corpus.directory)
             task = (source, corpus.directory, num_workers)
             list(map_in_processes(_tokenize_corpus, [task], num_workers=1))
     sizes = corpus.shard_sizes()[:, 0]
@@ -156,42 +155,6 @@ def _tokenize_corpus(task: tuple[CorpusSource, Path, int]) -> None:
     # Tokenising gains nothing from a GPU, and TensorFlow would take all its memory.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     tokenize_corpus(*task)
-
-
-@contextmanager
-def _named_if_full(directory: Path) -> Iterator[None]:
-    """Says where and what to do when a write fails for lack of space."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise OSError(
-            f"{directory}: {error.strerror}. Make room and run the same command again: "
-            "what is finished stays."
-        ) from error
-
-
-@contextmanager
-def _locked(directories: Sequence[Path]) -> Iterator[None]:
-    """Keeps other runs out of the folders."""
-    descriptors = []
-    try:
-        for directory in directories:
-            directory.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(directory, os.O_RDONLY)
-            descriptors.append(descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(
-                    f"{directory}: another run is writing here. Wait for it, or "
-                    "choose another folder."
-                ) from None
-        yield
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
 
 
 def _run_parameters(
@@ -227,16 +190,10 @@ def _claim(dataset: Dataset, corpus_parameters: dict[str, Any]) -> None:
             "Choose a new or empty folder."
         )
     check_parameters(
-        dataset.progress_dir / PARAMETERS_NAME,
+        dataset.progress_dir,
         _run_parameters(dataset.parameters, corpus_parameters),
     )
-    _remove_leftovers(dataset.directory)
-
-
-def _remove_leftovers(directory: Path) -> None:
-    """Deletes what a killed run was writing."""
-    for path in directory.glob(".*.tmp-*"):
-        shutil.rmtree(path)
+    remove_leftovers(dataset.directory)
 
 
 def _check_sizes(dataset: Dataset, num_documents: np.ndarray) -> None:

@@ -26,8 +26,8 @@ import numpy as np
 
 from bert_tf import config, files
 from data_prep.documents import Documents
+from data_prep.folders import check_parameters
 
-PARAMETERS_NAME = "parameters.json"
 _BLOCK_NAME, _FINISHED_NAME = "block.json", "finished.json"
 _ARRAYS = ("document_lengths", "sentence_lengths", "tokens")
 
@@ -70,7 +70,7 @@ class TokenizedCorpus:
         Raises:
             ValueError: the folder holds a corpus of other parameters.
         """
-        check_parameters(self.directory / PARAMETERS_NAME, parameters)
+        check_parameters(self.directory, parameters)
 
     def progress(self) -> tuple[int, Position]:
         """Returns how many blocks there are and where reading goes on."""
@@ -203,36 +203,6 @@ class TokenizedCorpus:
                 f"{path}: damaged or missing ({error}). Delete the tokenised corpus "
                 "and run again."
             ) from error
-
-
-def check_parameters(path: Path, parameters: dict[str, Any]) -> None:
-    """Claims a folder for a run by writing its parameters into it.
-
-    Args:
-        path: the JSON file that holds them.
-        parameters: of the run.
-
-    Raises:
-        ValueError: the folder belongs to a run of other parameters; the message says
-            the first that differs, with both values.
-    """
-    if not path.is_file():
-        files.write_text(path, json.dumps(parameters, indent=2) + "\n")
-        return
-    difference = first_difference(config.read_json_object(path), parameters)
-    if difference:
-        raise ValueError(
-            f"{path.parent}: begun with {difference}. Choose another folder, or "
-            "delete this one."
-        )
-
-
-def first_difference(found: dict[str, Any], expected: dict[str, Any]) -> str | None:
-    """Says how what was found differs from what is expected; None if it does not."""
-    for name in [*expected, *found]:
-        if found.get(name) != expected.get(name):
-            return f"`{name}` {found.get(name)!r}, but now it is {expected.get(name)!r}"
-    return None
 
 
 def _checksum(arrays: Any) -> int:

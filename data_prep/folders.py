@@ -1,0 +1,88 @@
+"""Folders that a run fills, perhaps in several attempts, and no other run may touch."""
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bert_tf import config, files
+
+_PARAMETERS_NAME = "parameters.json"
+
+
+@contextmanager
+def locked(directories: Sequence[Path]) -> Iterator[None]:
+    """Keeps other runs out of the folders."""
+    descriptors = []
+    try:
+        for directory in directories:
+            directory.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(directory, os.O_RDONLY)
+            descriptors.append(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(
+                    f"{directory}: another run is writing here. Wait for it, or "
+                    "choose another folder."
+                ) from None
+        yield
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+@contextmanager
+def named_if_full(directory: Path) -> Iterator[None]:
+    """Says where and what to do when a write fails for lack of space."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(
+            f"{directory}: {error.strerror}. Make room and run the same command again: "
+            "what is finished stays."
+        ) from error
+
+
+def check_parameters(directory: Path, parameters: dict[str, Any]) -> None:
+    """Claims a folder for a run by writing its parameters into it.
+
+    Args:
+        directory: the folder.
+        parameters: of the run.
+
+    Raises:
+        ValueError: the folder belongs to a run of other parameters; the message says
+            the first that differs, with both values.
+    """
+    path = directory / _PARAMETERS_NAME
+    if not path.is_file():
+        files.write_text(path, json.dumps(parameters, indent=2) + "\n")
+        return
+    difference = first_difference(config.read_json_object(path), parameters)
+    if difference:
+        raise ValueError(
+            f"{directory}: begun with {difference}. Choose another folder, or "
+            "delete this one."
+        )
+
+
+def first_difference(found: dict[str, Any], expected: dict[str, Any]) -> str | None:
+    """Says how what was found differs from what is expected; None if it does not."""
+    for name in [*expected, *found]:
+        if found.get(name) != expected.get(name):
+            return f"`{name}` {found.get(name)!r}, but now it is {expected.get(name)!r}"
+    return None
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Deletes what a killed run was writing."""
+    for path in directory.glob(".*.tmp-*"):
+        shutil.rmtree(path)
