@@ -1,6 +1,8 @@
 """The encoder: embeddings, a stack of transformer blocks, the pooler."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -21,15 +23,24 @@ class TransformerStack(keras.layers.Layer):
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
         seed: of the initial values.
+        rematerialize: whether training keeps only the inputs of each block and computes
+            the rest a second time in the backward pass: less memory, more time.
         **kwargs: name and dtype.
+
+    Source: rematerialisation: Chen et al. 2016 (arXiv:1604.06174).
     """
 
     def __init__(
-        self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
+        self,
+        config: BertConfig | dict[str, Any],
+        seed: int = 0,
+        rematerialize: bool = False,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.config = BertConfig(**config) if isinstance(config, dict) else config
         self.seed = seed
+        self.rematerialize = rematerialize
         self.blocks = [
             TransformerBlock(
                 num_heads=self.config.num_attention_heads,
@@ -54,7 +65,7 @@ class TransformerStack(keras.layers.Layer):
     def call(
         self,
         hidden: tf.Tensor,
-        mask: tf.Tensor,
+        attention_mask: tf.Tensor,
         output_positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
@@ -63,8 +74,8 @@ class TransformerStack(keras.layers.Layer):
 
         Args:
             hidden: `[batch, seq_length, hidden]`.
-            mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a position
-                may attend to another.
+            attention_mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a
+                position may attend to another.
             output_positions: int32 `[batch, outputs]`, those wanted; None for all.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
@@ -75,13 +86,16 @@ class TransformerStack(keras.layers.Layer):
         count = len(self.blocks)
         seeds = [None] * count if dropout_seed is None else split(dropout_seed, count)
         for block, seed in zip(self.blocks, seeds, strict=True):
-            hidden = block(
-                hidden,
-                mask,
+            call: Callable[[tf.Tensor], tf.Tensor] = functools.partial(
+                block.__call__,
+                attention_mask=attention_mask,
                 positions=output_positions if block is self.blocks[-1] else None,
                 dropout_seed=seed,
                 training=training,
             )
+            if self.rematerialize and training:
+                call = tf.recompute_grad(call)
+            hidden = call(hidden)
         return hidden
 
     def get_config(self) -> dict[str, Any]:
@@ -90,16 +104,19 @@ class TransformerStack(keras.layers.Layer):
             **super().get_config(),
             "config": dataclasses.asdict(self.config),
             "seed": self.seed,
+            "rematerialize": self.rematerialize,
         }
 
 
 @keras.saving.register_keras_serializable("bert_tf")
 class BertEncoder(keras.Model):
-    """BERT without its heads. Its variables exist once it is constructed.
+    """BERT without its heads. Its variables exist once `build` was called.
 
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
         seed: of the initial values: the same seed gives the same ones.
+        rematerialize: whether training computes each block a second time in the
+            backward pass, for less memory.
         name: the root of the variables' paths.
         **kwargs: dtype, such as `"mixed_bfloat16"`.
 
@@ -110,6 +127,7 @@ class BertEncoder(keras.Model):
         self,
         config: BertConfig | dict[str, Any],
         seed: int = 0,
+        rematerialize: bool = False,
         name: str = "bert",
         **kwargs: Any,
     ):
@@ -117,6 +135,7 @@ class BertEncoder(keras.Model):
         config = BertConfig(**config) if isinstance(config, dict) else config
         self.config = config.validate()
         self.seed = seed
+        self.rematerialize = rematerialize
         self.embeddings = Embeddings(
             config,
             derive_seed(seed, "embeddings"),
@@ -126,6 +145,7 @@ class BertEncoder(keras.Model):
         self.encoder = TransformerStack(
             config,
             derive_seed(seed, "encoder"),
+            rematerialize,
             name="encoder",
             dtype=self.dtype_policy,
         )
@@ -192,4 +212,5 @@ class BertEncoder(keras.Model):
             **super().get_config(),
             "config": dataclasses.asdict(self.config),
             "seed": self.seed,
+            "rematerialize": self.rematerialize,
         }

@@ -22,6 +22,8 @@ class BertPretrainer(keras.Model):
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
         seed: of the initial values: the same seed gives the same ones.
+        rematerialize: whether training computes each block a second time in the
+            backward pass, for less memory.
         name: the root of the variables' paths.
         **kwargs: dtype, such as `"mixed_bfloat16"`.
 
@@ -32,6 +34,7 @@ class BertPretrainer(keras.Model):
         self,
         config: BertConfig | dict[str, Any],
         seed: int = 0,
+        rematerialize: bool = False,
         name: str = "bert_pretrainer",
         **kwargs: Any,
     ):
@@ -39,8 +42,13 @@ class BertPretrainer(keras.Model):
         config = BertConfig(**config) if isinstance(config, dict) else config
         self.config = config.validate()
         self.seed = seed
+        self.rematerialize = rematerialize
         self.bert = BertEncoder(
-            config, derive_seed(seed, "bert"), name="bert", dtype=self.dtype_policy
+            config,
+            derive_seed(seed, "bert"),
+            rematerialize,
+            name="bert",
+            dtype=self.dtype_policy,
         )
         self.cls = PretrainingHeads(
             config, derive_seed(seed, "cls"), name="cls", dtype=self.dtype_policy
@@ -93,4 +101,5 @@ class BertPretrainer(keras.Model):
             **super().get_config(),
             "config": dataclasses.asdict(self.config),
             "seed": self.seed,
+            "rematerialize": self.rematerialize,
         }

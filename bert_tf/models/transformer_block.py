@@ -76,7 +76,7 @@ class AttentionSublayer(keras.layers.Layer):
     def call(
         self,
         inputs: tf.Tensor,
-        mask: tf.Tensor,
+        attention_mask: tf.Tensor,
         memory: tf.Tensor | None = None,
         positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
@@ -86,8 +86,8 @@ class AttentionSublayer(keras.layers.Layer):
 
         Args:
             inputs: `[batch, from_length, hidden]`.
-            mask: int32 `[batch, 1, 1 or from_length, to_length]`, 1 where a position
-                may attend to another.
+            attention_mask: int32 `[batch, 1, 1 or from_length, to_length]`, 1 where a
+                position may attend to another.
             memory: `[batch, to_length, hidden]`; None to attend to the inputs.
             positions: int32 `[batch, outputs]`, those wanted; None for all.
             dropout_seed: int32 `[2]`; None for no dropout.
@@ -104,10 +104,12 @@ class AttentionSublayer(keras.layers.Layer):
             memory = normed if memory is None else memory
             normed = tf.gather(normed, positions, batch_dims=1)
             inputs = tf.gather(inputs, positions, batch_dims=1)
-            if mask.shape[2] != 1:
-                mask = tf.gather(mask[:, 0], positions, batch_dims=1)[:, tf.newaxis]
+            if attention_mask.shape[2] != 1:
+                attention_mask = tf.gather(
+                    attention_mask[:, 0], positions, batch_dims=1
+                )[:, tf.newaxis]
         context = self.attention(
-            normed, mask, memory, dropout_seed=seeds[0], training=training
+            normed, attention_mask, memory, dropout_seed=seeds[0], training=training
         )
         return self.residual_output(
             context, inputs, dropout_seed=seeds[1], training=training
@@ -223,7 +225,7 @@ class TransformerBlock(keras.layers.Layer):
     def call(
         self,
         inputs: tf.Tensor,
-        mask: tf.Tensor,
+        attention_mask: tf.Tensor,
         memory: tf.Tensor | None = None,
         memory_mask: tf.Tensor | None = None,
         positions: tf.Tensor | None = None,
@@ -234,8 +236,8 @@ class TransformerBlock(keras.layers.Layer):
 
         Args:
             inputs: `[batch, seq_length, hidden]`.
-            mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a position
-                may attend to another.
+            attention_mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a
+                position may attend to another.
             memory: `[batch, memory_length, hidden]`, for cross-attention.
             memory_mask: int32 `[batch, 1, 1, memory_length]`.
             positions: int32 `[batch, outputs]`, those wanted: the others are attended
@@ -258,10 +260,12 @@ class TransformerBlock(keras.layers.Layer):
         seeds = [None] * 3 if dropout_seed is None else split(dropout_seed, 3)
         if self.causal:
             length = tf.shape(inputs)[1]
-            mask *= tf.linalg.band_part(tf.ones([length, length], mask.dtype), -1, 0)
+            attention_mask *= tf.linalg.band_part(
+                tf.ones([length, length], attention_mask.dtype), -1, 0
+            )
         x = self.attention(
             inputs,
-            mask,
+            attention_mask,
             positions=positions,
             dropout_seed=seeds[0],
             training=training,

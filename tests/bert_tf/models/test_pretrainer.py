@@ -154,6 +154,32 @@ def test_mixed_precision(inputs, policy, tolerance, model):
             assert error < tolerance
 
 
+def test_rematerialisation_changes_no_number(inputs):
+    def gradients(rematerialize):
+        model = BertPretrainer(CONFIG, seed=1, rematerialize=rematerialize)
+        variables = [v.value for v in named_variables(model).values()]
+
+        @tf.function
+        def compute():
+            with tf.GradientTape() as tape:
+                outputs = model(inputs, dropout_seed=tf.constant([5, 6]), training=True)
+                loss = sum(
+                    tf.reduce_sum(tf.square(value)) for value in outputs.values()
+                )
+            found = tape.gradient(loss, variables)
+            return [tf.convert_to_tensor(gradient) for gradient in found]
+
+        graph = compute.get_concrete_function().graph
+        products = sum("MatMul" in op.type for op in graph.get_operations())
+        return compute(), products
+
+    kept, products = gradients(rematerialize=False)
+    computed_again, more_products = gradients(rematerialize=True)
+    assert more_products > products
+    for a, b in zip(kept, computed_again, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
 # Keras' own writing of variables, under NumPy 2.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_save_and_load(tmp_path, model, inputs):
