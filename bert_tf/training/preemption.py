@@ -18,8 +18,13 @@ class Preemption:
     requested = False
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGTERM, self._note)
+        self._before = signal.getsignal(signal.SIGTERM)
+        self.listen()
         return self
+
+    def listen(self) -> None:
+        """Takes the signal over, also from TensorFlow, whose cluster takes it first."""
+        signal.signal(signal.SIGTERM, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.requested = True

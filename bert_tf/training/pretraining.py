@@ -74,6 +74,7 @@ def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
     """
     config = prepared.config
     strategy = distribution.create_strategy(config.strategy)
+    preemption.listen()
     with strategy.scope():
         model = BertPretrainer(
             config.model, seed=config.seed, dtype=_POLICIES[config.precision]

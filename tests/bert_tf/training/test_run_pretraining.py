@@ -141,19 +141,6 @@ def test_any_kill_resumes_to_the_bit(toy, losses):
     assert sorted(losses(workdir)) == list(range(1, 41))
 
 
-def test_sigterm_saves_and_says_so_by_its_code(toy):
-    config = toy.config(num_train_steps=100_000, checkpoint_interval=50_000)
-    command, workdir = toy.command("terminated", config), toy.folder / "terminated"
-    process = toy.start(command)
-    wait_until(lambda: steps_written(workdir) >= 3, process)
-    process.send_signal(signal.SIGTERM)
-    output = process.communicate(timeout=60)[0]
-    assert process.returncode == PREEMPTED == 75, output
-    (saved,) = (workdir / "checkpoints").glob("step-*")
-    state = json.loads((saved / "training_state.json").read_text())
-    assert state["step"] == steps_written(workdir) >= 3
-
-
 def test_a_finished_run_is_left_as_it_is(toy):
     workdir = toy.train("finished", toy.config(num_train_steps=4))
     before = (workdir / "metrics.jsonl").read_text()
@@ -178,6 +165,21 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
         ["ps", "--ppid", str(process.pid), "-o", "pid="], capture_output=True, text=True
     )
     return [int(pid) for pid in output.stdout.split()]
+
+
+def test_sigterm_saves_and_says_so_by_its_code(toy):
+    """The launcher passes it on, and the workers agree on the step they stop at."""
+    command = multi_worker(
+        toy, "terminated", num_train_steps=100_000, checkpoint_interval=50_000
+    )
+    process, workdir = toy.start(command), toy.folder / "terminated"
+    wait_until(lambda: steps_written(workdir) >= 3, process)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=100)[0]
+    assert process.returncode == PREEMPTED == 75, output
+    (saved,) = (workdir / "checkpoints").glob("step-*")
+    state = json.loads((saved / "training_state.json").read_text())
+    assert state["step"] == steps_written(workdir) >= 3
 
 
 def test_a_dead_worker_fails_the_others_in_bounded_time(toy):
