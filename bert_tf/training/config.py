@@ -25,6 +25,7 @@ _OPERATIONAL_FIELDS = (
     "steps_per_call",
     "accumulation_steps",
     "jit_compile",
+    "rematerialize",
     "log_interval",
     "checkpoint_interval",
     "keep_checkpoints",
@@ -48,6 +49,8 @@ class RunConfig:
             checkpoints wait for its end.
         jit_compile: whether XLA compiles the step: `on`, `off`, or `auto` for on with a
             GPU or TPU and off with a CPU, where it is slower than oneDNN.
+        rematerialize: whether the backward pass computes each block a second time
+            instead of keeping all of it: a fraction of the memory, a third more time.
         log_interval: steps between lines of `metrics.jsonl`.
         eval_interval: steps between held-out evaluations; 0 for one at the end.
         eval_batches: batches of an evaluation; 0 for the whole held-out set.
@@ -66,6 +69,7 @@ class RunConfig:
     accumulation_steps: int = 1
     steps_per_call: int = 10
     jit_compile: str = "auto"
+    rematerialize: bool = False
     log_interval: int = 100
     eval_interval: int = 0
     eval_batches: int = 0

@@ -77,7 +77,10 @@ def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
     preemption.listen()
     with strategy.scope():
         model = BertPretrainer(
-            config.model, seed=config.seed, dtype=_POLICIES[config.precision]
+            config.model,
+            seed=config.seed,
+            rematerialize=config.rematerialize,
+            dtype=_POLICIES[config.precision],
         )
         optimizer = create_optimizer(config.optimizer, named_variables(model))
     objective = prepared.data[0].train.parameters.objective
