@@ -18,12 +18,17 @@ def chart(title: str, series: Mapping[str, Points]) -> str:
 
     Args:
         title: what they show.
-        series: label -> `(step, value)` points in order.
+        series: label -> `(step, value)` points in order; what is not finite is left
+            out.
 
     Returns:
         An `<svg>` element; empty if there is nothing to draw.
     """
-    series = {label: _thin(points) for label, points in series.items() if points}
+    finite = {
+        label: [(x, y) for x, y in points if math.isfinite(y)]
+        for label, points in series.items()
+    }
+    series = {label: _thin(points) for label, points in finite.items() if points}
     points = [point for line in series.values() for point in line]
     if not points:
         return ""
