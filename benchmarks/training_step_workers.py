@@ -156,7 +156,9 @@ def keras_hub(
 
     def run(steps: int) -> list[float]:
         clock = Clock()
-        model.fit(data, steps_per_epoch=steps, verbose=0, callbacks=[clock])
+        model.fit(
+            data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[clock]
+        )
         return np.diff(clock.times).tolist()
 
     return run
