@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -112,3 +115,35 @@ def test_refuses_missing_gradients():
         optimizer.apply([], 0.1, 0)
     with pytest.raises(ValueError, match="gradient for 'a'. Received: None"):
         optimizer.apply([None], 0.1, 0)
+
+
+TWO_REPLICAS = """
+import keras, numpy as np, tensorflow as tf
+from bert_tf.config import OptimizerConfig
+from bert_tf.optimizers import create_optimizer
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+device = tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(cpu, [device, device])
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+for name in ("adamw", "lamb"):
+    with strategy.scope():
+        variable = keras.Variable(np.ones((4, 3), np.float32))
+        optimizer = create_optimizer(OptimizerConfig(name=name), {"kernel": variable})
+
+    @tf.function
+    def train():
+        def replica_step():
+            optimizer.apply([tf.fill([4, 3], 0.5)], 0.1, 0)
+        strategy.run(replica_step)
+
+    train()
+    for mirrored in (variable.value, *optimizer.slots.values()):
+        first, second = strategy.experimental_local_results(mirrored)
+        np.testing.assert_array_equal(first, second)
+        assert (first.numpy() != 1.0).all() and first.numpy().any()
+"""
+
+
+def test_each_replica_updates_its_own_copy():
+    subprocess.run([sys.executable, "-c", TWO_REPLICAS], check=True, timeout=120)
