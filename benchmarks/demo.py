@@ -105,8 +105,8 @@ def steps(layout: demo_summary.Layout) -> list[Step]:
                 f"--output_dir={layout.train_dir}",
                 f"--eval_output_dir={layout.eval_dir}",
                 "--eval_fraction=0.1",
-                "--max_seq_length=64",
-                "--max_predictions_per_seq=10",
+                "--max_seq_length=32",
+                "--max_predictions_per_seq=5",
                 "--dupe_factor=10",
             ],
             [
