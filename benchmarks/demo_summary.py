@@ -89,7 +89,7 @@ def markdown(summary: Mapping[str, Any]) -> str:
         (
             "Model",
             f"{summary['num_parameters'] / 1e6:.1f} M parameters: "
-            f"{model['num_hidden_layers']} layers, hidden size "
+            f"{model['num_hidden_layers']} layer(s), hidden size "
             f"{model['hidden_size']}, vocabulary of {model['vocab_size']:,}",
         ),
         (

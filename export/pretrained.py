@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from absl import logging
+
 from bert_tf.checkpoint import ModelFolder, assign_variables
 from bert_tf.config import DataConfig
 from bert_tf.training.config import PretrainingConfig
@@ -20,6 +22,14 @@ def load_model(folder: ModelFolder) -> "BertPretrainer":
     """
     from bert_tf.models import BertPretrainer  # loads TensorFlow
 
+    if untrained := folder.metadata.get("newly_initialised"):
+        logging.warning(
+            "%s: %d variables were never trained, the first of them %r: the weights "
+            "that were converted lacked them. What is computed with them means nothing.",
+            folder.path,
+            len(untrained),
+            untrained[0],
+        )
     model = BertPretrainer(folder.config)
     assign_variables(model, folder.variables)
     return model

@@ -75,3 +75,11 @@ def test_a_checkpoint_without_heads(folder):
     }
     with pytest.raises(ValueError, match="lacks .* 'cls/predictions"):
         load_model(dataclasses.replace(folder, variables=encoder))
+
+
+def test_variables_that_were_never_trained_are_told(folder, caplog):
+    name = "cls/predictions/output_bias"
+    metadata = {**folder.metadata, "newly_initialised": [name]}
+    load_model(dataclasses.replace(folder, metadata=metadata))
+    assert "1 variables were never trained" in caplog.text
+    assert name in caplog.text
