@@ -25,7 +25,7 @@ def load_model(folder: ModelFolder) -> "BertPretrainer":
     if untrained := folder.metadata.get("newly_initialised"):
         logging.warning(
             "%s: %d variables were never trained, the first of them %r: the weights "
-            "that were converted lacked them. What is computed with them means nothing.",
+            "that were converted lacked them. Outputs that use them mean nothing.",
             folder.path,
             len(untrained),
             untrained[0],
