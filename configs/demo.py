@@ -6,9 +6,9 @@ Command:
 
 Time: two minutes on two cores without AVX-512.
 Result: on the demo's corpus a held-out masked-LM accuracy of 0.29 and a loss of 4.3
-nats; the unigram baseline has 0.06 and 6.4. The loss stays near the baseline's until the
-attention finds a word's neighbours, after about 1,300 steps, and falls from there. One
-layer, short sequences and large initial weights bring that moment forward. Whether
+nats; the unigram baseline has 0.06 and 6.4. The loss stays near the baseline's until
+the attention finds a word's neighbours, after about 1,300 steps, and falls from there.
+One layer, short sequences and large initial weights bring that moment forward. Whether
 sentences follow each other takes more text and time to learn.
 """
 

@@ -50,7 +50,7 @@ class RunConfig:
         jit_compile: whether XLA compiles the step: `on`, `off`, or `auto` for on with a
             GPU or TPU and off with a CPU, where it is slower than oneDNN.
         rematerialize: whether the backward pass computes each block a second time
-            instead of keeping all of it: a fraction of the memory, a third more time.
+            instead of keeping all of it: less memory for another forward pass.
         log_interval: steps between lines of `metrics.jsonl`.
         eval_interval: steps between held-out evaluations; 0 for one at the end.
         eval_batches: batches of an evaluation; 0 for the whole held-out set.
