@@ -30,7 +30,8 @@ def test_lengths_pairs_and_masks_agree(corpus_file, vocab_file, masking):
     ours = ours_of(corpus_file, vocab_file, parameters)
     theirs = theirs_of(corpus_file, vocab_file, parameters)
     num_ours, num_theirs = len(ours["length"]), len(theirs["length"])
-    assert num_ours == pytest.approx(num_theirs, rel=0.02)
+    # Over seeds, either tool's count has a standard deviation of about 0.9 %.
+    assert num_ours == pytest.approx(num_theirs, rel=TOLERANCE * 0.009 * 2**0.5)
     for name, values in ours.items():
         error = np.hypot(
             values.std() / np.sqrt(num_ours), theirs[name].std() / np.sqrt(num_theirs)
@@ -85,6 +86,7 @@ def ours_of(corpus_file, vocab_file, parameters):
 def theirs_of(corpus_file, vocab_file, parameters):
     from official.nlp.data import create_pretraining_data as garden
 
+    random.seed(parameters.random_seed)  # its n-gram masking draws from the global one
     instances = garden.create_training_instances(
         [str(corpus_file)],
         tokenizer_of(vocab_file),
