@@ -13,8 +13,8 @@ Command:
         --workdir=runs/mini --config.data.train_dir=data/train
         --config.data.eval_dir=data/eval
 
-Time: an hour.
-Result: the README's reference run.
+Time: 55 minutes at the 39 sequences/s of two AMD Zen 3 cores.
+Result: not run to its end yet.
 """
 
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
@@ -34,7 +34,7 @@ def get_config() -> PretrainingConfig:
             max_seq_length=128, max_predictions_per_seq=20, global_batch_size=32
         ),
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=300),
-        num_train_steps=3000,
+        num_train_steps=4000,
         log_interval=50,
         eval_interval=500,
         checkpoint_interval=250,
