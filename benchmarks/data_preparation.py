@@ -1,4 +1,4 @@
-"""Measures data preparation beside Model Garden's tool, on the same text in one run.
+r"""Measures data preparation beside Model Garden's tool, on the same text in one run.
 
 `speed` runs both tools as processes at dupe_factor 1 and 10. Instances a second are
 taken between the two, (instances at 10 - at 1) / (seconds at 10 - at 1), which leaves
