@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from bert_tf.models.dense import Dense, derive_seed
+from bert_tf.models.dense import Dense
+from bert_tf.models.parts import part_of
 from bert_tf.ops.heads import merge_heads, split_heads
 from bert_tf.ops.masked_softmax import masked_softmax
 
@@ -51,13 +52,7 @@ class MultiHeadAttention(keras.layers.Layer):
                 f"Received: input_shape={input_shape}"
             )
         for name in ("query", "key", "value"):
-            dense = Dense(
-                hidden_size,
-                self.initializer_range,
-                derive_seed(self.seed, name),
-                name=name,
-                dtype=self.dtype_policy,
-            )
+            dense = Dense(hidden_size, self.initializer_range, **part_of(self, name))
             dense.build(input_shape)
             setattr(self, name, dense)
 

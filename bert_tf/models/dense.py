@@ -1,15 +1,9 @@
 """Products with a kernel, the layers under every sub-layer."""
 
-import zlib
 from typing import Any
 
 import keras
 import tensorflow as tf
-
-
-def derive_seed(seed: int, name: str) -> int:
-    """Returns the seed of one part of a layer, a function of its own seed and name."""
-    return zlib.crc32(f"{seed}/{name}".encode())
 
 
 def truncated_normal(stddev: float, seed: int) -> keras.initializers.Initializer:

@@ -1,19 +1,19 @@
 """Token, segment and position embeddings, summed and normalised."""
 
-import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.models.dense import derive_seed, truncated_normal
+from bert_tf.models.dense import truncated_normal
 from bert_tf.models.layer_norm import LayerNorm
+from bert_tf.models.parts import ConfiguredLayer, derive_seed
 from bert_tf.ops.dropout import fused_dropout
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class Embeddings(keras.layers.Layer):
+class Embeddings(ConfiguredLayer):
     """Looks up and adds a token's three embeddings, then LayerNorm and dropout.
 
     Args:
@@ -27,9 +27,7 @@ class Embeddings(keras.layers.Layer):
     def __init__(
         self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
     ):
-        super().__init__(**kwargs)
-        self.config = BertConfig(**config) if isinstance(config, dict) else config
-        self.seed = seed
+        super().__init__(config, seed, **kwargs)
         self.layer_norm = LayerNorm(
             self.config.layer_norm_eps, name="LayerNorm", dtype=self.dtype_policy
         )
@@ -85,11 +83,3 @@ class Embeddings(keras.layers.Layer):
         embeddings = self.layer_norm(embeddings, training=training)
         seed = dropout_seed if training else None
         return fused_dropout(embeddings, seed, self.config.hidden_dropout_prob)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-            "seed": self.seed,
-        }

@@ -1,6 +1,5 @@
 """The encoder: embeddings, a stack of transformer blocks, the pooler."""
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +8,15 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.models.dense import derive_seed
 from bert_tf.models.embeddings import Embeddings
+from bert_tf.models.parts import ConfiguredLayer, part_of
 from bert_tf.models.sublayers import ActivatedDense
 from bert_tf.models.transformer_block import TransformerBlock
 from bert_tf.ops.dropout import split
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class TransformerStack(keras.layers.Layer):
+class TransformerStack(ConfiguredLayer):
     """The transformer blocks, one after the other.
 
     Args:
@@ -37,9 +36,7 @@ class TransformerStack(keras.layers.Layer):
         rematerialize: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        self.config = BertConfig(**config) if isinstance(config, dict) else config
-        self.seed = seed
+        super().__init__(config, seed, **kwargs)
         self.rematerialize = rematerialize
         self.blocks = [
             TransformerBlock(
@@ -50,9 +47,7 @@ class TransformerStack(keras.layers.Layer):
                 hidden_dropout=self.config.hidden_dropout_prob,
                 layer_norm_eps=self.config.layer_norm_eps,
                 initializer_range=self.config.initializer_range,
-                seed=derive_seed(seed, f"layer_{index}"),
-                name=f"layer_{index}",
-                dtype=self.dtype_policy,
+                **part_of(self, f"layer_{index}"),
             )
             for index in range(self.config.num_hidden_layers)
         ]
@@ -100,16 +95,11 @@ class TransformerStack(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-            "seed": self.seed,
-            "rematerialize": self.rematerialize,
-        }
+        return {**super().get_config(), "rematerialize": self.rematerialize}
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class BertEncoder(keras.Model):
+class BertEncoder(ConfiguredLayer, keras.Model):
     """BERT without its heads. Its variables exist once `build` was called.
 
     Args:
@@ -131,31 +121,17 @@ class BertEncoder(keras.Model):
         name: str = "bert",
         **kwargs: Any,
     ):
-        super().__init__(name=name, **kwargs)
-        config = BertConfig(**config) if isinstance(config, dict) else config
-        self.config = config.validate()
-        self.seed = seed
+        super().__init__(config, seed, name=name, **kwargs)
         self.rematerialize = rematerialize
-        self.embeddings = Embeddings(
-            config,
-            derive_seed(seed, "embeddings"),
-            name="embeddings",
-            dtype=self.dtype_policy,
-        )
+        self.embeddings = Embeddings(self.config, **part_of(self, "embeddings"))
         self.encoder = TransformerStack(
-            config,
-            derive_seed(seed, "encoder"),
-            rematerialize,
-            name="encoder",
-            dtype=self.dtype_policy,
+            self.config, rematerialize=rematerialize, **part_of(self, "encoder")
         )
         self.pooler = ActivatedDense(
-            config.hidden_size,
+            self.config.hidden_size,
             "tanh",
-            config.initializer_range,
-            derive_seed(seed, "pooler"),
-            name="pooler",
-            dtype=self.dtype_policy,
+            self.config.initializer_range,
+            **part_of(self, "pooler"),
         )
 
     def build(self, input_shape: Any = None) -> None:
@@ -208,9 +184,4 @@ class BertEncoder(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-            "seed": self.seed,
-            "rematerialize": self.rematerialize,
-        }
+        return {**super().get_config(), "rematerialize": self.rematerialize}

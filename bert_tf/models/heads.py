@@ -1,19 +1,19 @@
 """The two heads of pretraining."""
 
-import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.models.dense import derive_seed, truncated_normal
+from bert_tf.models.dense import truncated_normal
 from bert_tf.models.layer_norm import LayerNorm
+from bert_tf.models.parts import ConfiguredLayer, part_of
 from bert_tf.models.sublayers import ActivatedDense
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class MaskedLmHead(keras.layers.Layer):
+class MaskedLmHead(ConfiguredLayer):
     """Predicts masked tokens, with the word embeddings as output weights.
 
     Args:
@@ -27,17 +27,13 @@ class MaskedLmHead(keras.layers.Layer):
     def __init__(
         self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
     ):
-        super().__init__(**kwargs)
-        self.config = BertConfig(**config) if isinstance(config, dict) else config
-        self.seed = seed
+        super().__init__(config, seed, **kwargs)
         self.transform = Transform(
             self.config.hidden_size,
             self.config.hidden_act,
             self.config.layer_norm_eps,
             self.config.initializer_range,
-            derive_seed(seed, "transform"),
-            name="transform",
-            dtype=self.dtype_policy,
+            **part_of(self, "transform"),
         )
 
     def build(self, input_shape: Any = None) -> None:
@@ -76,14 +72,6 @@ class MaskedLmHead(keras.layers.Layer):
             [tf.shape(masked_output)[:-1], [self.config.vocab_size]], axis=0
         )
         return tf.reshape(logits, shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-            "seed": self.seed,
-        }
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -172,7 +160,7 @@ class NextSentenceHead(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class PretrainingHeads(keras.layers.Layer):
+class PretrainingHeads(ConfiguredLayer):
     """Both heads, under the name that google-research/bert gives their variables.
 
     Args:
@@ -184,20 +172,10 @@ class PretrainingHeads(keras.layers.Layer):
     def __init__(
         self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
     ):
-        super().__init__(**kwargs)
-        self.config = BertConfig(**config) if isinstance(config, dict) else config
-        self.seed = seed
-        self.predictions = MaskedLmHead(
-            self.config,
-            derive_seed(seed, "predictions"),
-            name="predictions",
-            dtype=self.dtype_policy,
-        )
+        super().__init__(config, seed, **kwargs)
+        self.predictions = MaskedLmHead(self.config, **part_of(self, "predictions"))
         self.seq_relationship = NextSentenceHead(
-            self.config.initializer_range,
-            derive_seed(seed, "seq_relationship"),
-            name="seq_relationship",
-            dtype=self.dtype_policy,
+            self.config.initializer_range, **part_of(self, "seq_relationship")
         )
 
     def build(self, input_shape: Any = None) -> None:
@@ -230,12 +208,4 @@ class PretrainingHeads(keras.layers.Layer):
                 masked_output, word_embeddings, training=training
             ),
             "next_sentence_logits": self.seq_relationship(pooled_output),
-        }
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-            "seed": self.seed,
         }

@@ -1,19 +1,18 @@
 """The model that pretraining trains: an encoder with both heads."""
 
-import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.models.dense import derive_seed
 from bert_tf.models.encoder import BertEncoder
 from bert_tf.models.heads import PretrainingHeads
+from bert_tf.models.parts import ConfiguredLayer, part_of
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class BertPretrainer(keras.Model):
+class BertPretrainer(ConfiguredLayer, keras.Model):
     """BERT with the masked-LM and the next-sentence head.
 
     Its variables exist once it is constructed, and below its own name their paths are
@@ -38,21 +37,12 @@ class BertPretrainer(keras.Model):
         name: str = "bert_pretrainer",
         **kwargs: Any,
     ):
-        super().__init__(name=name, **kwargs)
-        config = BertConfig(**config) if isinstance(config, dict) else config
-        self.config = config.validate()
-        self.seed = seed
+        super().__init__(config, seed, name=name, **kwargs)
         self.rematerialize = rematerialize
         self.bert = BertEncoder(
-            config,
-            derive_seed(seed, "bert"),
-            rematerialize,
-            name="bert",
-            dtype=self.dtype_policy,
+            self.config, rematerialize=rematerialize, **part_of(self, "bert")
         )
-        self.cls = PretrainingHeads(
-            config, derive_seed(seed, "cls"), name="cls", dtype=self.dtype_policy
-        )
+        self.cls = PretrainingHeads(self.config, **part_of(self, "cls"))
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
@@ -97,9 +87,4 @@ class BertPretrainer(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-            "seed": self.seed,
-            "rematerialize": self.rematerialize,
-        }
+        return {**super().get_config(), "rematerialize": self.rematerialize}

@@ -81,7 +81,6 @@ class ResidualOutput(keras.layers.Layer):
     same parameters.
 
     Args:
-        units: width of the outputs and of the residual.
         dropout: share of the dense layer's outputs dropped.
         layer_norm_eps: epsilon of the LayerNorm.
         norm_first: False for post-LN, True for pre-LN.
@@ -92,7 +91,6 @@ class ResidualOutput(keras.layers.Layer):
 
     def __init__(
         self,
-        units: int,
         dropout: float = 0.0,
         layer_norm_eps: float = 1e-12,
         norm_first: bool = False,
@@ -102,18 +100,29 @@ class ResidualOutput(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.dropout = dropout
+        self.layer_norm_eps = layer_norm_eps
         self.norm_first = norm_first
-        self.dense = Dense(
-            units, initializer_range, seed, name="dense", dtype=self.dtype_policy
-        )
-        self.layer_norm = LayerNorm(
-            layer_norm_eps, name="LayerNorm", dtype=self.dtype_policy
-        )
+        self.initializer_range = initializer_range
+        self.seed = seed
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates the variables of the dense layer and of the LayerNorm."""
-        self.dense.build(input_shape)
-        self.layer_norm.build((None, None, self.dense.units))
+    def build(
+        self,
+        inputs_shape: tuple[Any, ...],
+        residual_shape: tuple[Any, ...],
+    ) -> None:
+        """Creates a dense layer as wide as the residual, and the LayerNorm."""
+        self.dense = Dense(
+            residual_shape[-1],
+            self.initializer_range,
+            self.seed,
+            name="dense",
+            dtype=self.dtype_policy,
+        )
+        self.dense.build(inputs_shape)
+        self.layer_norm = LayerNorm(
+            self.layer_norm_eps, name="LayerNorm", dtype=self.dtype_policy
+        )
+        self.layer_norm.build(residual_shape)
 
     def call(
         self,
@@ -126,12 +135,12 @@ class ResidualOutput(keras.layers.Layer):
 
         Args:
             inputs: `[batch, seq_length, inputs]`.
-            residual: the sub-layer's inputs, `[batch, seq_length, units]`.
+            residual: the sub-layer's inputs, `[batch, seq_length, hidden]`.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
-            `[batch, seq_length, units]`.
+            `[batch, seq_length, hidden]`.
         """
         seed = dropout_seed if training else None
         if self.norm_first:
@@ -144,7 +153,7 @@ class ResidualOutput(keras.layers.Layer):
             self.layer_norm.beta,
             seed=seed,
             rate=self.dropout,
-            epsilon=self.layer_norm.epsilon,
+            epsilon=self.layer_norm_eps,
             fused=training,
         )
 
@@ -152,10 +161,9 @@ class ResidualOutput(keras.layers.Layer):
         """Returns the constructor's arguments."""
         return {
             **super().get_config(),
-            "units": self.dense.units,
             "dropout": self.dropout,
-            "layer_norm_eps": self.layer_norm.epsilon,
+            "layer_norm_eps": self.layer_norm_eps,
             "norm_first": self.norm_first,
-            "initializer_range": self.dense.initializer_range,
-            "seed": self.dense.seed,
+            "initializer_range": self.initializer_range,
+            "seed": self.seed,
         }

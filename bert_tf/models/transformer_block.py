@@ -1,123 +1,15 @@
 """One layer of a transformer: attention, then a feed-forward network."""
 
+import functools
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from bert_tf.models.attention import MultiHeadAttention
-from bert_tf.models.dense import derive_seed
+from bert_tf.models.attention_sublayer import AttentionSublayer
+from bert_tf.models.parts import part_of
 from bert_tf.models.sublayers import ActivatedDense, ResidualOutput
 from bert_tf.ops.dropout import split
-
-
-@keras.saving.register_keras_serializable("bert_tf")
-class AttentionSublayer(keras.layers.Layer):
-    """Multi-head attention, its output projection, and the residual around them.
-
-    Args:
-        num_heads: heads of the attention.
-        attention_dropout: share of the attention probabilities dropped.
-        hidden_dropout: share of the projection's outputs dropped.
-        layer_norm_eps: epsilon of the LayerNorm.
-        norm_first: False for post-LN, True for pre-LN.
-        initializer_range: standard deviation of the kernels' initial values.
-        seed: of the initial values.
-        **kwargs: name and dtype.
-    """
-
-    def __init__(
-        self,
-        num_heads: int,
-        attention_dropout: float = 0.0,
-        hidden_dropout: float = 0.0,
-        layer_norm_eps: float = 1e-12,
-        norm_first: bool = False,
-        initializer_range: float = 0.02,
-        seed: int = 0,
-        **kwargs: Any,
-    ):
-        super().__init__(**kwargs)
-        self.settings: dict[str, Any] = {
-            "num_heads": num_heads,
-            "attention_dropout": attention_dropout,
-            "hidden_dropout": hidden_dropout,
-            "layer_norm_eps": layer_norm_eps,
-            "norm_first": norm_first,
-            "initializer_range": initializer_range,
-            "seed": seed,
-        }
-        self.norm_first = norm_first
-        self.attention = MultiHeadAttention(
-            num_heads,
-            attention_dropout,
-            initializer_range,
-            derive_seed(seed, "self"),
-            name="self",
-            dtype=self.dtype_policy,
-        )
-
-    def build(self, input_shape: tuple[Any, ...]) -> None:
-        """Creates the variables of attention and projection."""
-        settings = self.settings
-        self.attention.build(input_shape)
-        self.residual_output = ResidualOutput(
-            input_shape[-1],
-            settings["hidden_dropout"],
-            settings["layer_norm_eps"],
-            settings["norm_first"],
-            settings["initializer_range"],
-            derive_seed(settings["seed"], "output"),
-            name="output",
-            dtype=self.dtype_policy,
-        )
-        self.residual_output.build(input_shape)
-
-    def call(
-        self,
-        inputs: tf.Tensor,
-        attention_mask: tf.Tensor,
-        memory: tf.Tensor | None = None,
-        positions: tf.Tensor | None = None,
-        dropout_seed: tf.Tensor | None = None,
-        training: bool = False,
-    ) -> tf.Tensor:
-        """Attends and adds.
-
-        Args:
-            inputs: `[batch, from_length, hidden]`.
-            attention_mask: int32 `[batch, 1, 1 or from_length, to_length]`, 1 where a
-                position may attend to another.
-            memory: `[batch, to_length, hidden]`; None to attend to the inputs.
-            positions: int32 `[batch, outputs]`, those wanted; None for all.
-            dropout_seed: int32 `[2]`; None for no dropout.
-            training: whether to use the fused operations, and dropout.
-
-        Returns:
-            The shape of the inputs, or `[batch, outputs, hidden]`.
-        """
-        seeds = [None, None] if dropout_seed is None else split(dropout_seed, 2)
-        normed = inputs
-        if self.norm_first:
-            normed = self.residual_output.layer_norm(inputs, training=training)
-        if positions is not None:
-            memory = normed if memory is None else memory
-            normed = tf.gather(normed, positions, batch_dims=1)
-            inputs = tf.gather(inputs, positions, batch_dims=1)
-            if attention_mask.shape[2] != 1:
-                attention_mask = tf.gather(
-                    attention_mask[:, 0], positions, batch_dims=1
-                )[:, tf.newaxis]
-        context = self.attention(
-            normed, attention_mask, memory, dropout_seed=seeds[0], training=training
-        )
-        return self.residual_output(
-            context, inputs, dropout_seed=seeds[1], training=training
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), **self.settings}
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -159,68 +51,45 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.settings: dict[str, Any] = {
-            "num_heads": num_heads,
-            "intermediate_size": intermediate_size,
-            "activation": activation,
-            "attention_dropout": attention_dropout,
-            "hidden_dropout": hidden_dropout,
-            "layer_norm_eps": layer_norm_eps,
-            "norm_first": norm_first,
-            "causal": causal,
-            "cross_attention": cross_attention,
-            "initializer_range": initializer_range,
-            "seed": seed,
-        }
-        self.norm_first = norm_first
+        self.seed = seed
         self.causal = causal
-        self.attention = self._attention("attention")
+        make_attention = functools.partial(
+            AttentionSublayer,
+            num_heads,
+            attention_dropout,
+            hidden_dropout,
+            layer_norm_eps,
+            norm_first,
+            initializer_range,
+        )
+        self.attention = make_attention(**part_of(self, "attention"))
         self.cross_attention = (
-            self._attention("crossattention") if cross_attention else None
+            make_attention(**part_of(self, "crossattention"))
+            if cross_attention
+            else None
         )
         self.intermediate = ActivatedDense(
             intermediate_size,
             activation,
             initializer_range,
-            derive_seed(seed, "intermediate"),
-            name="intermediate",
-            dtype=self.dtype_policy,
+            **part_of(self, "intermediate"),
         )
-
-    def _attention(self, name: str) -> AttentionSublayer:
-        shared = (
-            "num_heads",
-            "attention_dropout",
-            "hidden_dropout",
-            "layer_norm_eps",
-            "norm_first",
-            "initializer_range",
-        )
-        return AttentionSublayer(
-            **{key: self.settings[key] for key in shared},
-            seed=derive_seed(self.settings["seed"], name),
-            name=name,
-            dtype=self.dtype_policy,
+        self.residual_output = ResidualOutput(
+            hidden_dropout,
+            layer_norm_eps,
+            norm_first,
+            initializer_range,
+            **part_of(self, "output"),
         )
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
         """Creates the variables of all sub-layers; memory is as wide as the inputs."""
-        settings = self.settings
         self.attention.build(input_shape)
         if self.cross_attention is not None:
             self.cross_attention.build(input_shape)
         self.intermediate.build(input_shape)
-        self.residual_output = ResidualOutput(
-            input_shape[-1],
-            settings["hidden_dropout"],
-            settings["layer_norm_eps"],
-            settings["norm_first"],
-            settings["initializer_range"],
-            derive_seed(settings["seed"], "output"),
-            name="output",
-            dtype=self.dtype_policy,
-        )
-        self.residual_output.build((*input_shape[:-1], settings["intermediate_size"]))
+        intermediate_shape = (*input_shape[:-1], self.intermediate.dense.units)
+        self.residual_output.build(intermediate_shape, input_shape)
 
     def call(
         self,
@@ -275,7 +144,7 @@ class TransformerBlock(keras.layers.Layer):
                 x, memory_mask, memory, dropout_seed=seeds[1], training=training
             )
         normed = x
-        if self.norm_first:
+        if self.residual_output.norm_first:
             normed = self.residual_output.layer_norm(x, training=training)
         intermediate = self.intermediate(normed, training=training)
         return self.residual_output(
@@ -284,4 +153,17 @@ class TransformerBlock(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {**super().get_config(), **self.settings}
+        return {
+            **super().get_config(),
+            "num_heads": self.attention.attention.num_heads,
+            "intermediate_size": self.intermediate.dense.units,
+            "activation": self.intermediate.activation,
+            "attention_dropout": self.attention.attention.dropout,
+            "hidden_dropout": self.residual_output.dropout,
+            "layer_norm_eps": self.residual_output.layer_norm_eps,
+            "norm_first": self.residual_output.norm_first,
+            "causal": self.causal,
+            "cross_attention": self.cross_attention is not None,
+            "initializer_range": self.residual_output.initializer_range,
+            "seed": self.seed,
+        }
