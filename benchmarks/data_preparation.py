@@ -79,8 +79,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the benchmark."""
-    flags.mark_flags_as_required(["input_file", "vocab_file", "work_dir"])
-    jobs.run(main)
+    jobs.run(main, required=["input_file", "vocab_file", "work_dir"])
 
 
 def _measure_speed(corpus: Path, vocab_file: Path, scratch: Path) -> None:

@@ -93,8 +93,7 @@ def _measure_shuffling(directory: str, info: DatasetInfo) -> None:
 
 def cli() -> None:
     """Starts the benchmark from a command line."""
-    flags.mark_flags_as_required(["train_dir"])
-    jobs.run(main)
+    jobs.run(main, required=["train_dir"])
 
 
 if __name__ == "__main__":

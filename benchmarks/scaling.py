@@ -109,8 +109,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Starts the benchmark from a command line."""
-    flags.mark_flags_as_required(["train_dir"])
-    jobs.run(main)
+    jobs.run(main, required=["train_dir"])
 
 
 if __name__ == "__main__":

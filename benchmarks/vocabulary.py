@@ -243,8 +243,7 @@ _SPLITTERS: dict[str, Callable[[], Callable[[str], Iterable[str]]]] = {
 
 def cli() -> None:
     """Runs the benchmark."""
-    flags.mark_flags_as_required(["input_file"])
-    jobs.run(main)
+    jobs.run(main, required=["input_file"])
 
 
 if __name__ == "__main__":

@@ -70,8 +70,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Starts the job from the command line."""
-    flags.mark_flags_as_required(["from", "to"])
-    jobs.run(main)
+    jobs.run(main, required=["from", "to"])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ USAGE_ERROR = 2
 INPUT_ERROR = 1
 
 
-def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
+def run(
+    main: Callable[[Sequence[str]], None], required: Sequence[str] = ()
+) -> NoReturn:
     """Parses flags, runs `main`, and turns bad input into one line on stderr.
 
     Args:
@@ -19,6 +21,7 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
             module's docstring and flags are what `--help` prints. A `ValueError`
             or `OSError` from it means bad input; anything else is a defect of ours
             and keeps its traceback.
+        required: names of flags that must be given.
     """
     module = sys.modules[main.__module__]
     # A console script's `__main__` knows nothing of the job: say whose flags and
@@ -28,13 +31,19 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
     def parse(argv: Sequence[str]) -> list[str]:
         if {"--help", "-help", "-h", "--helpshort", "-?"} & set(argv[1:]):
             own_flags = flags.FLAGS.module_help(module).strip().splitlines()[1:]
+            own_flags = [line for line in own_flags if "(default: 'None')" not in line]
             print((module.__doc__ or "").strip(), "\nFlags:", *own_flags, sep="\n")
             sys.exit(0)
         try:
-            return flags.FLAGS(argv)
+            left = flags.FLAGS(argv)
         except (flags.Error, KeyError, OSError) as error:
             # The last two come from --config: an unknown field, a missing file.
             _fail(job, f"{_one_line(error)} (--help lists the flags)", USAGE_ERROR)
+        missing = [f"--{name}" for name in required if flags.FLAGS[name].value is None]
+        if missing:
+            message = f"missing {', '.join(missing)} (--help lists the flags)"
+            _fail(job, message, USAGE_ERROR)
+        return left
 
     def guarded(argv: Sequence[str]) -> None:
         try:

@@ -88,10 +88,19 @@ def _wait(workers: Sequence[subprocess.Popen[bytes]], grace_seconds: float) -> i
 def cli() -> None:
     """Starts the launcher from a command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="bert_tf.launch_workers",
+        usage=argparse.SUPPRESS,  # The example shows it, and errors take one line.
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--num_workers", type=int, default=2, help="processes to start")
-    parser.add_argument("-m", dest="job", nargs=argparse.REMAINDER, required=True)
+    parser.add_argument(
+        "-m",
+        dest="job",
+        nargs=argparse.REMAINDER,
+        required=True,
+        help="the job, with all its flags",
+    )
     arguments = parser.parse_args()
     if not arguments.job or arguments.num_workers < 1:
         parser.error("-m must name a job, and --num_workers must be at least 1")

@@ -47,8 +47,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Starts the job from a command line."""
-    flags.mark_flags_as_required(["config", "workdir"])
-    jobs.run(main)
+    jobs.run(main, required=["config", "workdir"])
 
 
 if __name__ == "__main__":

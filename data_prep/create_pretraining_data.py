@@ -212,8 +212,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the job."""
-    flags.mark_flags_as_required(["input_file", "vocab_file", "output_dir"])
-    jobs.run(main)
+    jobs.run(main, required=["input_file", "vocab_file", "output_dir"])
 
 
 def _default_num_shards(files: Sequence[corpus.InputFile]) -> int:

@@ -122,8 +122,7 @@ def _summary(
 
 def cli() -> None:
     """Runs the job."""
-    flags.mark_flags_as_required(["input_file", "output_file"])
-    jobs.run(main)
+    jobs.run(main, required=["input_file", "output_file"])
 
 
 if __name__ == "__main__":

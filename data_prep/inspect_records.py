@@ -46,8 +46,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the job."""
-    flags.mark_flags_as_required(["input_dir"])
-    jobs.run(main)
+    jobs.run(main, required=["input_dir"])
 
 
 if __name__ == "__main__":

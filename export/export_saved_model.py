@@ -64,8 +64,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the job with the command line's flags."""
-    flags.mark_flags_as_required(["checkpoint", "output_dir"])
-    jobs.run(main)
+    jobs.run(main, required=["checkpoint", "output_dir"])
 
 
 if __name__ == "__main__":

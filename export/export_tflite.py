@@ -71,8 +71,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the job with the command line's flags."""
-    flags.mark_flags_as_required(["checkpoint", "output_file"])
-    jobs.run(main)
+    jobs.run(main, required=["checkpoint", "output_file"])
 
 
 if __name__ == "__main__":

@@ -30,9 +30,7 @@ _CHECKPOINT = flags.DEFINE_string(
 _SAVED_MODEL_DIR = flags.DEFINE_string(
     "saved_model_dir", None, "A SavedModel to check."
 )
-_TFLITE_FILES = flags.DEFINE_multi_string(
-    "tflite_file", [], "A TFLite file to check. May be repeated."
-)
+_TFLITE_FILES = flags.DEFINE_multi_string("tflite_file", [], "A TFLite file to check")
 _RECORDS_DIR = flags.DEFINE_string(
     "records_dir",
     None,
@@ -43,7 +41,7 @@ _MAX_EXAMPLES = flags.DEFINE_integer(
     "max_examples", 512, "Examples to compare on.", lower_bound=1
 )
 _TEXTS = flags.DEFINE_multi_string(
-    "text", [], "A sentence with [MASK] for the SavedModel to fill. May be repeated."
+    "text", [], "A sentence with [MASK] for the SavedModel to fill"
 )
 _MAX_ACCURACY_DROP = flags.DEFINE_float(
     "max_accuracy_drop",
@@ -89,8 +87,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the job with the command line's flags."""
-    flags.mark_flags_as_required(["checkpoint", "records_dir", "output_file"])
-    jobs.run(main)
+    jobs.run(main, required=["checkpoint", "records_dir", "output_file"])
 
 
 if __name__ == "__main__":

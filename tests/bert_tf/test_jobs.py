@@ -34,8 +34,7 @@ def main(argv):
 
 
 def cli():
-    flags.mark_flags_as_required(["limit"])
-    jobs.run(main)
+    jobs.run(main, required=["limit"])
 
 
 if __name__ == "__main__":
@@ -83,7 +82,7 @@ def test_a_good_run_exits_with_zero(counting):
         (["--limit=5", "6"], 1, "Every argument must be a --flag=value. Received"),
         (["--limit=many"], 2, "flag --limit=many: invalid literal"),
         (["--limits=5"], 2, "Unknown command line flag 'limits'"),
-        ([], 2, "Flag --limit must have a value other than None"),
+        ([], 2, "missing --limit (--help lists the flags)"),
     ],
 )
 def test_bad_input_is_one_line_on_stderr(counting, arguments, code, message):
