@@ -79,6 +79,7 @@ def collect(layout: Layout, steps: Mapping[str, Any]) -> dict[str, Any]:
 def markdown(summary: Mapping[str, Any]) -> str:
     """Returns a summary as Markdown tables that also read well in a terminal."""
     model = summary["model"]
+    num_layers = model["num_hidden_layers"]
     results = [
         ("", "Result"),
         (
@@ -89,7 +90,7 @@ def markdown(summary: Mapping[str, Any]) -> str:
         (
             "Model",
             f"{summary['num_parameters'] / 1e6:.1f} M parameters: "
-            f"{model['num_hidden_layers']} layer(s), hidden size "
+            f"{num_layers} layer{'s' * (num_layers > 1)}, hidden size "
             f"{model['hidden_size']}, vocabulary of {model['vocab_size']:,}",
         ),
         (

@@ -45,10 +45,16 @@ TF_FREE = (
     "bert_tf.features",
     "bert_tf.files",
     "bert_tf.jobs",
+    "bert_tf.masking",
     "bert_tf.memory",
+    "bert_tf.metrics",
     "bert_tf.records",
     "bert_tf.tensors",
+    "bert_tf.tokenization",
+    "bert_tf.training.cluster",
+    "bert_tf.training.preparation",
     "data_prep.corpus",
+    "data_prep.instances",
 )
 
 
