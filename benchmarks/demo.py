@@ -4,12 +4,14 @@ Example:
     python -m benchmarks.demo --output_dir=build/demo
 
 `make demo` runs this. Each job is echoed as the command that a user would type. Steps
-whose output is there are not run again; an interrupted training goes on. The results
-stand in `summary.json` and `summary.md`.
+whose output is there are not run again; an interrupted training goes on; after a change
+of configs/demo.py, `make clean-demo` comes first. The results stand in `summary.json`
+and `summary.md`.
 """
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shlex
@@ -31,6 +33,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 
 ROOT = Path(__file__).parent.parent
 _NEW_LINE = " \\\n    "
+CONFIG = "configs/demo.py"
 CORPUS = "benchmarks/data/state_of_the_union.txt.gz"
 SENTENCES = (
     "The state of the [MASK] is strong.",
@@ -49,12 +52,14 @@ class Step:
         module: the job.
         arguments: its flags, `--name=value`.
         outputs: what is there when it is done; each appears whole or not at all.
+        config: the file below `ROOT` that holds its settings; None for flags alone.
     """
 
     title: str
     module: str
     arguments: list[str]
     outputs: list[Path]
+    config: str | None = None
 
     def command(self, separator: str = " ") -> str:
         """Returns the command that a user would type, its flags set apart."""
@@ -63,6 +68,12 @@ class Step:
             name, _, value = argument.partition("=")
             typed.append(f"{name}={shlex.quote(value)}")
         return separator.join(typed)
+
+    def config_hash(self) -> str | None:
+        """Returns the SHA-256 of the configuration file as it is now."""
+        if self.config is None:
+            return None
+        return hashlib.sha256((ROOT / self.config).read_bytes()).hexdigest()
 
 
 def steps(layout: demo_summary.Layout) -> list[Step]:
@@ -118,12 +129,13 @@ def steps(layout: demo_summary.Layout) -> list[Step]:
             "Pretraining",
             "bert_tf.run_pretraining",
             [
-                "--config=configs/demo.py",
+                f"--config={CONFIG}",
                 f"--workdir={layout.workdir}",
                 f"--config.data.train_dir={layout.train_dir}",
                 f"--config.data.eval_dir={layout.eval_dir}",
             ],
             [layout.workdir / "eval.json"],
+            CONFIG,
         ),
         Step(
             "SavedModel",
@@ -162,10 +174,21 @@ class Journal:
             self.steps = json.loads(path.read_text(encoding="utf-8"))
 
     def is_done(self, step: Step) -> bool:
-        """Whether the step need not run: it left its outputs and did not fail."""
+        """Whether the step need not run: it left its outputs and did not fail.
+
+        Raises:
+            ValueError: its outputs, and those of the steps after it, come from another
+                configuration file.
+        """
         if any(not path.exists() for path in step.outputs):
             return False
         entry = self.steps.get(step.title)
+        if entry and entry.get("config") != step.config_hash():
+            raise ValueError(
+                f"{step.config} has changed since {self._path.parent} was made with "
+                "it. Delete that folder (`make clean-demo`), or name another "
+                "--output_dir."
+            )
         return entry is None or (entry["done"] and entry["command"] == step.command())
 
     def add(self, step: Step, seconds: float, done: bool) -> None:
@@ -175,6 +198,7 @@ class Journal:
             seconds += entry["seconds"]
         self.steps[step.title] = {
             "command": step.command(),
+            "config": step.config_hash(),
             "seconds": round(seconds, 1),
             "done": done,
         }

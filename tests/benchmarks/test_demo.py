@@ -1,5 +1,6 @@
 """The demo's frame; its jobs have tests of their own."""
 
+import dataclasses
 import gzip
 import json
 import os
@@ -66,6 +67,21 @@ def test_a_failed_step_says_what_to_run_again(job, tmp_path, capfd):
     assert "toy: error: no such corpus" in err
     # Its output is there, as `verification.json` is after a failed comparison.
     assert not demo.Journal(tmp_path / "steps.json").is_done(step)
+
+
+def test_a_changed_configuration_wants_a_new_folder(job, tmp_path):
+    config = tmp_path / "toy_config.py"
+    config.write_text("steps = 1")
+    step = dataclasses.replace(job(WRITES), config="toy_config.py")
+    demo.run_step(step, demo.Journal(tmp_path / "steps.json"))
+    journal = demo.Journal(tmp_path / "steps.json")
+    assert journal.is_done(step)
+    config.write_text("steps = 2")
+    with pytest.raises(ValueError, match="toy_config.py has changed.*make clean-demo"):
+        journal.is_done(step)
+    # Nothing was made of it yet: the job itself judges the new one.
+    (tmp_path / "output").unlink()
+    assert not journal.is_done(step)
 
 
 def test_seconds_of_unfinished_attempts_add_up(job, tmp_path):
