@@ -10,6 +10,7 @@ from typing import Any
 
 from bert_tf.checkpoint import resolve_checkpoint
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.json_files import read_json
 
 
 class Layout:
@@ -43,8 +44,8 @@ def collect(layout: Layout, steps: Mapping[str, Any]) -> dict[str, Any]:
         What `summary.json` holds.
     """
     folder = resolve_checkpoint(layout.workdir)
-    evaluation = _read_json(layout.workdir / "eval.json")
-    verification = _read_json(layout.verification_file)
+    evaluation = read_json(layout.workdir / "eval.json")
+    verification = read_json(layout.verification_file)
     artifacts = {artifact["path"]: artifact for artifact in verification["artifacts"]}
     saved_model = artifacts[str(layout.saved_model_dir)]
     float32 = artifacts[str(layout.tflite_float32)]
@@ -180,7 +181,3 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines) + "\n"
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))

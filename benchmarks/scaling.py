@@ -32,12 +32,12 @@ _STEPS = flags.DEFINE_integer("steps", 60, "Steps of each run.")
 _ROUNDS = flags.DEFINE_integer("rounds", 2, "Turns of each number of workers.")
 
 _LOG_INTERVAL = 10
-_CONFIG_FILE = """from bert_tf.config import from_dict, read_json_object
+_CONFIG_FILE = """from bert_tf.json_files import from_dict, read_json
 from bert_tf.training.config import PretrainingConfig
 
 
 def get_config():
-    return from_dict(PretrainingConfig, read_json_object({path!r}), "benchmark")
+    return from_dict(PretrainingConfig, read_json({path!r}), "benchmark")
 """
 
 

@@ -16,7 +16,6 @@ Reading and writing need no TensorFlow.
 
 import dataclasses
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from absl import logging
 
 from bert_tf import files
 from bert_tf.config import BertConfig
+from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import TensorFile, write_tensors
 
 MANIFEST = "checkpoint.json"
@@ -134,14 +134,14 @@ def save_model_folder(
 
     with files.atomic_path(directory) as folder:
         folder.mkdir()
-        _write_json(folder / CONFIG, dataclasses.asdict(config.validate()))
+        write_json(folder / CONFIG, dataclasses.asdict(config.validate()))
         for name, content in vocabulary_files.items():
             (folder / name).write_bytes(content)
         write_tensors(folder / VARIABLES, variables)
         if optimizer is not None:
             write_tensors(folder / OPTIMIZER, optimizer)
         if training_state is not None:
-            _write_json(folder / TRAINING_STATE, training_state)
+            write_json(folder / TRAINING_STATE, training_state)
         manifest = {
             "format_version": FORMAT_VERSION,
             "step": step,
@@ -151,7 +151,7 @@ def save_model_folder(
                 for path in sorted(folder.iterdir())
             },
         }
-        _write_json(folder / MANIFEST, manifest)
+        write_json(folder / MANIFEST, manifest)
         if overwrite and directory.exists():
             # Beside the new folder, so that it vanishes with the scratch folder.
             os.replace(directory, folder.parent / "replaced")
@@ -166,7 +166,9 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
             ours; the message names the file.
     """
     path = Path(path)
-    manifest = _read_json(path / MANIFEST)
+    if not (path / MANIFEST).is_file():
+        raise ValueError(f"{path}: holds no {MANIFEST}, so it is not a model folder.")
+    manifest = read_json(path / MANIFEST)
     version = manifest.get("format_version")
     if version != FORMAT_VERSION:
         raise ValueError(
@@ -187,7 +189,7 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
         metadata=manifest["metadata"],
         optimizer=TensorFile(path / OPTIMIZER) if OPTIMIZER in listed else None,
         training_state=(
-            _read_json(path / TRAINING_STATE) if TRAINING_STATE in listed else None
+            read_json(path / TRAINING_STATE) if TRAINING_STATE in listed else None
         ),
     )
 
@@ -351,19 +353,6 @@ def _verify(path: Path, num_bytes: int, sha256: str) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file, so its folder is not a model folder.")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a JSON file ({error}).") from error
 
 
 def _is_empty_folder(path: Path) -> bool:

@@ -7,10 +7,10 @@ with its type (`--config.optimizer.learning_rate=3e-4`). Overrides also skip
 """
 
 import dataclasses
-import json
 import os
-from pathlib import Path
 from typing import Any, Self
+
+from bert_tf.json_files import from_dict, read_json
 
 # Keys of released `bert_config.json` files that describe no part of this model.
 _IGNORED_MODEL_KEYS = frozenset(
@@ -92,7 +92,7 @@ class BertConfig:
         Raises:
             ValueError: not JSON, an unknown key, or a value of another type or range.
         """
-        values = read_json_object(path)
+        values = read_json(path)
         for key in _IGNORED_MODEL_KEYS:
             values.pop(key, None)
         return from_dict(cls, values, source=str(path)).validate()
@@ -237,48 +237,6 @@ class OptimizerConfig:
         return self
 
 
-def from_dict(cls: type, values: dict[str, Any], source: str) -> Any:
-    """Builds a dataclass, nested ones too, from a JSON object.
-
-    Args:
-        cls: the dataclass.
-        values: its fields; missing ones take their defaults.
-        source: what to call the object in an error, usually the file's path.
-
-    Raises:
-        ValueError: an unknown field, or a value of another type.
-    """
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise ValueError(
-            f"{source}: unknown field {unknown[0]!r}. Known: {sorted(fields)}"
-        )
-    built = {
-        name: _convert(fields[name].type, value, f"{source}: {name}")
-        for name, value in values.items()
-    }
-    return cls(**built)
-
-
-def _convert(kind: Any, value: Any, source: str) -> Any:
-    options = [kind] if isinstance(kind, type) else list(getattr(kind, "__args__", []))
-    if value is None and type(None) in options:
-        return None
-    for option in options:
-        if dataclasses.is_dataclass(option) and isinstance(value, dict):
-            return from_dict(option, value, source)
-    if getattr(kind, "__origin__", None) is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(kind.__args__[0], item, source) for item in value)
-    if float in options and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    fits = isinstance(value, tuple(o for o in options if isinstance(o, type)))
-    if not fits or (isinstance(value, bool) and bool not in options):
-        expected = getattr(kind, "__name__", str(kind))
-        raise ValueError(f"{source} must be of type {expected}. Received: {value!r}")
-    return value
-
-
 def check(config: Any, name: str, holds: bool, requirement: str) -> None:
     """Raises a ValueError that names the field unless `holds`."""
     if not holds:
@@ -286,14 +244,3 @@ def check(config: Any, name: str, holds: bool, requirement: str) -> None:
             f"`{type(config).__name__}.{name}` must be {requirement}. "
             f"Received: {getattr(config, name)!r}"
         )
-
-
-def read_json_object(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a file that holds one JSON object; a ValueError says when it does not."""
-    try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a JSON file ({error}).") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(values).__name__}")
-    return values

@@ -10,8 +10,9 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-from bert_tf import config, files
+from bert_tf import files
 from bert_tf.features import Feature, pretraining_features, unmasked_features
+from bert_tf.json_files import from_dict, read_json
 
 FILE_NAME = "dataset_info.json"
 OBJECTIVES = ("next_sentence", "sentence_order", "none")
@@ -141,7 +142,7 @@ class DatasetInfo:
                 f"{directory}: no {FILE_NAME}, so it holds no finished data set. Run "
                 "(again) data_prep.create_pretraining_data with this --output_dir."
             )
-        values = config.read_json_object(path)
+        values = read_json(path)
         if values.get("format_version") != _FORMAT_VERSION:
             raise ValueError(
                 f"{path}: format_version must be {_FORMAT_VERSION}. Received: "
@@ -150,7 +151,7 @@ class DatasetInfo:
         try:
             values["shards"] = [Shard(**shard) for shard in values["shards"]]
             parameters = values["parameters"]
-            values["parameters"] = config.from_dict(
+            values["parameters"] = from_dict(
                 DataParameters, parameters, source=f"{path}: parameters"
             ).validate()
             return cls(**values)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from bert_tf import files, normalization
+from bert_tf.json_files import read_json
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -71,16 +72,12 @@ class TokenizerConfig:
         """
         path = Path(directory) / CONFIG_NAME
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path)
         except FileNotFoundError as error:
             raise ValueError(
                 f"{path}: no such file. It says how the vocabulary beside it treats "
                 'case, for instance {"do_lower_case": true}.'
             ) from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: not a JSON file ({error}).") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path}: expected a JSON object. Received: {values!r}")
         lower, strip = values.get("do_lower_case", True), values.get("strip_accents")
         if not isinstance(lower, bool):
             raise ValueError(

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf import config, files
+from bert_tf import files
+from bert_tf.json_files import read_json
 from data_prep.corpus import InputReport, read_file
 from data_prep.corpus_tokenization import (
     CorpusSource,
@@ -81,7 +82,7 @@ def run(
                 reports=beam.pvalue.AsIter(parts[_REPORT]),
             )
         )
-    summary = config.read_json_object(summary_path)
+    summary = read_json(summary_path)
     num_documents = np.zeros(source.assignment.total, np.int64)
     for shard, size in summary["sizes"]:
         num_documents[shard] = size

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bert_tf import config, files
+from bert_tf import files
+from bert_tf.json_files import read_json
 
 _PARAMETERS_NAME = "parameters.json"
 
@@ -66,7 +67,7 @@ def check_parameters(directory: Path, parameters: dict[str, Any]) -> None:
     if not path.is_file():
         files.write_text(path, json.dumps(parameters, indent=2) + "\n")
         return
-    difference = first_difference(config.read_json_object(path), parameters)
+    difference = first_difference(read_json(path), parameters)
     if difference:
         raise ValueError(
             f"{directory}: begun with {difference}. Choose another folder, or "

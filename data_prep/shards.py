@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf import config, files
+from bert_tf import files
 from bert_tf.dataset_info import DataParameters, Shard, check_sha256
 from bert_tf.features import check_batch, encode_examples
+from bert_tf.json_files import read_json
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter
 from bert_tf.tokenization import load_vocabulary
@@ -88,7 +89,7 @@ def write_documents(task: ShardTask, documents: Documents) -> None:
 
 def read_receipt(task: ShardTask) -> tuple[Shard, Counts]:
     """Returns what a finished shard's receipt says."""
-    values = config.read_json_object(task.receipt)
+    values = read_json(task.receipt)
     counts = {name: np.array(value) for name, value in values["counts"].items()}
     return Shard(**values["shard"]), counts
 

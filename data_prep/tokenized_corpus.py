@@ -24,7 +24,8 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
-from bert_tf import config, files
+from bert_tf import files
+from bert_tf.json_files import read_json
 from data_prep.documents import Documents
 from data_prep.folders import check_parameters
 
@@ -79,7 +80,7 @@ class TokenizedCorpus:
             num_blocks += 1
         if num_blocks == 0:
             return 0, Position()
-        last = config.read_json_object(self._block(num_blocks - 1) / _BLOCK_NAME)
+        last = read_json(self._block(num_blocks - 1) / _BLOCK_NAME)
         return num_blocks, Position(**last["next"])
 
     def write_block(
@@ -138,7 +139,7 @@ class TokenizedCorpus:
         counts: Counter[str] = Counter()
         examples: dict[str, str] = {}
         for index in range(num_blocks):
-            block = config.read_json_object(self._block(index) / _BLOCK_NAME)
+            block = read_json(self._block(index) / _BLOCK_NAME)
             counts.update(block["counts"])
             examples = block["examples"] | examples
         values = {"num_blocks": num_blocks, "counts": counts, "examples": examples}
@@ -189,7 +190,7 @@ class TokenizedCorpus:
         return range(self._finished()["num_blocks"])
 
     def _finished(self) -> dict[str, Any]:
-        return config.read_json_object(self.directory / _FINISHED_NAME)
+        return read_json(self.directory / _FINISHED_NAME)
 
     def _block(self, index: int) -> Path:
         return self.directory / f"block-{index:05d}"

@@ -13,10 +13,10 @@ from bert_tf.conversion import (
     tf1,
     tf_checkpoint,
 )
-from bert_tf.conversion.json_files import read_json
 from bert_tf.conversion.model_weights import ModelWeights
 from bert_tf.conversion.safetensors_folder import PICKLES, pickle_refusal
 from bert_tf.files import atomic_path
+from bert_tf.json_files import read_json
 
 WRITERS: dict[str, Callable[[ModelWeights, Path], list[str]]] = {
     "native": native.save,

@@ -13,10 +13,10 @@ import numpy as np
 
 from bert_tf.config import BertConfig
 from bert_tf.conversion import names
-from bert_tf.conversion.json_files import read_json, write_json
 from bert_tf.conversion.model_weights import ModelWeights, RenamedArrays, collect
 from bert_tf.conversion.safetensors_folder import WEIGHTS, open_arrays
 from bert_tf.conversion.vocabularies import read_beside, write_beside
+from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import write_tensors
 from bert_tf.tokenization import CONFIG_NAME, TokenizerConfig, check_vocabulary
 

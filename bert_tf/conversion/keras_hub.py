@@ -15,13 +15,13 @@ import numpy as np
 
 from bert_tf.config import BertConfig
 from bert_tf.conversion import names, side_files
-from bert_tf.conversion.json_files import read_json
 from bert_tf.conversion.model_weights import (
     ModelWeights,
     collect,
     initial_values,
     join_heads,
 )
+from bert_tf.json_files import read_json
 from bert_tf.tokenization import TokenizerConfig, load_vocabulary
 
 _CLASSES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")

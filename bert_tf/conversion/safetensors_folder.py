@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf.conversion.json_files import read_json
+from bert_tf.json_files import read_json
 from bert_tf.tensors import TensorFile
 
 WEIGHTS = "model.safetensors"

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf.config import BertConfig
-from bert_tf.conversion.json_files import read_json, write_json
 from bert_tf.conversion.model_weights import ModelWeights
 from bert_tf.conversion.vocabularies import read_beside, write_beside
+from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import TensorFile, write_tensors
 from bert_tf.tokenization import TokenizerConfig
 

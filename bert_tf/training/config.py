@@ -14,9 +14,8 @@ from bert_tf.config import (
     DataConfig,
     OptimizerConfig,
     check,
-    from_dict,
-    read_json_object,
 )
+from bert_tf.json_files import from_dict, read_json
 
 # What may differ between a run and its continuation: none of it changes which numbers
 # are computed, except for rounding.
@@ -179,7 +178,7 @@ class PretrainingConfig(RunConfig):
         Raises:
             ValueError: not JSON, an unknown field, or a value of another type or range.
         """
-        return from_dict(cls, read_json_object(path), source=str(path)).validate()
+        return from_dict(cls, read_json(path), source=str(path)).validate()
 
 
 def to_json(config: Any) -> str:
@@ -199,7 +198,7 @@ def check_same_run(config: RunConfig, path: Path) -> None:
     """
     ours, theirs = (
         _flatten(json.loads(to_json(config))),
-        _flatten(read_json_object(path)),
+        _flatten(read_json(path)),
     )
     for name in sorted(set(ours) | set(theirs)):
         if name.split(".")[0] in _OPERATIONAL_FIELDS:

@@ -8,10 +8,9 @@ from bert_tf.config import (
     BertConfig,
     DataConfig,
     OptimizerConfig,
-    from_dict,
     model_config,
-    read_json_object,
 )
+from bert_tf.json_files import from_dict, read_json
 from bert_tf.training.config import (
     PhaseConfig,
     PretrainingConfig,
@@ -151,7 +150,7 @@ def test_what_is_no_json_object_is_refused(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_bytes(content.encode("latin-1"))
     with pytest.raises(ValueError, match=r"x.json: (not a JSON file|expected a JSON)"):
-        read_json_object(path)
+        read_json(path)
 
 
 def test_a_workdir_refuses_another_run_but_not_other_operation(tmp_path):
