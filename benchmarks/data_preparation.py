@@ -30,7 +30,8 @@ from absl import flags
 
 from bert_tf import jobs
 from bert_tf.dataset_info import DataParameters, DatasetInfo
-from bert_tf.features import check_batch, encode_examples
+from bert_tf.example_codec import encode_examples
+from bert_tf.features import check_batch
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter, read_records
 from bert_tf.tokenization import TokenizerConfig, load_vocabulary

@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.example_codec import decode_example
 from bert_tf.example_stream import ExampleStream
-from bert_tf.features import Feature, decode_example
+from bert_tf.features import Feature
 from bert_tf.masking import MaskingVocabulary, example_seeds, mask_batch
 from bert_tf.tokenization import load_vocabulary
 

@@ -30,7 +30,7 @@ def make_instances(
             start of all randomness.
 
     Yields:
-        Batches that `features.encode_examples` takes, in the order of
+        Batches that `example_codec.encode_examples` takes, in the order of
         `parameters.features()`.
     """
     seed = (parameters.random_seed, shard_index)

@@ -9,7 +9,8 @@ import numpy as np
 
 from bert_tf import files
 from bert_tf.dataset_info import DataParameters, Shard, check_sha256
-from bert_tf.features import check_batch, encode_examples
+from bert_tf.example_codec import encode_examples
+from bert_tf.features import check_batch
 from bert_tf.json_files import read_json
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter

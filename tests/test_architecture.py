@@ -25,6 +25,7 @@ LAYERS = (
     {
         "config",
         "dataset_info",
+        "example_codec",
         "features",
         "files",
         "jobs",
@@ -43,6 +44,7 @@ TF_FREE = (
     "bert_tf.checkpoint",
     "bert_tf.config",
     "bert_tf.dataset_info",
+    "bert_tf.example_codec",
     "bert_tf.features",
     "bert_tf.files",
     "bert_tf.jobs",

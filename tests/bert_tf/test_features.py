@@ -4,11 +4,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bert_tf.example_codec import decode_example, encode_examples
 from bert_tf.features import (
     Feature,
     check_batch,
-    decode_example,
-    encode_examples,
     pretraining_features,
     unmasked_features,
 )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bert_tf.dataset_info import DatasetInfo
-from bert_tf.features import decode_example
+from bert_tf.example_codec import decode_example
 from bert_tf.input_pipeline import (
     BatchReader,
     Prefetcher,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bert_tf import features, records
+from bert_tf import example_codec, features, records
 
 S, P, EXAMPLES = 16, 3, 8
 
@@ -23,7 +23,7 @@ def test_its_pretraining_loader_reads_our_records(tmp_path):
     }
     path = tmp_path / "train.tfrecord-00000-of-00001"
     with records.RecordWriter(path) as writer:
-        writer.write(features.encode_examples(batch))
+        writer.write(example_codec.encode_examples(batch))
 
     config = pretrain_dataloader.BertPretrainDataConfig(
         input_path=str(path),

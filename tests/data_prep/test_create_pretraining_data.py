@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bert_tf.dataset_info import DatasetInfo
-from bert_tf.features import decode_example
+from bert_tf.example_codec import decode_example
 from bert_tf.records import read_records
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
-from bert_tf.features import encode_examples
+from bert_tf.example_codec import encode_examples
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter
 from bert_tf.tokenization import load_vocabulary, vocabulary_hash
