@@ -34,7 +34,7 @@ from bert_tf.example_codec import encode_examples
 from bert_tf.features import check_batch
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter, read_records
-from bert_tf.tokenization import TokenizerConfig, load_vocabulary
+from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import Documents, ShardAssignment

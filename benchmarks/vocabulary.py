@@ -25,13 +25,8 @@ from pathlib import Path
 from absl import flags
 
 from bert_tf import jobs
-from bert_tf.tokenization import (
-    MAX_BYTES_PER_WORD,
-    UNK,
-    BertTokenizer,
-    TokenizerConfig,
-    WordSplitter,
-)
+from bert_tf.tokenization import MAX_BYTES_PER_WORD, BertTokenizer, WordSplitter
+from bert_tf.vocabulary import UNK, TokenizerConfig
 from data_prep import vocabulary
 from data_prep.corpus import (
     CorpusOptions,

@@ -18,7 +18,7 @@ from absl import flags
 
 from bert_tf import conversion, jobs
 from bert_tf.conversion import report, resizing, vocabularies
-from bert_tf.tokenization import load_vocabulary
+from bert_tf.vocabulary import load_vocabulary
 
 _FROM = flags.DEFINE_string("from", None, "What to convert.")
 _TO = flags.DEFINE_string("to", None, "The folder to create.")

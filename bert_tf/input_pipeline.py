@@ -20,7 +20,7 @@ from bert_tf.example_codec import decode_example
 from bert_tf.example_stream import ExampleStream
 from bert_tf.features import Feature
 from bert_tf.masking import MaskingVocabulary, example_seeds, mask_batch
-from bert_tf.tokenization import load_vocabulary
+from bert_tf.vocabulary import load_vocabulary
 
 Batch = dict[str, np.ndarray]
 Transform = Callable[[Batch, np.ndarray], Batch]

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from bert_tf.dataset_info import DataParameters
-from bert_tf.tokenization import SPECIAL_TOKENS, SUFFIX_INDICATOR
+from bert_tf.vocabulary import SPECIAL_TOKENS, SUFFIX_INDICATOR
 
 _UNUSED = re.compile(r"\[unused\d+\]")
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

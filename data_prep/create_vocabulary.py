@@ -19,7 +19,8 @@ from absl import flags
 from tqdm import tqdm
 
 from bert_tf import files, jobs
-from bert_tf.tokenization import SPECIAL_TOKENS, TokenizerConfig, WordSplitter
+from bert_tf.tokenization import WordSplitter
+from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 from data_prep import corpus, vocabulary
 
 _INPUT_FILE = flags.DEFINE_string("input_file", None, "Files, folders, globs.")

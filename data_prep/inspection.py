@@ -11,7 +11,7 @@ from bert_tf.dataset_info import DatasetInfo
 from bert_tf.example_codec import decode_example, decode_examples
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import read_records
-from bert_tf.tokenization import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
+from bert_tf.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.statistics import (
     NUM_LENGTH_BINS,
     Counts,

@@ -14,7 +14,7 @@ from bert_tf.features import check_batch
 from bert_tf.json_files import read_json
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter
-from bert_tf.tokenization import load_vocabulary
+from bert_tf.vocabulary import load_vocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 from data_prep.statistics import Counts, add_counts, count_batch, count_documents

@@ -11,12 +11,12 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from bert_tf import tokenization
-from bert_tf.tokenization import (
+from bert_tf.tokenization import BertTokenizer, WordSplitter
+from bert_tf.vocabulary import (
     SPECIAL_TOKENS,
     SUFFIX_INDICATOR,
+    UNK,
     TokenizerConfig,
-    WordSplitter,
 )
 
 WordCounts = collections.Counter[str]
@@ -174,7 +174,7 @@ def train(
             for done in range(0, count, _TRAINING_BATCH):
                 yield " ".join([word] * min(_TRAINING_BATCH, count - done))
 
-    tokenizer = Tokenizer(models.WordPiece(unk_token=tokenization.UNK))
+    tokenizer = Tokenizer(models.WordPiece(unk_token=UNK))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.train_from_iterator(
         batches(),
@@ -200,7 +200,7 @@ def measure(
         config: case and accents.
         words: counts by word.
     """
-    tokenizer = tokenization.BertTokenizer(vocabulary, config)
+    tokenizer = BertTokenizer(vocabulary, config)
     ids = tokenizer.tokenize(list(words))
     num_words = sum(words.values())
     unknown = pieces = 0

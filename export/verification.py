@@ -16,7 +16,8 @@ from bert_tf.dataset_info import DatasetInfo
 from bert_tf.example_codec import decode_example
 from bert_tf.models import BertPretrainer
 from bert_tf.records import read_records
-from bert_tf.tokenization import BertTokenizer, vocabulary_hash
+from bert_tf.tokenization import BertTokenizer
+from bert_tf.vocabulary import vocabulary_hash
 from export import tflite_weights
 from export.backends import (
     Arrays,

@@ -33,6 +33,7 @@ LAYERS = (
         "memory",
         "records",
         "tensors",
+        "vocabulary",
     },
     {"normalization", "tokenization", "ops", "schedules"},
     {"losses", "metrics", "optimizers", "masking", "models", "checkpoint"},
@@ -57,6 +58,7 @@ TF_FREE = (
     "bert_tf.tokenization",
     "bert_tf.training.cluster",
     "bert_tf.training.preparation",
+    "bert_tf.vocabulary",
     "data_prep.corpus",
     "data_prep.instances",
 )

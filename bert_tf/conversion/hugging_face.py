@@ -18,7 +18,7 @@ from bert_tf.conversion.safetensors_folder import WEIGHTS, open_arrays
 from bert_tf.conversion.vocabularies import read_beside, write_beside
 from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import write_tensors
-from bert_tf.tokenization import CONFIG_NAME, TokenizerConfig, check_vocabulary
+from bert_tf.vocabulary import CONFIG_NAME, TokenizerConfig, check_vocabulary
 
 _CONFIG = "config.json"
 _TOKENIZER = "tokenizer.json"

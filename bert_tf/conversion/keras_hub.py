@@ -22,7 +22,7 @@ from bert_tf.conversion.model_weights import (
     join_heads,
 )
 from bert_tf.json_files import read_json
-from bert_tf.tokenization import TokenizerConfig, load_vocabulary
+from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
 
 _CLASSES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
 _TASK_CLASSES = {

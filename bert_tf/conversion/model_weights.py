@@ -8,7 +8,7 @@ import numpy as np
 
 from bert_tf.config import BertConfig
 from bert_tf.conversion import names
-from bert_tf.tokenization import TokenizerConfig
+from bert_tf.vocabulary import TokenizerConfig
 
 # Kept by other programs for themselves; leaving them behind loses no weight.
 _NOT_WEIGHTS = re.compile(

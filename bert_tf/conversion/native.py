@@ -12,7 +12,7 @@ from typing import Any
 from bert_tf import checkpoint
 from bert_tf.conversion.model_weights import ModelWeights, collect, initial_values
 from bert_tf.conversion.vocabularies import write_beside
-from bert_tf.tokenization import TokenizerConfig, load_vocabulary
+from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
 
 
 def load(path: Path) -> ModelWeights:

@@ -8,7 +8,7 @@ import numpy as np
 
 from bert_tf.conversion import names
 from bert_tf.conversion.model_weights import ModelWeights, initial_values
-from bert_tf.tokenization import SUFFIX_INDICATOR, TokenizerConfig
+from bert_tf.vocabulary import SUFFIX_INDICATOR, TokenizerConfig
 
 
 def with_vocabulary(

@@ -15,7 +15,7 @@ from bert_tf.conversion.model_weights import ModelWeights
 from bert_tf.conversion.vocabularies import read_beside, write_beside
 from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import TensorFile, write_tensors
-from bert_tf.tokenization import TokenizerConfig
+from bert_tf.vocabulary import TokenizerConfig
 
 CONFIG = "bert_config.json"
 _HEADS = "heads.json"

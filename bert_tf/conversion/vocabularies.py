@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_tf.tokenization import (
+from bert_tf.vocabulary import (
     CONFIG_NAME,
     SPECIAL_TOKENS,
     VOCABULARY_NAME,

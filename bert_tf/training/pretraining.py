@@ -14,7 +14,6 @@ from bert_tf.dataset_info import DatasetInfo
 from bert_tf.input_pipeline import BatchReader, open_examples, pretraining_reader
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.optimizers import create_optimizer
-from bert_tf.tokenization import load_vocabulary
 from bert_tf.training import distribution, state, summary
 from bert_tf.training.config import (
     PretrainingConfig,
@@ -26,6 +25,7 @@ from bert_tf.training.preemption import Preemption
 from bert_tf.training.preparation import PhaseData, PreparedRun
 from bert_tf.training.pretraining_task import PretrainingTask
 from bert_tf.training.state import TrainingState
+from bert_tf.vocabulary import load_vocabulary
 
 _POLICIES = {
     "float32": "float32",

@@ -8,13 +8,13 @@ import tensorflow as tf
 
 from bert_tf import checkpoint, files, metrics
 from bert_tf.input_pipeline import open_examples, pretraining_reader
-from bert_tf.tokenization import load_vocabulary
 from bert_tf.training.baseline import masked_token_counts
 from bert_tf.training.loop import Run
 from bert_tf.training.metrics_log import read_metrics
 from bert_tf.training.preparation import PhaseData
 from bert_tf.training.report import write_report
 from bert_tf.training.samples import Sample, fill_masks
+from bert_tf.vocabulary import load_vocabulary
 
 EVAL_FILE = "eval.json"
 

@@ -13,13 +13,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer, normalizers, pre_tokenizers
 
-from bert_tf import tokenization
-from bert_tf.tokenization import (
+from bert_tf.tokenization import BertTokenizer, WordSplitter
+from bert_tf.vocabulary import (
     SPECIAL_TOKENS,
-    BertTokenizer,
     TokenizerConfig,
-    WordSplitter,
     load_vocabulary,
+    vocabulary_hash,
 )
 
 SAMPLES = [
@@ -298,7 +297,7 @@ def test_files_round_trip(tmp_path):
         config.save(tmp_path)
         tokenizer = BertTokenizer.from_directory(tmp_path)
         assert (tokenizer.vocabulary, tokenizer.config) == (entries, config)
-    assert len(tokenization.vocabulary_hash(tmp_path / "vocab.txt")) == 64
+    assert len(vocabulary_hash(tmp_path / "vocab.txt")) == 64
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.example_codec import encode_examples
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import RecordWriter
-from bert_tf.tokenization import load_vocabulary, vocabulary_hash
+from bert_tf.vocabulary import load_vocabulary, vocabulary_hash
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 from data_prep.statistics import add_counts, count_batch, summarize

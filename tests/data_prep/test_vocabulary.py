@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_tf.tokenization import (
-    SPECIAL_TOKENS,
-    BertTokenizer,
-    TokenizerConfig,
-    WordSplitter,
-    check_vocabulary,
-)
+from bert_tf.tokenization import BertTokenizer, WordSplitter
+from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig, check_vocabulary
 from data_prep import vocabulary
 
 ROOT = Path(__file__).parents[2]

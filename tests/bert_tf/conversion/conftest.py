@@ -6,7 +6,7 @@ import pytest
 
 from bert_tf.config import BertConfig
 from bert_tf.conversion import ModelWeights, names
-from bert_tf.tokenization import SPECIAL_TOKENS, TokenizerConfig
+from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 
 WORDS = "the of heart ##s ##ache card ##iac caf ##é 心 \u2028 ##i".split(" ")
 CONFIG = BertConfig(

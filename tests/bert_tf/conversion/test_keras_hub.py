@@ -91,7 +91,7 @@ def test_a_preset_of_theirs_is_read(tmp_path, backbone, make_weights):
 
 @pytest.mark.parametrize("strip_accents", [None, False])
 def test_they_open_ours(tmp_path, make_weights, strip_accents):
-    from bert_tf.tokenization import TokenizerConfig
+    from bert_tf.vocabulary import TokenizerConfig
 
     settings = TokenizerConfig(do_lower_case=True, strip_accents=strip_accents)
     weights = make_weights(tokenizer_config=settings)

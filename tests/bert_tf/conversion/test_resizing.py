@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bert_tf.conversion import names, resizing
-from bert_tf.tokenization import SPECIAL_TOKENS, TokenizerConfig
+from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 
 UNCASED, CASED = TokenizerConfig(True), TokenizerConfig(False)
 

@@ -5,7 +5,7 @@ import pytest
 
 from bert_tf import conversion
 from bert_tf.conversion import names
-from bert_tf.tokenization import TokenizerConfig
+from bert_tf.vocabulary import TokenizerConfig
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 reads TensorFlow variables the way that NumPy 2 deprecates.
