@@ -15,7 +15,7 @@ PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 SUFFIX_INDICATOR = "##"
 VOCABULARY_NAME = "vocab.txt"
-CONFIG_NAME = "tokenizer_config.json"
+TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TokenizerConfig:
             "tokenizer_class": "BertTokenizer",
         }
         text = json.dumps(values, indent=2) + "\n"
-        files.write_text(Path(directory) / CONFIG_NAME, text)
+        files.write_text(Path(directory) / TOKENIZER_CONFIG_NAME, text)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> Self:
@@ -55,7 +55,7 @@ class TokenizerConfig:
         Raises:
             ValueError: no such file, not JSON, or settings that BERT does not have.
         """
-        path = Path(directory) / CONFIG_NAME
+        path = Path(directory) / TOKENIZER_CONFIG_NAME
         try:
             values = read_json(path)
         except FileNotFoundError as error:
@@ -133,3 +133,11 @@ def check_vocabulary(vocabulary: Sequence[str], source: str = "vocabulary") -> N
 def vocabulary_hash(path: str | os.PathLike[str]) -> str:
     """Returns the SHA-256 of the file's bytes, in hexadecimal."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def read_vocabulary_files(directory: str | os.PathLike[str]) -> dict[str, bytes]:
+    """Returns the contents of a folder's `vocab.txt` and `tokenizer_config.json`."""
+    return {
+        name: (Path(directory) / name).read_bytes()
+        for name in (VOCABULARY_NAME, TOKENIZER_CONFIG_NAME)
+    }

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
-from bert_tf.checkpoint import ModelFolder, assign_variables
 from bert_tf.config import DataConfig
+from bert_tf.model_folder import ModelFolder
 from bert_tf.training.config import PretrainingConfig
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def load_model(folder: ModelFolder) -> "BertPretrainer":
     Raises:
         ValueError: the checkpoint lacks variables, for instance those of the heads.
     """
-    from bert_tf.models import BertPretrainer  # loads TensorFlow
+    from bert_tf.models import BertPretrainer, assign_variables  # loads TensorFlow
 
     if untrained := folder.metadata.get("newly_initialised"):
         logging.warning(

@@ -19,7 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 import bert_tf
-from bert_tf import checkpoint
+from bert_tf.model_folder import CONFIG, ModelFolder
 from bert_tf.models import BertPretrainer
 from bert_tf.tokenization import BertTokenizer
 
@@ -148,7 +148,7 @@ class ServedPretrainer(tf.Module):
 def save(
     directory: str | os.PathLike[str],
     *,
-    folder: checkpoint.ModelFolder,
+    folder: ModelFolder,
     model: BertPretrainer,
     max_seq_length: int,
     top_k: int,
@@ -188,7 +188,7 @@ def save(
     for name, content in folder.vocabulary_files().items():
         (extra / name).write_bytes(content)
     for name, value in (
-        (checkpoint.CONFIG, dataclasses.asdict(folder.config)),
+        (CONFIG, dataclasses.asdict(folder.config)),
         ("export.json", description),
     ):
         text = json.dumps(value, indent=2) + "\n"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bert_tf.checkpoint import ModelFolder
 from bert_tf.dataset_info import DatasetInfo
 from bert_tf.example_codec import decode_example
+from bert_tf.model_folder import ModelFolder
 from bert_tf.models import BertPretrainer
 from bert_tf.records import read_records
 from bert_tf.tokenization import BertTokenizer

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bert_tf import checkpoint
 from bert_tf.conversion import (
     hugging_face,
     keras_hub,
@@ -17,6 +16,7 @@ from bert_tf.conversion.model_weights import ModelWeights
 from bert_tf.conversion.safetensors_folder import PICKLES, pickle_refusal
 from bert_tf.files import atomic_path
 from bert_tf.json_files import read_json
+from bert_tf.model_folder import MANIFEST
 
 WRITERS: dict[str, Callable[[ModelWeights, Path], list[str]]] = {
     "native": native.save,
@@ -92,7 +92,7 @@ def save(
 
 
 def _load(path: Path) -> ModelWeights:
-    if (path / checkpoint.MANIFEST).is_file() or (path / "checkpoints").is_dir():
+    if (path / MANIFEST).is_file() or (path / "checkpoints").is_dir():
         return native.load(path)
     if (path / "config.json").is_file():
         if keras_hub.is_keras_hub(read_json(path / "config.json")):
@@ -136,7 +136,7 @@ def _explain_unknown(path: Path) -> str:
         if file.suffix in PICKLES:
             return pickle_refusal(file)
     return (
-        f"{path}: no BERT recognised. Looked for {checkpoint.MANIFEST!r} (ours), "
+        f"{path}: no BERT recognised. Looked for {MANIFEST!r} (ours), "
         "'config.json' (Hugging Face, KerasHub), '*.index' and 'saved_model.pb' "
         f"(TensorFlow). Received: {[file.name for file in files[:8]]}"
     )

@@ -18,7 +18,7 @@ from bert_tf.conversion.safetensors_folder import WEIGHTS, open_arrays
 from bert_tf.conversion.vocabularies import read_beside, write_beside
 from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import write_tensors
-from bert_tf.vocabulary import CONFIG_NAME, TokenizerConfig, check_vocabulary
+from bert_tf.vocabulary import TOKENIZER_CONFIG_NAME, TokenizerConfig, check_vocabulary
 
 _CONFIG = "config.json"
 _TOKENIZER = "tokenizer.json"
@@ -132,9 +132,9 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     write_tensors(folder / WEIGHTS, arrays)
 
     write_beside(folder, weights.vocabulary, weights.tokenizer_config)
-    settings = read_json(folder / CONFIG_NAME)
+    settings = read_json(folder / TOKENIZER_CONFIG_NAME)
     settings["model_max_length"] = config.max_position_embeddings
-    write_json(folder / CONFIG_NAME, settings)
+    write_json(folder / TOKENIZER_CONFIG_NAME, settings)
     return []
 
 
@@ -267,7 +267,7 @@ def _read_tokenizer(folder: Path) -> tuple[list[str] | None, TokenizerConfig]:
         raise ValueError(f"{path}: its ids are not 0 to {len(ids) - 1} without a gap.")
     vocabulary = sorted(ids, key=ids.__getitem__)
     check_vocabulary(vocabulary, source=str(path))
-    if not (folder / CONFIG_NAME).is_file():
+    if not (folder / TOKENIZER_CONFIG_NAME).is_file():
         normalizer = tokenizer.get("normalizer") or {}
         settings = TokenizerConfig(
             do_lower_case=normalizer.get("lowercase", True),

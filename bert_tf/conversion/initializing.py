@@ -5,9 +5,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from bert_tf import checkpoint
 from bert_tf.config import BertConfig
 from bert_tf.conversion.formats import load_any
+from bert_tf.models.variables import Assignment, assign_variables
 
 # Fields of the configuration that change what the same weights compute.
 _MEANINGFUL = (
@@ -28,7 +28,7 @@ def initialize(
     config: BertConfig,
     vocabulary: Sequence[str],
     path: str | os.PathLike[str],
-) -> checkpoint.Assignment:
+) -> Assignment:
     """Gives a model the weights that `path` holds, in any format.
 
     Args:
@@ -63,4 +63,4 @@ def initialize(
             "written with. Prepare the records with its vocab.txt, or adapt the "
             f"weights with {convert}"
         )
-    return checkpoint.assign_variables(model, weights.variables, strict=False)
+    return assign_variables(model, weights.variables, strict=False)

@@ -9,15 +9,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bert_tf import checkpoint
+from bert_tf.checkpoint import resolve_checkpoint
 from bert_tf.conversion.model_weights import ModelWeights, collect, initial_values
 from bert_tf.conversion.vocabularies import write_beside
-from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.model_folder import save_model_folder
+from bert_tf.vocabulary import TokenizerConfig, load_vocabulary, read_vocabulary_files
 
 
 def load(path: Path) -> ModelWeights:
     """Reads a model folder, or a training workdir's newest checkpoint."""
-    folder = checkpoint.resolve_checkpoint(path)
+    folder = resolve_checkpoint(path)
     new = set(folder.metadata.get("newly_initialised", []))
     task = folder.metadata.get("task")
     arrays = {name: a for name, a in folder.variables.items() if name not in new}
@@ -52,11 +53,11 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     new = initial_values(weights.missing, weights.config, seed=0)
     with tempfile.TemporaryDirectory() as temporary:
         write_beside(Path(temporary), weights.vocabulary, weights.tokenizer_config)
-        vocabulary_files = checkpoint.read_vocabulary_files(temporary)
+        vocabulary_files = read_vocabulary_files(temporary)
     metadata: dict[str, Any] = {"newly_initialised": list(new)}
     if weights.task:
         metadata |= {"task": weights.task, "labels": weights.labels}
-    checkpoint.save_model_folder(
+    save_model_folder(
         folder,
         config=weights.config,
         variables=weights.variables | new,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bert_tf.vocabulary import (
-    CONFIG_NAME,
     SPECIAL_TOKENS,
+    TOKENIZER_CONFIG_NAME,
     VOCABULARY_NAME,
     TokenizerConfig,
     load_vocabulary,
@@ -29,7 +29,7 @@ def read_settings(folder: Path, vocabulary: Sequence[str] | None) -> TokenizerCo
 
     An entry with a capital letter shows that text was not lower-cased.
     """
-    if (folder / CONFIG_NAME).is_file():
+    if (folder / TOKENIZER_CONFIG_NAME).is_file():
         return TokenizerConfig.load(folder)
     words = [
         entry

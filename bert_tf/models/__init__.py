@@ -3,6 +3,12 @@
 from bert_tf.models.encoder import BertEncoder
 from bert_tf.models.pretrainer import BertPretrainer
 from bert_tf.models.transformer_block import TransformerBlock
-from bert_tf.models.variables import named_variables
+from bert_tf.models.variables import assign_variables, named_variables
 
-__all__ = ["BertEncoder", "BertPretrainer", "TransformerBlock", "named_variables"]
+__all__ = [
+    "BertEncoder",
+    "BertPretrainer",
+    "TransformerBlock",
+    "assign_variables",
+    "named_variables",
+]

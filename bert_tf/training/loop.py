@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import checkpoint, metrics, schedules
+from bert_tf import metrics, schedules
+from bert_tf.checkpoint import checkpoint_path, mark_best
 from bert_tf.config import BertConfig, DataConfig, OptimizerConfig
 from bert_tf.example_stream import ExampleStream
 from bert_tf.input_pipeline import BatchReader, Prefetcher
@@ -207,7 +208,7 @@ def train_phase(run: Run, phase: Phase) -> None:
             ):
                 run.save()
                 if state.best_step == state.step and run.topology.is_chief:
-                    checkpoint.mark_best(run.workdir, state.step)
+                    mark_best(run.workdir, state.step)
                 clock.resume()
             if stop_requested and not ended:
                 raise SystemExit(PREEMPTED)
@@ -283,7 +284,7 @@ def _check_finite(run: Run, steps: range, table: Mapping[str, np.ndarray]) -> No
     raise TrainingStopped(
         f"The loss or gradient of step {run.state.step + 1} is not finite ({values}, "
         f"gradient_norm: {table['gradient_norm'][index]}). The state before it is "
-        f"saved as {checkpoint.checkpoint_path(run.workdir, run.state.step)}: start a "
+        f"saved as {checkpoint_path(run.workdir, run.state.step)}: start a "
         "new run from it with --config.init_from and a lower learning rate."
     )
 

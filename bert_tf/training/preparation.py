@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_tf import checkpoint, files
+from bert_tf import files
 from bert_tf.dataset_info import DatasetInfo
 from bert_tf.training import cluster
 from bert_tf.training.config import (
@@ -13,6 +13,7 @@ from bert_tf.training.config import (
     check_same_run,
     to_json,
 )
+from bert_tf.vocabulary import read_vocabulary_files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +120,6 @@ def _prepare_workdir(workdir: Path, config: PretrainingConfig) -> None:
             "Choose an empty or new --workdir."
         )
     files.write_text(config_file, to_json(config))
-    vocabulary = checkpoint.read_vocabulary_files(config.data.train_dir)
+    vocabulary = read_vocabulary_files(config.data.train_dir)
     for name, content in vocabulary.items():
         files.write_text(workdir / name, content.decode("utf-8"))

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from bert_tf import checkpoint
+from bert_tf.checkpoint import newest_checkpoint
 from bert_tf.conversion import initialize
 from bert_tf.dataset_info import DatasetInfo
 from bert_tf.input_pipeline import BatchReader, open_examples, pretraining_reader
@@ -25,7 +25,7 @@ from bert_tf.training.preemption import Preemption
 from bert_tf.training.preparation import PhaseData, PreparedRun
 from bert_tf.training.pretraining_task import PretrainingTask
 from bert_tf.training.state import TrainingState
-from bert_tf.vocabulary import load_vocabulary
+from bert_tf.vocabulary import VOCABULARY_NAME, load_vocabulary, read_vocabulary_files
 
 _POLICIES = {
     "float32": "float32",
@@ -93,7 +93,7 @@ def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
         task=PretrainingTask(sentence_pairs=objective != "none"),
         model=model,
         optimizer=optimizer,
-        vocabulary_files=checkpoint.read_vocabulary_files(config.data.train_dir),
+        vocabulary_files=read_vocabulary_files(config.data.train_dir),
         state=_initial_state(config, prepared.workdir, model, optimizer),
         log=None,
         num_train_steps=sum(phase.num_train_steps for phase in config.phases),
@@ -122,13 +122,11 @@ def _train_phases(run: Run, prepared: PreparedRun) -> None:
 def _initial_state(
     config: PretrainingConfig, workdir: Path, model: keras.Model, optimizer: Any
 ) -> TrainingState:
-    folder = checkpoint.newest_checkpoint(workdir)
+    folder = newest_checkpoint(workdir)
     if folder is not None:
         return state.restore(folder, model=model, optimizer=optimizer)
     if config.init_from:
-        vocabulary = load_vocabulary(
-            Path(config.data.train_dir) / checkpoint.VOCABULARY
-        )
+        vocabulary = load_vocabulary(Path(config.data.train_dir) / VOCABULARY_NAME)
         done = initialize(model, config.model, vocabulary, config.init_from)
         logging.info(
             "%s gives %d variables; newly initialised: %s",

@@ -8,9 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from bert_tf import checkpoint
+from bert_tf.checkpoint import checkpoint_path, delete_old_checkpoints
 from bert_tf.config import BertConfig
+from bert_tf.model_folder import ModelFolder, save_model_folder
 from bert_tf.models import named_variables
+from bert_tf.models.variables import assign_variables
 
 
 @dataclasses.dataclass
@@ -55,8 +57,8 @@ def save(
     keep: int,
 ) -> None:
     """Writes the checkpoint of this step, and deletes old ones."""
-    checkpoint.save_model_folder(
-        checkpoint.checkpoint_path(workdir, state.step),
+    save_model_folder(
+        checkpoint_path(workdir, state.step),
         config=config,
         variables=_arrays(named_variables(model)),
         vocabulary_files=vocabulary_files,
@@ -66,11 +68,11 @@ def save(
         training_state=dataclasses.asdict(state),
         overwrite=True,
     )
-    checkpoint.delete_old_checkpoints(workdir, keep)
+    delete_old_checkpoints(workdir, keep)
 
 
 def restore(
-    folder: checkpoint.ModelFolder, *, model: keras.Model, optimizer: Any
+    folder: ModelFolder, *, model: keras.Model, optimizer: Any
 ) -> TrainingState:
     """Gives model and optimiser the values of a training checkpoint.
 
@@ -82,7 +84,7 @@ def restore(
             f"{folder.path}: holds weights but no training state, so no run goes on "
             "from it. Start one from it with --config.init_from."
         )
-    checkpoint.assign_variables(model, folder.variables)
+    assign_variables(model, folder.variables)
     for name, slot in optimizer.slots.items():
         slot.assign(folder.optimizer[name])
     return TrainingState(**folder.training_state)

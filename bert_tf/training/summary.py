@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from bert_tf import checkpoint, files, metrics
+from bert_tf import files, metrics
 from bert_tf.input_pipeline import open_examples, pretraining_reader
 from bert_tf.training.baseline import masked_token_counts
 from bert_tf.training.loop import Run
@@ -14,7 +14,7 @@ from bert_tf.training.metrics_log import read_metrics
 from bert_tf.training.preparation import PhaseData
 from bert_tf.training.report import write_report
 from bert_tf.training.samples import Sample, fill_masks
-from bert_tf.vocabulary import load_vocabulary
+from bert_tf.vocabulary import VOCABULARY_NAME, load_vocabulary
 
 EVAL_FILE = "eval.json"
 
@@ -96,5 +96,5 @@ def _samples(run: Run, data: PhaseData) -> list[Sample]:
         replica_batch_size=min(_SAMPLES, stream.num_records),
     )
     batch = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
-    vocabulary = load_vocabulary(run.workdir / checkpoint.VOCABULARY)
+    vocabulary = load_vocabulary(run.workdir / VOCABULARY_NAME)
     return fill_masks(run.model, batch, vocabulary)

@@ -7,8 +7,18 @@ import time
 import numpy as np
 import pytest
 
-from bert_tf import checkpoint, files
+from bert_tf import files
+from bert_tf.checkpoint import (
+    best_path,
+    checkpoint_path,
+    delete_old_checkpoints,
+    list_checkpoints,
+    mark_best,
+    newest_checkpoint,
+    resolve_checkpoint,
+)
 from bert_tf.config import BertConfig
+from bert_tf.model_folder import load_model_folder, save_model_folder
 
 CONFIG = BertConfig(
     vocab_size=5,
@@ -31,12 +41,12 @@ VOCABULARY_FILES = {
 def save(path, step=0, **kwargs):
     settings = {"config": CONFIG, "variables": VARIABLES} | kwargs
     settings.setdefault("vocabulary_files", VOCABULARY_FILES)
-    return checkpoint.save_model_folder(path, step=step, **settings)
+    return save_model_folder(path, step=step, **settings)
 
 
 def save_steps(workdir, *steps):
     for step in steps:
-        save(checkpoint.checkpoint_path(workdir, step), step)
+        save(checkpoint_path(workdir, step), step)
 
 
 def assert_same_arrays(received, expected):
@@ -56,7 +66,7 @@ def test_everything_saved_comes_back(tmp_path):
         training_state={"epoch": 2, "seed": [1, 2]},
     )
 
-    folder = checkpoint.load_model_folder(tmp_path / "model")
+    folder = load_model_folder(tmp_path / "model")
 
     assert folder.config == CONFIG and folder.step == 7
     assert folder.metadata == {"eval": {"masked_lm_accuracy": 0.5}}
@@ -81,7 +91,7 @@ def test_the_same_model_gives_the_same_bytes(tmp_path):
 
 
 def test_weights_alone_have_no_training_state(tmp_path):
-    folder = checkpoint.load_model_folder(save(tmp_path / "model"))
+    folder = load_model_folder(save(tmp_path / "model"))
 
     assert folder.optimizer is None and folder.training_state is None
     assert folder.step == 0 and folder.metadata == {}
@@ -94,7 +104,7 @@ def test_an_existing_folder_is_replaced_only_on_request(tmp_path):
         save(tmp_path / "model", step=2)
     save(tmp_path / "model", step=3, overwrite=True)
 
-    assert checkpoint.load_model_folder(tmp_path / "model").step == 3
+    assert load_model_folder(tmp_path / "model").step == 3
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -137,7 +147,7 @@ def test_every_damage_names_the_file(tmp_path, name, damage):
 
     reason = {"truncate": "truncated", "flip": "altered", "delete": "missing"}[damage]
     with pytest.raises(ValueError, match=f"{name}: {reason}"):
-        checkpoint.load_model_folder(tmp_path / "model")
+        load_model_folder(tmp_path / "model")
 
 
 @pytest.mark.parametrize(
@@ -152,74 +162,75 @@ def test_a_damaged_manifest_is_refused(tmp_path, manifest, message):
     (save(tmp_path / "model") / "checkpoint.json").write_text(manifest)
 
     with pytest.raises(ValueError, match=message):
-        checkpoint.load_model_folder(tmp_path / "model")
+        load_model_folder(tmp_path / "model")
 
 
 def test_a_folder_without_a_manifest_is_not_a_model_folder(tmp_path):
     with pytest.raises(ValueError, match="checkpoint.json: no such file"):
-        checkpoint.load_model_folder(tmp_path)
+        load_model_folder(tmp_path)
 
 
 def test_a_workdir_means_its_newest_checkpoint(tmp_path):
     save_steps(tmp_path, 5, 20, 100)
 
-    assert checkpoint.resolve_checkpoint(tmp_path).step == 100
-    step_5 = checkpoint.checkpoint_path(tmp_path, 5)
+    assert resolve_checkpoint(tmp_path).step == 100
+    step_5 = checkpoint_path(tmp_path, 5)
     assert step_5.name == "step-00000005"
-    assert checkpoint.resolve_checkpoint(step_5).step == 5
+    assert resolve_checkpoint(step_5).step == 5
 
 
 def test_a_damaged_newest_checkpoint_falls_back_with_a_warning(tmp_path, caplog):
     save_steps(tmp_path, 1, 2, 3)
-    damaged = checkpoint.checkpoint_path(tmp_path, 3) / "model.safetensors"
+    damaged = checkpoint_path(tmp_path, 3) / "model.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     # A writer killed before the manifest leaves no candidate at all.
-    (checkpoint.checkpoint_path(tmp_path, 2) / "checkpoint.json").unlink()
+    (checkpoint_path(tmp_path, 2) / "checkpoint.json").unlink()
 
-    assert checkpoint.resolve_checkpoint(tmp_path).step == 1
+    assert resolve_checkpoint(tmp_path).step == 1
     assert f"{damaged}: truncated" in caplog.text
 
 
 def test_no_whole_checkpoint_says_so(tmp_path):
     save_steps(tmp_path, 1)
-    (checkpoint.checkpoint_path(tmp_path, 1) / "vocab.txt").unlink()
+    (checkpoint_path(tmp_path, 1) / "vocab.txt").unlink()
 
     with pytest.raises(ValueError, match="each of its 1 checkpoints is damaged"):
-        checkpoint.resolve_checkpoint(tmp_path)
+        resolve_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "absent"])
 def test_no_checkpoint_says_what_was_looked_for_and_what_to_do(tmp_path, name):
     with pytest.raises(ValueError, match="Looked for .*run_pretraining.*convert_c"):
-        checkpoint.resolve_checkpoint(tmp_path / name)
-    assert checkpoint.newest_checkpoint(tmp_path / name) is None
+        resolve_checkpoint(tmp_path / name)
+    assert newest_checkpoint(tmp_path / name) is None
 
 
 def test_the_best_checkpoint_survives_cleaning(tmp_path):
     save_steps(tmp_path, 1, 2, 3, 4)
-    checkpoint.mark_best(tmp_path, 4)
-    checkpoint.mark_best(tmp_path, 1)
+    mark_best(tmp_path, 4)
+    mark_best(tmp_path, 1)
     (tmp_path / "checkpoints" / ".step-00000005.tmp-abc").mkdir()
 
-    checkpoint.delete_old_checkpoints(tmp_path, keep=2)
+    delete_old_checkpoints(tmp_path, keep=2)
 
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == ["best", "step-00000001", "step-00000003", "step-00000004"]
-    assert checkpoint.resolve_checkpoint(checkpoint.best_path(tmp_path)).step == 1
-    assert checkpoint.resolve_checkpoint(tmp_path).step == 4
+    assert resolve_checkpoint(best_path(tmp_path)).step == 1
+    assert resolve_checkpoint(tmp_path).step == 4
 
 
 def test_a_killed_writer_leaves_no_checkpoint_that_looks_whole(tmp_path):
     writer = """
 import sys
 import numpy as np
-from bert_tf import checkpoint
+from bert_tf.checkpoint import checkpoint_path
 from bert_tf.config import BertConfig
+from bert_tf.model_folder import save_model_folder
 variables = {"bert/pooler/dense/bias": np.ones(1_000_000, np.float32)}
 texts = {"vocab.txt": b"", "tokenizer_config.json": b""}
 for step in range(10**6):
-    checkpoint.save_model_folder(
-        checkpoint.checkpoint_path(sys.argv[1], step),
+    save_model_folder(
+        checkpoint_path(sys.argv[1], step),
         config=BertConfig(), variables=variables, vocabulary_files=texts, step=step)
     print(step, flush=True)
 """
@@ -236,13 +247,10 @@ for step in range(10**6):
         told = [first, *process.communicate()[0].split("\n")]
         finished = [int(line) for line in told if line.strip()]
 
-        found = [
-            checkpoint.load_model_folder(path).step
-            for path in checkpoint.list_checkpoints(workdir)
-        ]
+        found = [load_model_folder(path).step for path in list_checkpoints(workdir)]
 
         assert found[: len(finished)] == finished
-        checkpoint.delete_old_checkpoints(workdir, keep=1)
+        delete_old_checkpoints(workdir, keep=1)
         assert len(list((workdir / "checkpoints").iterdir())) == 1
 
 

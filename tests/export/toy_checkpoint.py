@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf.checkpoint import save_model_folder
 from bert_tf.config import BertConfig
 from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.example_codec import encode_examples
+from bert_tf.model_folder import save_model_folder
 from bert_tf.records import RecordWriter
 from bert_tf.vocabulary import vocabulary_hash
 

@@ -10,7 +10,7 @@ import transformers
 from safetensors.numpy import load_file, save_file
 
 from bert_tf import conversion
-from bert_tf.checkpoint import assign_variables
+from bert_tf.models.variables import assign_variables
 
 SHAPE = {
     "vocab_size": 17,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bert_tf import conversion
-from bert_tf.checkpoint import assign_variables
 from bert_tf.conversion import names
 from bert_tf.models import BertPretrainer, named_variables
+from bert_tf.models.variables import assign_variables
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf import conversion
-from bert_tf.checkpoint import assign_variables
+from bert_tf.models.variables import assign_variables
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 reads TensorFlow variables the way that NumPy 2 deprecates.

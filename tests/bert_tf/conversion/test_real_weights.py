@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from bert_tf import conversion
-from bert_tf.checkpoint import assign_variables
+from bert_tf.models.variables import assign_variables
 
 pytestmark = pytest.mark.real
 

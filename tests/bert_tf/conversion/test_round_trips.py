@@ -107,7 +107,7 @@ def test_new_variables_look_like_berts_initial_ones(tmp_path, make_weights):
     folder = conversion.load_any(tmp_path / "model")
     assert set(new) == set(folder.missing) == set(encoder.missing)
 
-    from bert_tf.checkpoint import load_model_folder
+    from bert_tf.model_folder import load_model_folder
 
     values = load_model_folder(tmp_path / "model").variables
     kernel = values["bert/pooler/dense/kernel"]

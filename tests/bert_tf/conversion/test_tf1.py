@@ -48,8 +48,8 @@ def test_a_released_folder_is_found_by_any_of_its_names(
 
 
 def test_our_model_computes_what_numpy_does(released):
-    from bert_tf.checkpoint import assign_variables
     from bert_tf.models import BertPretrainer
+    from bert_tf.models.variables import assign_variables
 
     weights = conversion.load_any(released)
     model = BertPretrainer(weights.config)

@@ -7,8 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from bert_tf import checkpoint
+from bert_tf.checkpoint import best_path, newest_checkpoint, resolve_checkpoint
 from bert_tf.config import DataConfig, OptimizerConfig
+from bert_tf.model_folder import load_model_folder
 from bert_tf.records import HEADER_SIZE, read_records
 from bert_tf.training.config import PhaseConfig
 from bert_tf.training.loop import TrainingStopped, plan_calls
@@ -38,8 +39,7 @@ def test_it_learns(learned):
     )
     assert results["step"] == 200
     assert results["parameters"] == sum(
-        array.size
-        for array in checkpoint.resolve_checkpoint(learned).variables.values()
+        array.size for array in resolve_checkpoint(learned).variables.values()
     )
 
 
@@ -58,9 +58,9 @@ def test_the_workdir_is_complete(learned):
         "vocab.txt",
     }
     assert any((learned / "profile").rglob("*.pb"))
-    assert checkpoint.resolve_checkpoint(learned).step == 200
+    assert resolve_checkpoint(learned).step == 200
     best = json.loads((learned / "eval.json").read_text())["best_step"]
-    assert checkpoint.load_model_folder(checkpoint.best_path(learned)).step == best
+    assert load_model_folder(best_path(learned)).step == best
 
 
 def test_the_report_stands_alone(learned):
@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(toy):
     config = toy.config(optimizer=OptimizerConfig(learning_rate=1e30, warmup_steps=0))
     with pytest.raises(TrainingStopped, match=r"step 2 is not finite.*step-00000001"):
         toy.train("diverged", config)
-    saved = checkpoint.newest_checkpoint(toy.folder / "diverged")
+    saved = newest_checkpoint(toy.folder / "diverged")
     assert saved.step == 1
 
 
@@ -164,7 +164,7 @@ def test_training_stops_early(toy, losses):
     )
     workdir = toy.train("early", config)
     assert max(losses(workdir)) == 15
-    assert checkpoint.load_model_folder(checkpoint.best_path(workdir)).step == 5
+    assert load_model_folder(best_path(workdir)).step == 5
     toy.train("early", config)
     assert max(losses(workdir)) == 15
 
@@ -193,7 +193,7 @@ def test_reduced_precision_learns(toy, losses, precision):
     exact = losses(toy.train("float32", toy.config(model=toy.without_dropout())))
     assert values[1]["loss"] == pytest.approx(exact[1]["loss"], rel=0.01)
     assert values[60]["loss"] < values[1]["loss"]
-    folder = checkpoint.resolve_checkpoint(toy.folder / precision)
+    folder = resolve_checkpoint(toy.folder / precision)
     assert {array.dtype for array in folder.variables.values()} == {np.dtype("float32")}
 
 
