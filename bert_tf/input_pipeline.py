@@ -17,9 +17,10 @@ import tensorflow as tf
 
 from bert_tf.dataset_info import DatasetInfo
 from bert_tf.example_codec import decode_example
+from bert_tf.example_random import example_seeds
 from bert_tf.example_stream import ExampleStream
 from bert_tf.features import Feature
-from bert_tf.masking import MaskingVocabulary, example_seeds, mask_batch
+from bert_tf.masking import MaskingVocabulary, mask_batch
 from bert_tf.vocabulary import load_vocabulary
 
 Batch = dict[str, np.ndarray]

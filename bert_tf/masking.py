@@ -17,10 +17,10 @@ from typing import Self
 import numpy as np
 
 from bert_tf.dataset_info import DataParameters
+from bert_tf.example_random import uniform, unique_keys
 from bert_tf.vocabulary import SPECIAL_TOKENS, SUFFIX_INDICATOR
 
 _UNUSED = re.compile(r"\[unused\d+\]")
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 # Which of an example's random sequences: each decision takes its own.
 _CHOICE, _SPAN_LENGTH, _TREATMENT, _REPLACEMENT = range(4)
 
@@ -80,17 +80,6 @@ class MaskingVocabulary:
         )
 
 
-def example_seeds(*seed: int, positions: np.ndarray) -> np.ndarray:
-    """Returns a seed for each of a sequence's examples, uint64 `[batch]`.
-
-    Args:
-        *seed: of the sequence, for instance the run's and the shard's.
-        positions: int `[batch]`, the examples' numbers in the sequence.
-    """
-    start = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-    return _mix(start + _GOLDEN * positions.astype(np.uint64))
-
-
 def mask_batch(
     input_ids: np.ndarray,
     num_tokens: np.ndarray,
@@ -135,8 +124,8 @@ def mask_batch(
     weights[rows, slots] = 1.0
 
     masked_ids = input_ids.copy()
-    treatment = _uniform(seeds, _TREATMENT, shape[1])[rows, slots]
-    drawn = _uniform(seeds, _REPLACEMENT, shape[1])[rows, slots]
+    treatment = uniform(seeds, _TREATMENT, shape[1])[rows, slots]
+    drawn = uniform(seeds, _REPLACEMENT, shape[1])[rows, slots]
     drawn = vocabulary.ordinary_ids[(drawn * len(vocabulary.ordinary_ids)).astype(int)]
     replaced = np.where(treatment < 0.9, originals, drawn)
     masked_ids[rows, columns] = np.where(treatment < 0.8, vocabulary.mask_id, replaced)
@@ -176,7 +165,7 @@ def choose_tokens(
     Returns:
         bool `[batch, S]`.
     """
-    keys = _unique_keys(seeds, candidates.shape[1])
+    keys = unique_keys(seeds, _CHOICE, candidates.shape[1])
     keys[~candidates] = np.iinfo(keys.dtype).max
     ranked = np.sort(keys, axis=1)
     threshold = np.take_along_axis(ranked, np.maximum(counts - 1, 0)[:, None], axis=1)
@@ -208,7 +197,7 @@ def choose_units(
     sizes = np.bincount(flat.ravel(), minlength=batch * (length + 1))
     sizes = sizes.reshape(batch, length + 1)
     sizes[:, 0] = 0  # Unit 0 is what belongs to none.
-    keys = _unique_keys(seeds, sizes.shape[1])
+    keys = unique_keys(seeds, _CHOICE, sizes.shape[1])
     keys[sizes == 0] = np.iinfo(keys.dtype).max
     order = np.argsort(keys, axis=1)
     sizes = np.take_along_axis(sizes, order, axis=1)
@@ -261,7 +250,7 @@ def span_starts(
     """
     weights = 1 / np.arange(1, max_ngram_size + 1)
     edges = np.cumsum(weights / weights.sum())[:-1]
-    draws = _uniform(seeds, _SPAN_LENGTH, candidates.shape[1])
+    draws = uniform(seeds, _SPAN_LENGTH, candidates.shape[1])
     lengths = 1 + np.searchsorted(edges, draws, side="right")
     joined = np.zeros_like(starts)
     left = np.zeros(len(starts), np.int64)  # Words until the running span is full.
@@ -271,31 +260,3 @@ def span_starts(
         joined[:, column] = word & (left == 0)
         left = np.where(joined[:, column], lengths[:, column], left) - word
     return joined
-
-
-def _unique_keys(seeds: np.ndarray, width: int) -> np.ndarray:
-    """Returns random uint32 sort keys `[batch, width]`, no two of a row alike."""
-    keys = _random_bits(seeds, _CHOICE, -(-width // 2)).view(np.uint32)[:, :width]
-    bits = np.uint32(width.bit_length())
-    # The column in the lowest bits breaks ties.
-    return keys >> bits << bits | np.arange(width, dtype=np.uint32)
-
-
-def _uniform(seeds: np.ndarray, sequence: int, width: int) -> np.ndarray:
-    """Returns float64 `[batch, width]` in [0, 1)."""
-    return (_random_bits(seeds, sequence, width) >> np.uint64(11)) * 2.0**-53
-
-
-def _random_bits(seeds: np.ndarray, sequence: int, width: int) -> np.ndarray:
-    """Returns uint64 `[batch, width]`: SplitMix64, one stream a row.
-
-    Source: Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
-    """
-    counters = np.arange(1, width + 1, dtype=np.uint64) + np.uint64(sequence << 32)
-    return _mix(seeds[:, None] + _GOLDEN * counters)
-
-
-def _mix(bits: np.ndarray) -> np.ndarray:
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return bits ^ (bits >> np.uint64(31))

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_tf.dataset_info import DataParameters
+from bert_tf.example_random import example_seeds
 from bert_tf.masking import (
     MaskingVocabulary,
     choose_units,
-    example_seeds,
     mask_batch,
     span_starts,
     word_starts,
