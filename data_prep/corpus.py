@@ -12,13 +12,13 @@ file. Memory does not depend on the size of a file.
 
 import dataclasses
 import glob
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Self, TypeGuard
+from typing import NamedTuple, Self
 
 from data_prep import sentences
 from data_prep.lines import COMPRESSIONS, InputReport, read_lines
+from data_prep.text_fields import TextFields
 
 Document = list[str]
 """The sentences of a document, in order, none blank."""
@@ -163,13 +163,14 @@ def _read_file(
     file: InputFile, options: CorpusOptions, report: InputReport
 ) -> Iterator[Document]:
     kind = file_format(file.path, options)
-    if kind == "parquet":
-        texts = _parquet_texts(file, options, report)
-        return (list(sentences.split_text(text, options.language)) for text in texts)
+    if kind in ("jsonl", "parquet"):
+        fields = TextFields(options.text_field, options.bad_input, report)
+        read = fields.from_json if kind == "jsonl" else fields.from_parquet
+        return (
+            list(sentences.split_text(text, options.language))
+            for text in read(file.path)
+        )
     lines = read_lines(file.path, report, options.bad_input)
-    if kind == "jsonl":
-        texts = _json_texts(lines, file.path, options, report)
-        return (list(sentences.split_text(text, options.language)) for text in texts)
     if kind == "prose":
         return _in_parts(sentences.split_lines(lines, options.language), report)
     return _blank_line_documents(lines, report)
@@ -208,97 +209,3 @@ def _in_parts(parts: Iterable[str], report: InputReport) -> Iterator[Document]:
             document = []
         document.append(sentence)
     yield document
-
-
-def _json_texts(
-    lines: Iterable[str], path: Path, options: CorpusOptions, report: InputReport
-) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
-        if not line or line.isspace():
-            continue
-        try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            report.reject(
-                f"{path}: line {number:,}",
-                "not JSON",
-                f" ({error}). Expected one JSON object a line.",
-                options.bad_input,
-            )
-            continue
-        text = record.get(options.text_field) if isinstance(record, dict) else None
-        if _is_text(text, f"{path}: line {number:,}", record, options, report):
-            yield text
-
-
-def _is_text(
-    text: object,
-    place: str,
-    record: object,
-    options: CorpusOptions,
-    report: InputReport,
-) -> TypeGuard[str]:
-    if not isinstance(text, str):
-        fields = sorted(record) if isinstance(record, dict) else type(record).__name__
-        report.reject(
-            place,
-            f"no text in field {options.text_field!r}",
-            f" (received: {fields}). text_field names the field.",
-            options.bad_input,
-        )
-        return False
-    # JSON can spell what UTF-8 cannot hold: half of a surrogate pair.
-    if "\0" in text or not text.isascii() and _has_surrogate(text):
-        report.reject(
-            place,
-            "a NUL or a lone surrogate in the text",
-            ". It is not Unicode text.",
-            options.bad_input,
-        )
-        return False
-    return True
-
-
-def _has_surrogate(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _parquet_texts(
-    file: InputFile, options: CorpusOptions, report: InputReport
-) -> Iterator[str]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ValueError(
-            f"{file.path}: reading Parquet needs `pip install bert-tf[parquet]`."
-        ) from error
-    report.num_files += 1
-    try:
-        with pyarrow.parquet.ParquetFile(file.path) as table:
-            names = table.schema_arrow.names
-            if options.text_field not in names:
-                raise ValueError(
-                    f"{file.path}: no column {options.text_field!r}. text_field names "
-                    f"the column. Received: {names}"
-                )
-            row, num_rows = 0, max(table.metadata.num_rows, 1)
-            columns = [options.text_field]
-            for batch in table.iter_batches(batch_size=256, columns=columns):
-                done = file.num_bytes * row // num_rows
-                for text in batch.column(0).to_pylist():
-                    row += 1
-                    place = f"{file.path}: row {row:,}"
-                    if _is_text(text, place, {options.text_field}, options, report):
-                        yield text
-                report.num_bytes += file.num_bytes * row // num_rows - done
-    except (pyarrow.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise ValueError(
-            f"{file.path}: not a Parquet file, or damaged ({error})."
-        ) from error
