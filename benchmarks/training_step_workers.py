@@ -104,17 +104,10 @@ def keras_hub(
     import keras_hub
     import tensorflow as tf
 
+    from bert_tf.conversion.keras_hub import make_backbone
+
     keras.config.set_dtype_policy(_keras_policy(precision))
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        dropout=config.hidden_dropout_prob,
-        max_sequence_length=config.max_position_embeddings,
-        num_segments=config.type_vocab_size,
-    )
+    backbone = make_backbone(config)
     positions = keras.Input((None,), dtype="int32", name="masked_lm_positions")
     encoded = backbone.output
     logits = keras_hub.layers.MaskedLMHead(

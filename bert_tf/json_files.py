@@ -25,6 +25,17 @@ def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> None:
     Path(path).write_text(text + "\n", encoding="utf-8")
 
 
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns the values of nested objects by dotted name, `optimizer.epsilon`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
 def from_dict(cls: type, values: dict[str, Any], source: str) -> Any:
     """Builds a dataclass, nested ones too, from a JSON object.
 

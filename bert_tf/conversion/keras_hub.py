@@ -113,17 +113,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
             f"whatever the weights were trained with, here {config.hidden_act} and "
             f"{config.layer_norm_eps}: its outputs will differ a little."
         )
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=config.vocab_size,
-        num_layers=config.num_hidden_layers,
-        num_heads=config.num_attention_heads,
-        hidden_dim=config.hidden_size,
-        intermediate_dim=config.intermediate_size,
-        dropout=config.hidden_dropout_prob,
-        max_sequence_length=config.max_position_embeddings,
-        num_segments=config.type_vocab_size,
-        dtype="float32",
-    )
+    backbone = make_backbone(config, dtype="float32")
     model = backbone
     targets = _backbone_variables(backbone)
     if weights.has(names.masked_lm_head(config)):
@@ -160,6 +150,28 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         },
     )
     return list(lacking)
+
+
+def make_backbone(config: BertConfig, **kwargs: Any) -> Any:
+    """Returns a new `BertBackbone` of a configuration's shape.
+
+    Args:
+        config: the shape.
+        **kwargs: for instance `dtype`.
+    """
+    import keras_hub
+
+    return keras_hub.models.BertBackbone(
+        vocabulary_size=config.vocab_size,
+        num_layers=config.num_hidden_layers,
+        num_heads=config.num_attention_heads,
+        hidden_dim=config.hidden_size,
+        intermediate_dim=config.intermediate_size,
+        dropout=config.hidden_dropout_prob,
+        max_sequence_length=config.max_position_embeddings,
+        num_segments=config.type_vocab_size,
+        **kwargs,
+    )
 
 
 def _task_class(folder: Path) -> str | None:

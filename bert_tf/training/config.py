@@ -15,7 +15,7 @@ from bert_tf.config import (
     OptimizerConfig,
     check,
 )
-from bert_tf.json_files import from_dict, read_json
+from bert_tf.json_files import flatten, from_dict, read_json
 
 # What may differ between a run and its continuation: none of it changes which numbers
 # are computed, except for rounding.
@@ -196,10 +196,7 @@ def check_same_run(config: RunConfig, path: Path) -> None:
     Raises:
         ValueError: names the first field that differs, with both values.
     """
-    ours, theirs = (
-        _flatten(json.loads(to_json(config))),
-        _flatten(read_json(path)),
-    )
+    ours, theirs = flatten(json.loads(to_json(config))), flatten(read_json(path))
     for name in sorted(set(ours) | set(theirs)):
         if name.split(".")[0] in _OPERATIONAL_FIELDS:
             continue
@@ -209,13 +206,3 @@ def check_same_run(config: RunConfig, path: Path) -> None:
                 f"{theirs.get(name)!r}. Received: {ours.get(name)!r}. Continue that "
                 "run with its own configuration, or choose another --workdir."
             )
-
-
-def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat

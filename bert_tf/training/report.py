@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf import files
+from bert_tf.json_files import flatten
 from bert_tf.training.curves import chart
 from bert_tf.training.samples import Sample
 
@@ -61,8 +62,8 @@ def write_report(
     tables = {
         "Results": results,
         "Hardware": hardware(devices),
-        "Data": _flatten(data),
-        "Configuration": _flatten(config),
+        "Data": flatten(data),
+        "Configuration": flatten(config),
     }
     sections = {
         "Results": _html_table(tables["Results"]),
@@ -121,16 +122,6 @@ def _draw(
             for label, split in splits.items()
         },
     )
-
-
-def _flatten(values: Table, prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat.update(_flatten(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 def _text(value: Any) -> str:

@@ -1,10 +1,10 @@
 """Outputs and gradients of the encoder against KerasHub's `BertBackbone`."""
 
-import keras_hub
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
+from bert_tf.conversion.keras_hub import make_backbone
 from bert_tf.models import BertEncoder, named_variables
 
 TOLERANCE = 1e-5
@@ -69,15 +69,7 @@ def test_outputs_and_gradients():
     rng = np.random.default_rng(0)
     encoder = BertEncoder(CONFIG)
     encoder.build()
-    backbone = keras_hub.models.BertBackbone(
-        vocabulary_size=CONFIG.vocab_size,
-        num_layers=CONFIG.num_hidden_layers,
-        num_heads=CONFIG.num_attention_heads,
-        hidden_dim=CONFIG.hidden_size,
-        intermediate_dim=CONFIG.intermediate_size,
-        max_sequence_length=CONFIG.max_position_embeddings,
-        num_segments=CONFIG.type_vocab_size,
-    )
+    backbone = make_backbone(CONFIG)
     ours, theirs = named_variables(encoder), keras_hub_variables(backbone)
     assert set(ours) == set(theirs)
     for name, variable in ours.items():
