@@ -53,6 +53,17 @@ _SHARED_KEYS = (
     "initializer_range",
     "layer_norm_eps",
 )
+# Heads whose names no rule translates.
+_HEAD_NAMES_OUT = {
+    names.MASKED_LM_BIAS: "cls.predictions.bias",
+    "cls/seq_relationship/output_weights": "cls.seq_relationship.weight",
+    "cls/seq_relationship/output_bias": "cls.seq_relationship.bias",
+    "cls/squad/output_weights": "qa_outputs.weight",
+    "cls/squad/output_bias": "qa_outputs.bias",
+    "output_weights": "classifier.weight",
+    "output_bias": "classifier.bias",
+}
+_HEAD_NAMES_IN = {theirs: google for google, theirs in _HEAD_NAMES_OUT.items()}
 _TIED = {
     "cls.predictions.decoder.weight": names.WORD_EMBEDDINGS,
     "cls.predictions.decoder.bias": names.MASKED_LM_BIAS,
@@ -186,17 +197,8 @@ def _check_tied(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _hugging_face_name(name: str) -> str:
     """Translates a google-research/bert name."""
-    fixed = {
-        names.MASKED_LM_BIAS: "cls.predictions.bias",
-        "cls/seq_relationship/output_weights": "cls.seq_relationship.weight",
-        "cls/seq_relationship/output_bias": "cls.seq_relationship.bias",
-        "cls/squad/output_weights": "qa_outputs.weight",
-        "cls/squad/output_bias": "qa_outputs.bias",
-        "output_weights": "classifier.weight",
-        "output_bias": "classifier.bias",
-    }
-    if name in fixed:
-        return fixed[name]
+    if name in _HEAD_NAMES_OUT:
+        return _HEAD_NAMES_OUT[name]
     name = re.sub(r"/layer_(\d+)/", r"/layer/\1/", name).replace("/", ".")
     name = re.sub(r"_embeddings$", "_embeddings.weight", name)
     name = re.sub(r"\.(kernel|gamma)$", ".weight", name)
@@ -205,17 +207,8 @@ def _hugging_face_name(name: str) -> str:
 
 def _google_name(name: str) -> str:
     """Translates a Hugging Face name; one that no BERT has stays recognisable."""
-    fixed = {
-        "cls.predictions.bias": names.MASKED_LM_BIAS,
-        "cls.seq_relationship.weight": "cls/seq_relationship/output_weights",
-        "cls.seq_relationship.bias": "cls/seq_relationship/output_bias",
-        "qa_outputs.weight": "cls/squad/output_weights",
-        "qa_outputs.bias": "cls/squad/output_bias",
-        "classifier.weight": "output_weights",
-        "classifier.bias": "output_bias",
-    }
-    if name in fixed:
-        return fixed[name]
+    if name in _HEAD_NAMES_IN:
+        return _HEAD_NAMES_IN[name]
     if name in _TIED:
         return name
     if re.match(r"(embeddings|encoder|pooler)\.", name):
