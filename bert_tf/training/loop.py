@@ -7,7 +7,7 @@ the configuration alone, so a run that was killed goes on as if nothing had been
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import metrics, schedules
+from bert_tf import metrics
 from bert_tf.checkpoint import checkpoint_path, mark_best
-from bert_tf.config import BertConfig, DataConfig, OptimizerConfig
+from bert_tf.config import BertConfig
 from bert_tf.example_stream import ExampleStream
-from bert_tf.input_pipeline import BatchReader, Prefetcher
+from bert_tf.input_pipeline import Prefetcher
 from bert_tf.training import state as training_state
 from bert_tf.training import step as training_step
 from bert_tf.training.clock import Clock
@@ -27,6 +27,7 @@ from bert_tf.training.config import RunConfig
 from bert_tf.training.distribution import Topology, has_accelerator
 from bert_tf.training.evaluation import HeldOutSet
 from bert_tf.training.metrics_log import MetricsLog
+from bert_tf.training.phase import Phase, plan_calls
 from bert_tf.training.preemption import PREEMPTED, Preemption
 from bert_tf.training.state import TrainingState
 from bert_tf.training.task import Task
@@ -97,47 +98,6 @@ class Run:
         return self.strategy.experimental_distribute_values_from_function(own)
 
 
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """A stretch of steps on one data set.
-
-    Attributes:
-        data: batch sizes.
-        optimizer: the optimiser's settings.
-        first_step: steps done before the phase.
-        last_step: steps done at its end.
-        schedule_start: the step from which its learning-rate schedule counts.
-        schedule_steps: the length of that schedule.
-        stream: the training examples.
-        reader: reads their micro-batches.
-        held_out: the held-out examples; None without any.
-    """
-
-    data: DataConfig
-    optimizer: OptimizerConfig
-    first_step: int
-    last_step: int
-    schedule_start: int
-    schedule_steps: int
-    stream: ExampleStream
-    reader: BatchReader
-    held_out: HeldOutSet | None
-
-    def micro_batches(self, steps: range) -> list[int]:
-        """Returns the number of micro-batches of each step."""
-        size = self.reader.micro_batch_size
-        counts = (step - self.first_step for step in steps)
-        return [schedules.micro_batches(self.data, step, size) for step in counts]
-
-    def learning_rates(self, steps: range) -> list[float]:
-        """Returns the learning rate of each step."""
-        counts = (step - self.schedule_start for step in steps)
-        return [
-            schedules.learning_rate(self.optimizer, step, self.schedule_steps)
-            for step in counts
-        ]
-
-
 class TrainingStopped(ValueError):
     """Training cannot go on; the message says why and what to do."""
 
@@ -157,14 +117,14 @@ def train_phase(run: Run, phase: Phase) -> None:
         run.optimizer,
         seed=config.seed,
         max_grad_norm=phase.optimizer.max_grad_norm,
-        static_micro_batches=_static_micro_batches(phase),
+        static_micro_batches=phase.static_micro_batches,
         jit_compile=config.jit_compile == "on"
         or (config.jit_compile == "auto" and has_accelerator()),
         loss_scaling=config.precision == "float16",
     )
     names = training_step.row_names(run.task)
     calls = plan_calls(config, state.step, phase.last_step)
-    read = functools.partial(_read, phase, config)
+    read = functools.partial(phase.read, steps_per_call=config.steps_per_call)
     damaged_before = state.damaged_records
     clock = Clock()
     with Prefetcher(read, calls) as inputs:
@@ -216,16 +176,6 @@ def train_phase(run: Run, phase: Phase) -> None:
                 return
 
 
-def plan_calls(config: RunConfig, step: int, last_step: int) -> Iterator[range]:
-    """Yields the steps of each call, none of which runs past what is due between."""
-    intervals = [config.log_interval, config.eval_interval, config.checkpoint_interval]
-    while step < last_step:
-        due = [(step // i + 1) * i for i in intervals if i]
-        stop = min(step + config.steps_per_call, last_step, *due)
-        yield range(step, stop)
-        step = stop
-
-
 def evaluate(run: Run, held_out: HeldOutSet) -> None:
     """Scores the held-out examples, and remembers whether it is the best yet."""
     values = held_out.evaluate()
@@ -238,34 +188,6 @@ def evaluate(run: Run, held_out: HeldOutSet) -> None:
     if run.log is not None:
         run.log.write("eval", state.step, values)
         run.log.say(f"step {state.step}, held out: {_describe(values)}")
-
-
-def _read(phase: Phase, config: RunConfig, steps: range) -> tuple[Any, ...]:
-    """Reads the input of a call, padded to the same shape for every call."""
-    counts = phase.micro_batches(steps)
-    size = phase.reader.micro_batch_size
-    begin = schedules.examples_before(phase.data, steps.start - phase.first_step, size)
-    batches = phase.reader.read(begin, sum(counts))
-    most = config.steps_per_call * (phase.data.global_batch_size // size)
-    missing = config.steps_per_call - len(steps)
-    return (
-        steps,
-        {name: _pad(values, most) for name, values in batches.items()},
-        tf.constant(counts + [0] * missing, tf.int32),
-        tf.constant(phase.learning_rates(steps) + [0.0] * missing, tf.float32),
-    )
-
-
-def _pad(values: np.ndarray, micro_batches: int) -> np.ndarray:
-    missing = micro_batches - values.shape[1]
-    return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2))
-
-
-def _static_micro_batches(phase: Phase) -> int | None:
-    counts = {phase.data.global_batch_size // phase.reader.micro_batch_size}
-    if phase.data.initial_batch_size:
-        counts.add(phase.data.initial_batch_size // phase.reader.micro_batch_size)
-    return counts.pop() if len(counts) == 1 else None
 
 
 def _host_values(run: Run, stream: ExampleStream) -> np.ndarray:

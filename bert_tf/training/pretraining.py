@@ -19,8 +19,9 @@ from bert_tf.training.config import (
     PretrainingConfig,
 )
 from bert_tf.training.evaluation import HeldOutSet
-from bert_tf.training.loop import Phase, Run, TrainingStopped, train_phase
+from bert_tf.training.loop import Run, TrainingStopped, train_phase
 from bert_tf.training.metrics_log import MetricsLog
+from bert_tf.training.phase import Phase
 from bert_tf.training.preemption import Preemption
 from bert_tf.training.preparation import PhaseData, PreparedRun
 from bert_tf.training.pretraining_task import PretrainingTask

@@ -12,7 +12,8 @@ from bert_tf.config import DataConfig, OptimizerConfig
 from bert_tf.model_folder import load_model_folder
 from bert_tf.records import HEADER_SIZE, read_records
 from bert_tf.training.config import PhaseConfig
-from bert_tf.training.loop import TrainingStopped, plan_calls
+from bert_tf.training.loop import TrainingStopped
+from bert_tf.training.phase import plan_calls
 
 
 @pytest.fixture(scope="module")
