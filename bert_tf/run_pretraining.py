@@ -26,7 +26,7 @@ _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run: checkpoints, metrics, report."
 )
 _CLUSTER = flags.DEFINE_list(
-    "cluster", [], "host:port of every worker; TF_CONFIG says the same."
+    "cluster", [], "host:port of every worker; TF_CONFIG may say it instead."
 )
 _TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process is.")
 

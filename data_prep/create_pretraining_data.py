@@ -131,8 +131,8 @@ _BAD_INPUT = flags.DEFINE_enum(
 _NUM_SHARDS = flags.DEFINE_integer(
     "num_shards",
     None,
-    "Record files to train on; default: by the size of the text. A worker holds one "
-    "shard of it in memory.",
+    "Record files to train on; default: by the size of the text. A worker holds the "
+    "text of one in memory.",
     lower_bound=1,
 )
 _NUM_WORKERS = flags.DEFINE_integer(

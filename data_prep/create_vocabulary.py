@@ -23,25 +23,35 @@ from bert_tf.tokenization import WordSplitter
 from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 from data_prep import corpus, vocabulary
 
-_INPUT_FILE = flags.DEFINE_string("input_file", None, "Files, folders, globs.")
+_INPUT_FILE = flags.DEFINE_string(
+    "input_file", None, "Text: files, folders or globs, comma separated."
+)
 _OUTPUT_FILE = flags.DEFINE_string("output_file", None, "The vocab.txt to write.")
-_VOCAB_SIZE = flags.DEFINE_integer("vocab_size", 30522, "Entries at most.")
+_VOCAB_SIZE = flags.DEFINE_integer("vocab_size", 30522, "Most entries.")
 _DO_LOWER_CASE = flags.DEFINE_bool("do_lower_case", True, "Lower-case the text.")
 _STRIP_ACCENTS = flags.DEFINE_bool(
     "strip_accents", None, "Drop combining marks; as --do_lower_case if not given."
 )
 _COVERAGE = flags.DEFINE_float(
-    "character_coverage", 0.9999, "Share of all characters that gets an entry."
+    "character_coverage",
+    0.9999,
+    "Share of the text's characters that get an entry; the rarest become [UNK].",
 )
 _INPUT_FORMAT = flags.DEFINE_string(
-    "input_format", "auto", "auto, sentences, prose, jsonl or parquet."
+    "input_format",
+    "auto",
+    "sentences, prose, jsonl, parquet, or auto: by file name, sentences otherwise.",
 )
 _TEXT_FIELD = flags.DEFINE_string(
     "text_field", "text", "Field or column that holds the text."
 )
-_LANGUAGE = flags.DEFINE_string("language", "en", "ISO 639 code, for splitting prose.")
+_LANGUAGE = flags.DEFINE_string(
+    "language", "en", "ISO 639 code for splitting prose into sentences."
+)
 _BAD_INPUT = flags.DEFINE_string(
-    "bad_input", "error", "error: stop at what is no text; skip: leave out and count."
+    "bad_input",
+    "error",
+    "error: stop at what is no text; skip: leave it out and count it.",
 )
 
 
