@@ -12,6 +12,7 @@ file. Memory does not depend on the size of a file.
 
 import dataclasses
 import glob
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -179,26 +180,13 @@ def _read_file(
 def _blank_line_documents(
     lines: Iterable[str], report: InputReport
 ) -> Iterator[Document]:
-    document: Document = []
-    split = False
-    for line in lines:
-        line = line.strip()
-        if line:
-            if len(document) == MAX_DOCUMENT_SENTENCES:
-                report.num_split_documents += not split
-                split = True
-                yield document
-                document = []
-            document.append(line)
-        elif document:
-            yield document
-            document, split = [], False
-    if document:
-        yield document
+    for has_text, run in itertools.groupby(map(str.strip, lines), key=bool):
+        if has_text:
+            yield from _in_parts(run, report)
 
 
 def _in_parts(parts: Iterable[str], report: InputReport) -> Iterator[Document]:
-    """A whole file as one document, in parts if it is very long."""
+    """One document, in parts if it is very long."""
     document: Document = []
     split = False
     for sentence in parts:
