@@ -11,7 +11,6 @@ links; a Python process loads them with `import tensorflow_text`.
 """
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import tensorflow as tf
 
 import bert_tf
+from bert_tf.json_files import write_json
 from bert_tf.model_folder import CONFIG, ModelFolder
 from bert_tf.models import BertPretrainer
 from bert_tf.tokenization import BertTokenizer
@@ -191,6 +191,5 @@ def save(
         (CONFIG, dataclasses.asdict(folder.config)),
         ("export.json", description),
     ):
-        text = json.dumps(value, indent=2) + "\n"
-        (extra / name).write_text(text, encoding="utf-8")
+        write_json(extra / name, value)
     return description
