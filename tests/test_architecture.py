@@ -53,6 +53,7 @@ LAYERS = (
 TF_FREE = (
     "bert_tf.checkpoint",
     "bert_tf.config",
+    "bert_tf.conversion",
     "bert_tf.dataset_info",
     "bert_tf.example_codec",
     "bert_tf.example_random",

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from bert_tf.checkpoint import newest_checkpoint
-from bert_tf.conversion import initialize
+from bert_tf.conversion.initializing import initialize
 from bert_tf.dataset_info import DatasetInfo
 from bert_tf.input_pipeline import BatchReader, open_examples, pretraining_reader
 from bert_tf.models import BertPretrainer, named_variables

@@ -166,7 +166,7 @@ def test_a_damaged_manifest_is_refused(tmp_path, manifest, message):
 
 
 def test_a_folder_without_a_manifest_is_not_a_model_folder(tmp_path):
-    with pytest.raises(ValueError, match="checkpoint.json: no such file"):
+    with pytest.raises(ValueError, match="holds no checkpoint.json"):
         load_model_folder(tmp_path)
 
 

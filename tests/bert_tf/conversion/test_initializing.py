@@ -7,6 +7,7 @@ import pytest
 
 from bert_tf import conversion
 from bert_tf.conversion import names
+from bert_tf.conversion.initializing import initialize
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.models.variables import assign_variables
 
@@ -31,9 +32,7 @@ def test_every_format_starts_a_model(tmp_path, make_weights, model, format):
     weights = make_weights()
     conversion.save(weights, tmp_path / "model", format)
 
-    done = conversion.initialize(
-        model, weights.config, weights.vocabulary, tmp_path / "model"
-    )
+    done = initialize(model, weights.config, weights.vocabulary, tmp_path / "model")
 
     assert done.missing == [] and done.left_over == []
     assert sorted(done.assigned) == sorted(weights.variables)
@@ -46,9 +45,7 @@ def test_missing_heads_keep_their_initial_values(tmp_path, make_weights, model):
     conversion.save(weights, tmp_path / "model", "native")
     before = snapshot(model)
 
-    done = conversion.initialize(
-        model, weights.config, weights.vocabulary, tmp_path / "model"
-    )
+    done = initialize(model, weights.config, weights.vocabulary, tmp_path / "model")
 
     assert set(done.missing) == set(weights.missing)
     after = snapshot(model)
@@ -68,7 +65,7 @@ def test_weights_of_another_configuration_are_refused(
     config = dataclasses.replace(weights.config, **{field: value})
 
     with pytest.raises(ValueError, match=f"its {field} is .*--config.model.{field}"):
-        conversion.initialize(model, config, weights.vocabulary, tmp_path / "model")
+        initialize(model, config, weights.vocabulary, tmp_path / "model")
 
 
 def test_weights_of_another_vocabulary_are_refused(tmp_path, make_weights, model):
@@ -77,7 +74,7 @@ def test_weights_of_another_vocabulary_are_refused(tmp_path, make_weights, model
     other = [*weights.vocabulary[:-1], "other"]
 
     with pytest.raises(ValueError, match="its vocabulary is not .*convert_checkpoint"):
-        conversion.initialize(model, weights.config, other, tmp_path / "model")
+        initialize(model, weights.config, other, tmp_path / "model")
 
 
 def test_assigning_is_all_or_nothing(make_weights, model):
