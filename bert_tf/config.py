@@ -164,6 +164,10 @@ class DataConfig:
         batch_ramp_steps: steps in which it grows evenly to `global_batch_size`.
         skip_damaged_records: goes on past records whose checksum is wrong, counting
             them, instead of stopping at the first.
+        pack_examples: puts several short examples in one row when training (see
+            `bert_tf.packing`), which saves nearly the padding's share of a step. Worth
+            it if `fill_rate` in `dataset_info.json` is below 0.8. Losses stay the
+            same; with dropout they differ as those of two seeds do.
     """
 
     train_dir: str = ""
@@ -174,6 +178,7 @@ class DataConfig:
     initial_batch_size: int = 0
     batch_ramp_steps: int = 0
     skip_damaged_records: bool = False
+    pack_examples: bool = False
 
     def validate(self) -> Self:
         """Returns self, or raises a ValueError that names the field."""

@@ -21,6 +21,7 @@ from bert_tf.example_random import example_seeds
 from bert_tf.example_stream import ExampleStream
 from bert_tf.features import Feature
 from bert_tf.masking import MaskingVocabulary, mask_batch
+from bert_tf.packing import pack_examples
 from bert_tf.vocabulary import load_vocabulary
 
 Batch = dict[str, np.ndarray]
@@ -67,6 +68,7 @@ class BatchReader:
         replica_batch_size: examples of one replica in one micro-batch.
         transform: changes a flat batch, name -> `[batch, ...]`, given the examples'
             positions in the stream, int64 `[batch]`; None for no change.
+        pack: whether a row may hold several examples.
     """
 
     def __init__(
@@ -78,8 +80,10 @@ class BatchReader:
         local_replicas: range,
         replica_batch_size: int,
         transform: Transform | None = None,
+        pack: bool = False,
     ) -> None:
         self._transform = transform
+        self._pack = pack
         self._stream = stream
         self._num_replicas = num_replicas
         self._local_replicas = local_replicas
@@ -112,7 +116,8 @@ class BatchReader:
             num_micro_batches: how many follow.
 
         Returns:
-            name -> `[local replicas, micro-batches, batch, ...]`, int32 or float32.
+            name -> `[local replicas, micro-batches, batch, ...]`, int32 or float32; if
+            packed, as `packing.pack_examples` names them.
         """
         positions = self.positions(position, num_micro_batches)
         serialized = self._stream.read(positions.ravel().tolist())
@@ -120,14 +125,15 @@ class BatchReader:
         batch = {name: values.numpy() for name, values in parsed.items()}
         if self._transform is not None:
             batch = self._transform(batch, positions.ravel())
-        return {
+        batches = {
             name: _narrow(values).reshape(*positions.shape, *values.shape[1:])
             for name, values in batch.items()
         }
+        return pack_examples(batches) if self._pack else batches
 
 
 def pretraining_reader(
-    directory: str | Path, stream: ExampleStream, info: DatasetInfo, **topology: Any
+    directory: str | Path, stream: ExampleStream, info: DatasetInfo, **settings: Any
 ) -> BatchReader:
     """Returns a reader of pretraining examples, which masks them if need be.
 
@@ -139,11 +145,11 @@ def pretraining_reader(
         directory: the data folder.
         stream: its examples.
         info: its description.
-        **topology: `num_replicas`, `local_replicas` and `replica_batch_size`.
+        **settings: of the reader, but for the transformation.
     """
     parameters = info.parameters
     if not parameters.dynamic_masking:
-        return BatchReader(stream, info.features, **topology)
+        return BatchReader(stream, info.features, **settings)
     entries = load_vocabulary(Path(directory) / "vocab.txt")
     vocabulary = MaskingVocabulary.from_entries(entries)
 
@@ -154,7 +160,7 @@ def pretraining_reader(
         masked = mask_batch(input_ids, num_tokens, vocabulary, parameters, seeds)
         return {**batch, **masked}
 
-    return BatchReader(stream, info.features, transform=mask, **topology)
+    return BatchReader(stream, info.features, transform=mask, **settings)
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

@@ -61,8 +61,10 @@ def next_sentence_loss(
     """Sums the cross-entropy of the sentence pairs and counts them.
 
     Args:
-        logits: `[batch, 2]`, any float dtype; computed in float32.
-        labels: integers `[batch]` or `[batch, 1]`; 0 next, 1 random.
+        logits: `[batch, 2]` or `[batch, examples, 2]`, any float dtype; computed in
+            float32.
+        labels: integers, `[batch]`, `[batch, 1]` or `[batch, examples]`; 0 next, 1
+            random.
         label_weights: float32, same shape; 1.0 real, 0.0 padding; None for all real.
 
     Returns:
@@ -71,7 +73,7 @@ def next_sentence_loss(
     Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1.
     """
     labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
-    losses = cross_entropy(logits, labels)
+    losses = cross_entropy(tf.reshape(logits, [-1, 2]), labels)
     weights = _pair_weights(labels, label_weights)
     return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
 
@@ -82,8 +84,9 @@ def next_sentence_accuracy(
     """Counts the sentence pairs predicted right.
 
     Args:
-        logits: `[batch, 2]`.
-        labels: integers `[batch]` or `[batch, 1]`; 0 next, 1 random.
+        logits: `[batch, 2]` or `[batch, examples, 2]`.
+        labels: integers, `[batch]`, `[batch, 1]` or `[batch, examples]`; 0 next, 1
+            random.
         label_weights: float32, same shape; 1.0 real, 0.0 padding; None for all real.
 
     Returns:
@@ -91,7 +94,7 @@ def next_sentence_accuracy(
     """
     labels = tf.cast(tf.reshape(labels, [-1]), tf.int32)
     weights = _pair_weights(labels, label_weights)
-    correct = is_highest(logits, labels)
+    correct = is_highest(tf.reshape(logits, [-1, 2]), labels)
     return tf.reduce_sum(correct * weights), tf.reduce_sum(weights)
 
 

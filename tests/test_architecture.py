@@ -46,7 +46,7 @@ LAYERS = (
         "model_folder",
         "checkpoint",
     },
-    {"example_stream", "input_pipeline", "conversion"},
+    {"example_stream", "packing", "input_pipeline", "conversion"},
     {"training"},
 )
 
@@ -65,6 +65,7 @@ TF_FREE = (
     "bert_tf.memory",
     "bert_tf.metrics",
     "bert_tf.model_folder",
+    "bert_tf.packing",
     "bert_tf.records",
     "bert_tf.tensors",
     "bert_tf.tokenization",

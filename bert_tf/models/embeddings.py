@@ -54,6 +54,7 @@ class Embeddings(ConfiguredLayer):
         self,
         input_ids: tf.Tensor,
         segment_ids: tf.Tensor,
+        position_ids: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
@@ -62,6 +63,7 @@ class Embeddings(ConfiguredLayer):
         Args:
             input_ids: int32 `[batch, seq_length]`.
             segment_ids: int32 `[batch, seq_length]`.
+            position_ids: int32 `[batch, seq_length]`; None to count from 0.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
@@ -78,7 +80,10 @@ class Embeddings(ConfiguredLayer):
             tf.reshape(types, [-1, self.config.type_vocab_size]),
             self.token_type_embeddings,
         )
-        positions = self.position_embeddings[: tf.shape(input_ids)[1]]
+        if position_ids is None:
+            positions = self.position_embeddings[: tf.shape(input_ids)[1]]
+        else:
+            positions = tf.gather(self.position_embeddings, position_ids)
         embeddings = words + tf.reshape(types, tf.shape(words)) + positions
         embeddings = self.layer_norm(embeddings, training=training)
         seed = dropout_seed if training else None

@@ -146,10 +146,13 @@ class BertEncoder(ConfiguredLayer, keras.Model):
         input_mask: tf.Tensor,
         segment_ids: tf.Tensor,
         output_positions: tf.Tensor | None = None,
+        position_ids: tf.Tensor | None = None,
+        example_ids: tf.Tensor | None = None,
+        cls_positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Encodes token sequences.
+        """Encodes token sequences: one a row, or several (`bert_tf.packing`).
 
         Args:
             input_ids: int32 `[batch, seq_length]`.
@@ -157,20 +160,39 @@ class BertEncoder(ConfiguredLayer, keras.Model):
             segment_ids: int32 `[batch, seq_length]`.
             output_positions: int32 `[batch, outputs]`, the positions whose outputs are
                 wanted; None for all. The last block computes only those.
+            position_ids: int32 `[batch, seq_length]`, places within a sequence; None
+                to count from the row's start.
+            example_ids: int32 `[batch, seq_length]`, the same number at all tokens of a
+                sequence, which attend to each other only; None for one sequence a row.
+            cls_positions: int32 `[batch, examples]`, where sequences start; None for
+                one sequence a row. Needs `output_positions`.
             dropout_seed: int32 `[2]`; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
             `sequence_output` `[batch, seq_length, hidden]`, or
-            `[batch, outputs, hidden]`, and `pooled_output` `[batch, hidden]`, compute
-            dtype.
+            `[batch, outputs, hidden]`, and `pooled_output` `[batch, hidden]`, or
+            `[batch, examples, hidden]` with `cls_positions`; compute dtype.
         """
         seeds = [None, None] if dropout_seed is None else split(dropout_seed, 2)
         hidden = self.embeddings(
-            input_ids, segment_ids, dropout_seed=seeds[0], training=training
+            input_ids,
+            segment_ids,
+            position_ids=position_ids,
+            dropout_seed=seeds[0],
+            training=training,
         )
-        mask = tf.cast(input_mask, tf.int32)[:, tf.newaxis, tf.newaxis, :]
-        if output_positions is not None:
+        if example_ids is None:
+            mask = tf.cast(input_mask, tf.int32)[:, tf.newaxis, tf.newaxis, :]
+        else:
+            # Padding, all of one number too, attends to itself, and nothing to it.
+            same = example_ids[:, :, tf.newaxis] == example_ids[:, tf.newaxis, :]
+            mask = tf.cast(same, tf.int32)[:, tf.newaxis]
+        num_cls = 1
+        if cls_positions is not None:
+            num_cls = cls_positions.shape[1]
+            output_positions = tf.concat([cls_positions, output_positions], axis=1)
+        elif output_positions is not None:
             output_positions = tf.pad(output_positions, [[0, 0], [1, 0]])  # [CLS]
         hidden = self.encoder(
             hidden,
@@ -179,8 +201,9 @@ class BertEncoder(ConfiguredLayer, keras.Model):
             dropout_seed=seeds[1],
             training=training,
         )
-        pooled = self.pooler(hidden[:, 0], training=training)
-        return hidden if output_positions is None else hidden[:, 1:], pooled
+        cls_output = hidden[:, 0] if cls_positions is None else hidden[:, :num_cls]
+        pooled = self.pooler(cls_output, training=training)
+        return hidden if output_positions is None else hidden[:, num_cls:], pooled
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -145,7 +145,7 @@ class NextSentenceHead(keras.layers.Layer):
         )
 
     def call(self, pooled_output: tf.Tensor) -> tf.Tensor:
-        """Maps `[batch, hidden]` to float32 logits `[batch, 2]`; 0 means "follows"."""
+        """Maps `[..., hidden]` to float32 logits `[..., 2]`; 0 means "follows"."""
         pooled_output = tf.cast(pooled_output, tf.float32)
         logits = tf.matmul(pooled_output, self.output_weights, transpose_b=True)
         return logits + self.output_bias
@@ -195,13 +195,13 @@ class PretrainingHeads(ConfiguredLayer):
         Args:
             masked_output: the encoder's output at the masked positions,
                 `[batch, max_predictions, hidden]`.
-            pooled_output: `[batch, hidden]`.
+            pooled_output: `[batch, hidden]`, or `[batch, examples, hidden]`.
             word_embeddings: `[vocab, hidden]`.
             training: whether to use the fused operations.
 
         Returns:
             `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, and
-            `next_sentence_logits`, float32 `[batch, 2]`.
+            `next_sentence_logits`, float32 `[batch, 2]`, or `[batch, examples, 2]`.
         """
         return {
             "masked_lm_logits": self.predictions(

@@ -61,20 +61,26 @@ class BertPretrainer(ConfiguredLayer, keras.Model):
         Args:
             inputs: `input_ids`, `input_mask` and `segment_ids`, int32
                 `[batch, seq_length]`, and `masked_lm_positions`, int32
-                `[batch, max_predictions]`; other entries are ignored.
+                `[batch, max_predictions]`. Of a packed batch also `position_ids`,
+                `example_ids` and `cls_positions`; see `bert_tf.packing`. Other entries
+                are ignored.
             dropout_seed: int32 `[2]`, another one for each step, replica and
                 micro-batch; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
             `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, and
-            `next_sentence_logits`, float32 `[batch, 2]`.
+            `next_sentence_logits`, float32 `[batch, 2]`, of a packed batch
+            `[batch, examples, 2]`.
         """
         masked_output, pooled_output = self.bert(
             inputs["input_ids"],
             inputs["input_mask"],
             inputs["segment_ids"],
             output_positions=inputs["masked_lm_positions"],
+            position_ids=inputs.get("position_ids"),
+            example_ids=inputs.get("example_ids"),
+            cls_positions=inputs.get("cls_positions"),
             dropout_seed=dropout_seed,
             training=training,
         )

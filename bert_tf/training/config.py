@@ -169,6 +169,8 @@ class PretrainingConfig(RunConfig):
                 size = getattr(phase.data, name)
                 count = self.accumulation_steps if name[0] == "g" else 1
                 check(phase.data, name, size % count == 0, f"a multiple of {count}")
+            fits = self.strategy != "tpu" or not phase.data.pack_examples
+            check(phase.data, "pack_examples", fits, "False on TPUs: shapes vary")
         return self
 
     @classmethod

@@ -65,8 +65,9 @@ def build_train_function(
     Returns:
         A function of `(batches, host_values, micro_batches, learning_rates, first_step,
         num_steps, loss_scale)`: per replica name -> `[micro-batches, batch, ...]` of
-        all steps, and float32 `[2]`; int32 `[steps]`; float32 `[steps]`; int64;
-        int32, how many of the steps to do; float32 `[2]` (scale, steps since it
+        all steps, with int32 `num_rows` `[micro-batches]` if not all rows of a batch
+        are to be computed, and float32 `[2]`; int32 `[steps]`; float32 `[steps]`;
+        int64; int32, how many of the steps to do; float32 `[2]` (scale, steps since it
         changed). It returns float32 `[num_steps, ...]` in the order of `row_names`; the
         number of steps applied, fewer than asked for if a loss was not finite, which
         leaves the variables as they were before it; and the new loss scale.
@@ -106,7 +107,11 @@ def build_train_function(
         step_seed = fold_in(fold_in(tf.constant([seed, 0]), step), _replica_id(replica))
 
         def micro_batch(index: tf.Tensor | int) -> Batches:
-            return {name: values[begin + index] for name, values in batches.items()}
+            batch = {name: values[begin + index] for name, values in batches.items()}
+            num_rows = batch.pop("num_rows", None)
+            if num_rows is None:
+                return batch
+            return {name: values[:num_rows] for name, values in batch.items()}
 
         # The divisors first: they depend on inputs only, and with them the summed
         # gradient needs no division, though each loss has a divisor of its own.

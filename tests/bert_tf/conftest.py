@@ -24,12 +24,14 @@ def write_dataset(
     max_seq_length: int = 16,
     max_predictions_per_seq: int = 3,
     vocab_size: int = 32,
+    min_length: int | None = None,
     seed: int = 0,
 ) -> Path:
     """Writes records in which each token follows from the one before it.
 
     The second segment of a pair goes on counting where the first one ended; that of a
-    random pair counts backwards.
+    random pair counts backwards. Lengths are drawn from `min_length` up, or are S and
+    S - 3.
     """
     rng = np.random.default_rng(seed)
     n, s, p = num_records, max_seq_length, max_predictions_per_seq
@@ -42,12 +44,15 @@ def write_dataset(
     ids[:, 0], ids[:, half - 1], ids[:, -1] = CLS, SEP, SEP
     segments = np.repeat([[0] * half + [1] * (s - half)], n, 0)
     lengths = np.where(rng.random(n) < 0.3, s - 3, s)
+    if min_length is not None:
+        lengths = rng.integers(min_length, s + 1, n)
     mask = (np.arange(s) < lengths[:, None]).astype(int)
     ids[np.arange(n), lengths - 1] = SEP
     candidates = [i for i in range(1, s - 4) if i != half - 1]
     positions = np.sort([rng.choice(candidates, p, replace=False) for _ in range(n)])
     weights = np.ones([n, p], np.float32)
     weights[::4, -1] = 0
+    weights[positions >= lengths[:, None] - 1] = 0
     rows = np.arange(n)[:, None]
     originals = ids[rows, positions]
     masked = ids.copy()
@@ -83,7 +88,7 @@ def write_dataset(
         vocab_size=vocab_size,
         vocab_hash=vocabulary_hash(directory / "vocab.txt"),
         shards=shards,
-        statistics={"num_examples": n},
+        statistics={"num_examples": n, "fill_rate": float(mask.mean())},
     ).save(directory)
     return directory
 

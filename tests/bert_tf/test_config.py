@@ -106,6 +106,10 @@ def test_model_config_is_a_copy_with_overrides():
             "global_batch_size` must be a multiple of 3",
         ),
         (
+            PretrainingConfig(strategy="tpu", data=DataConfig(pack_examples=True)),
+            "DataConfig.pack_examples` must be False on TPUs",
+        ),
+        (
             PretrainingConfig(phase_2=PhaseConfig(optimizer=OptimizerConfig(name=""))),
             "OptimizerConfig.name` must be one of",
         ),
