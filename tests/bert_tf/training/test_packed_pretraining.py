@@ -52,6 +52,11 @@ def config(toy, short):
     return build
 
 
+@pytest.fixture(scope="module")
+def packed(toy, config):
+    return toy.train("packed", config())
+
+
 def read(directory, info, *, pack):
     return pretraining_reader(
         directory,
@@ -117,40 +122,37 @@ def test_dynamic_masks_are_drawn_before_packing(short):
     assert expected["masked_lm_weights"].sum() > 0
 
 
-def test_a_packed_run_has_the_losses_of_a_padded_one(toy, losses, config, caplog):
+def test_a_packed_run_has_the_losses_of_a_padded_one(
+    toy, losses, config, packed, caplog
+):
     with caplog.at_level("INFO", logger="absl"):
         padded = losses(toy.train("padded", config(pack_examples=False)))
     assert "% of the examples' places are padding. pack_examples=True" in caplog.text
-    packed = losses(toy.train("packed", config()))
-    assert list(packed) == list(padded) == list(range(1, 25))
+    found = losses(packed)
+    assert list(found) == list(padded) == list(range(1, 25))
     for step, values in padded.items():
-        assert packed[step] == pytest.approx(values, rel=1e-5), step
-    assert packed[24]["loss"] < packed[1]["loss"]
+        assert found[step] == pytest.approx(values, rel=1e-5), step
+    assert found[24]["loss"] < found[1]["loss"]
 
 
-def test_a_packed_run_resumes_to_the_bit(toy, losses, config):
-    undisturbed = toy.folder / "packed"
+def test_a_packed_run_resumes_to_the_bit(toy, losses, config, packed):
     workdir = toy.folder / "packed-resumed"
-    shutil.copytree(undisturbed, workdir, symlinks=True)
+    shutil.copytree(packed, workdir, symlinks=True)
     shutil.rmtree(workdir / "checkpoints" / "step-00000024")
     toy.train("packed-resumed", config())
     for name in ("model.safetensors", "optimizer.safetensors"):
         last = f"checkpoints/step-00000024/{name}"
-        assert (workdir / last).read_bytes() == (undisturbed / last).read_bytes()
-    assert losses(workdir) == losses(undisturbed)
+        assert (workdir / last).read_bytes() == (packed / last).read_bytes()
+    assert losses(workdir) == losses(packed)
 
 
-def test_workers_pack_their_own_examples(toy, losses, config):
+def test_workers_pack_their_own_examples(toy, losses, config, packed):
     """Their numbers of rows differ, and nothing else."""
-    workers = config(strategy="multi_worker", accumulation_steps=1, num_train_steps=6)
-    command = toy.command("packed-workers", workers)
+    workers = config(strategy="multi_worker", accumulation_steps=1)
     launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
-    process = toy.start([*launcher, *command])
+    process = toy.start([*launcher, *toy.command("packed-workers", workers)])
     output = process.communicate(timeout=200)[0]
     assert process.returncode == 0, output
-    padded = config(pack_examples=False, num_train_steps=6)
-    expected = losses(toy.train("padded-6", padded))
     found = losses(toy.folder / "packed-workers")
-    assert list(found) == list(expected) == list(range(1, 7))
-    for step, values in expected.items():
+    for step, values in losses(packed).items():
         assert found[step] == pytest.approx(values, rel=1e-5), step
