@@ -1,15 +1,15 @@
 """Measures weak scaling: one single-threaded worker, then two with twice the batch.
 
 Each worker keeps its own share of the batch and one thread, so twice the sequences/s
-would be perfect; what is missing is the cost of adding up gradients.
+would be perfect. Two workers that know nothing of each other show what the machine
+allows; what is missing from theirs is the cost of adding up gradients.
 
     python -m benchmarks.scaling --train_dir=data/train
 
-The workers run the job itself, over sockets on this machine; the figure is the median
-of the rates that it logs.
+The workers run the job itself, over sockets on this machine; the figures are medians
+of the rates that it logs, which leave out start-up and the first step.
 """
 
-import json
 import os
 import statistics
 import subprocess
@@ -20,25 +20,25 @@ from pathlib import Path
 
 from absl import flags
 
+from benchmarks.pretraining_job import job_arguments, read_metrics
 from bert_tf import jobs
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
 from bert_tf.dataset_info import DatasetInfo
-from bert_tf.training.config import PretrainingConfig, to_json
+from bert_tf.training.config import PretrainingConfig
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records to train on.")
 _SIZE = flags.DEFINE_string("size", "mini", "tiny, mini, small, medium, base or large.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Sequences a step and worker.")
-_STEPS = flags.DEFINE_integer("steps", 60, "Steps of each run.")
-_ROUNDS = flags.DEFINE_integer("rounds", 2, "Turns of each number of workers.")
+_STEPS = flags.DEFINE_integer("steps", 40, "Steps of each run.")
+_ROUNDS = flags.DEFINE_integer("rounds", 1, "Turns of each kind of run.")
 
-_LOG_INTERVAL = 10
-_CONFIG_FILE = """from bert_tf.json_files import from_dict, read_json
-from bert_tf.training.config import PretrainingConfig
-
-
-def get_config():
-    return from_dict(PretrainingConfig, read_json({path!r}), "benchmark")
-"""
+_LOG_INTERVAL = 5
+# Runs at the same time, and the workers of each.
+_KINDS = {
+    "one worker": (1, 1),
+    "two workers apart": (2, 1),
+    "two workers together": (1, 2),
+}
 
 
 def make_config(workers: int) -> PretrainingConfig:
@@ -61,50 +61,60 @@ def make_config(workers: int) -> PretrainingConfig:
     )
 
 
-def measure(workers: int, folder: Path) -> list[float]:
-    """Runs the job and returns the sequences/s of each of its log lines."""
-    values = folder / "config.json"
-    values.write_text(to_json(make_config(workers)), encoding="utf-8")
-    config = folder / "config.py"
-    config.write_text(_CONFIG_FILE.format(path=str(values)), encoding="utf-8")
+def measure(runs: int, workers: int, folder: Path) -> list[float]:
+    """Does so many runs at once, each of so many workers.
+
+    Args:
+        runs: runs that know nothing of each other.
+        workers: of each.
+        folder: takes a folder for each run.
+
+    Returns:
+        The sequences/s of all runs together, one for each log line.
+    """
     launcher = ["bert_tf.launch_workers", f"--num_workers={workers}", "-m"]
-    job = [
-        "bert_tf.run_pretraining",
-        f"--config={config}",
-        f"--workdir={folder / 'run'}",
-    ]
-    subprocess.run(
-        [sys.executable, "-m", *(launcher if workers > 1 else []), *job],
-        env={
-            **os.environ,
-            "TF_NUM_INTRAOP_THREADS": "1",
-            "TF_NUM_INTEROP_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        },
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    environment = {
+        **os.environ,
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    folders = [folder / str(index) for index in range(runs)]
+    processes = []
+    for each in folders:
+        each.mkdir()
+        job = job_arguments(make_config(workers), each)
+        command = [sys.executable, "-m", *(launcher if workers > 1 else []), *job]
+        quiet = subprocess.DEVNULL
+        processes.append(
+            subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
+        )
+    for process in processes:
+        if code := process.wait():
+            raise ValueError(f"A run of {workers} worker(s) failed with code {code}.")
+    rates = (
+        [line["examples_per_second"] for line in read_metrics(each, "train")[1:]]
+        for each in folders
     )
-    lines = (folder / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    rates = [json.loads(line).get("examples_per_second") for line in lines]
-    return [rate for rate in rates if rate is not None]
+    return [sum(lines) for lines in zip(*rates, strict=True)]
 
 
 def main(argv: Sequence[str]) -> None:
     """Prints the rates and their ratio."""
     del argv
-    rates: dict[int, list[float]] = {1: [], 2: []}
+    rates: dict[str, list[float]] = {kind: [] for kind in _KINDS}
     for _ in range(_ROUNDS.value):
-        for workers, found in rates.items():
+        for kind, (runs, workers) in _KINDS.items():
             with tempfile.TemporaryDirectory() as folder:
-                found += measure(workers, Path(folder))
-    medians = {workers: statistics.median(found) for workers, found in rates.items()}
-    for workers, found in rates.items():
+                rates[kind] += measure(runs, workers, Path(folder))
+    one = statistics.median(rates["one worker"])
+    print(f"BERT-{_SIZE.value}, {_BATCH_SIZE.value} sequences a step and worker:")
+    for kind, found in rates.items():
+        median = statistics.median(found)
         print(
-            f"{workers} worker(s): median {medians[workers]:.1f} sequences/s of "
-            f"{len(found)} lines, {min(found):.1f} to {max(found):.1f}"
+            f"{kind}: {median:.1f} sequences/s, {median / one:.2f} times one worker's "
+            f"({len(found)} lines, {min(found):.1f} to {max(found):.1f})"
         )
-    print(f"Two workers do {medians[2] / medians[1]:.2f} times what one does.")
 
 
 def cli() -> None:

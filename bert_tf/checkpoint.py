@@ -10,6 +10,7 @@ from pathlib import Path
 
 from absl import logging
 
+from bert_tf import files
 from bert_tf.model_folder import MANIFEST, ModelFolder, load_model_folder
 
 _STEP_FOLDER = "step-{:08d}"
@@ -48,15 +49,14 @@ def delete_old_checkpoints(workdir: str | os.PathLike[str], keep: int) -> None:
     What a killed writer left behind goes too, so only a workdir's one writer may
     call this.
     """
-    checkpoints = list_checkpoints(workdir)
-    best = best_path(workdir).resolve().name
-    for path in checkpoints[: max(len(checkpoints) - keep, 0)]:
-        if path.name != best:
+    folder = Path(workdir) / "checkpoints"
+    kept = {path.name for path in list_checkpoints(workdir)[-keep:]}
+    kept.add(best_path(workdir).resolve().name)
+    for path in {*folder.glob("step-*"), *files.leftovers(folder)}:
+        if path.name not in kept:
             # The manifest first: a kill in between leaves nothing that looks whole.
-            (path / MANIFEST).unlink()
+            (path / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(path)
-    for path in (Path(workdir) / "checkpoints").glob(".*.tmp-*"):
-        shutil.rmtree(path)
 
 
 def newest_checkpoint(workdir: str | os.PathLike[str]) -> ModelFolder | None:

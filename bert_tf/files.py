@@ -41,6 +41,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def leftovers(directory: str | os.PathLike[str]) -> set[Path]:
+    """Returns the folders in which writers of `atomic_path` were when killed.
+
+    Those of writers that are still at work look the same.
+    """
+    return set(Path(directory).glob(".*.tmp-*"))
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes UTF-8 text atomically."""
     with atomic_path(path) as temporary:

@@ -18,10 +18,13 @@ from ml_collections import config_flags
 
 from bert_tf import jobs, memory
 from bert_tf.training import preparation
+from bert_tf.training.config import PretrainingConfig
+from bert_tf.training.config_file import ConfigFileParser
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", help_string="A Python file whose get_config() returns the configuration."
 )
+flags.FLAGS["config"].parser = ConfigFileParser(PretrainingConfig)
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run: checkpoints, metrics, report."
 )

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf import metrics
-from bert_tf.checkpoint import checkpoint_path, mark_best
+from bert_tf.checkpoint import checkpoint_path
 from bert_tf.config import BertConfig
 from bert_tf.example_stream import ExampleStream
 from bert_tf.input_pipeline import Prefetcher
@@ -167,8 +167,6 @@ def train_phase(run: Run, phase: Phase) -> None:
                 or _due(config.checkpoint_interval, state.step)
             ):
                 run.save()
-                if state.best_step == state.step and run.topology.is_chief:
-                    mark_best(run.workdir, state.step)
                 clock.resume()
             if stop_requested and not ended:
                 raise SystemExit(PREEMPTED)

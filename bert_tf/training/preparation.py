@@ -1,6 +1,7 @@
 """What is checked and written before TensorFlow loads: mistakes show at once."""
 
 import dataclasses
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -111,14 +112,17 @@ def _check_same_vocabulary(phase: PhaseData, first: PhaseData) -> None:
 
 
 def _prepare_workdir(workdir: Path, config: PretrainingConfig) -> None:
+    leftovers = files.leftovers(workdir)
     config_file = workdir / "config.json"
     if config_file.exists():
         check_same_run(config, config_file)
-    elif workdir.is_dir() and any(workdir.iterdir()):
+    elif workdir.is_dir() and set(workdir.iterdir()) - leftovers:
         raise ValueError(
             f"{workdir}: holds files but no config.json, so it is not a workdir. "
             "Choose an empty or new --workdir."
         )
+    for path in leftovers:
+        shutil.rmtree(path)
     files.write_text(config_file, to_json(config))
     vocabulary = read_vocabulary_files(config.data.train_dir)
     for name, content in vocabulary.items():

@@ -16,9 +16,7 @@ from bert_tf.input_pipeline import BatchReader, open_examples, pretraining_reade
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.optimizers import create_optimizer
 from bert_tf.training import distribution, state, summary
-from bert_tf.training.config import (
-    PretrainingConfig,
-)
+from bert_tf.training.config import PretrainingConfig
 from bert_tf.training.evaluation import HeldOutSet
 from bert_tf.training.loop import Run, TrainingStopped, train_phase
 from bert_tf.training.metrics_log import MetricsLog
@@ -145,6 +143,7 @@ def _initial_state(
 def _explain_resume(run: Run) -> None:
     if not run.state.step or not run.topology.is_chief:
         return
+    state.mark_if_best(run.workdir, run.state)
     logging.info("Going on from step %d of %s.", run.state.step, run.workdir)
     before, now = run.state.num_replicas, run.topology.num_replicas
     if before != now:

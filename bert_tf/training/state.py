@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from bert_tf.checkpoint import checkpoint_path, delete_old_checkpoints
+from bert_tf.checkpoint import checkpoint_path, delete_old_checkpoints, mark_best
 from bert_tf.config import BertConfig
 from bert_tf.model_folder import ModelFolder, save_model_folder
 from bert_tf.models import named_variables
@@ -56,7 +56,7 @@ def save(
     vocabulary_files: Mapping[str, bytes],
     keep: int,
 ) -> None:
-    """Writes the checkpoint of this step, and deletes old ones."""
+    """Writes this step's checkpoint, marks it if it is the best, deletes old ones."""
     save_model_folder(
         checkpoint_path(workdir, state.step),
         config=config,
@@ -68,7 +68,17 @@ def save(
         training_state=dataclasses.asdict(state),
         overwrite=True,
     )
+    mark_if_best(workdir, state)
     delete_old_checkpoints(workdir, keep)
+
+
+def mark_if_best(workdir: Path, state: TrainingState) -> None:
+    """Marks the checkpoint of this step as the best one if it is.
+
+    Once more after resuming: the run may have been killed before it came to this.
+    """
+    if state.best_step == state.step > 0:
+        mark_best(workdir, state.step)
 
 
 def restore(

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bert_tf.launch_workers import free_ports
 from bert_tf.training.config import PretrainingConfig
 from bert_tf.training.preemption import PREEMPTED
 
@@ -52,10 +53,10 @@ def test_help_answers_at_once():
 
 
 MISTAKES = {
-    "no config file": (["--config=missing.py"], "missing.py"),
+    "no config file": (["--config=no.py"], "no.py: No such file or directory. Name a"),
     "no config file, overrides": (
-        ["--config=missing.py", "--config.seed=1"],
-        "missing",
+        ["--config=no.py", "--config.seed=1"],
+        "no.py: No such file or directory. Name a Python file with a get_config()",
     ),
     "no workdir": (["--workdir="], "`--workdir` must name a folder"),
     "unknown field": (["--config.optimizer.rate=1"], "Field rate not found"),
@@ -113,18 +114,15 @@ def test_eval_data_of_another_vocabulary_is_refused(toy, dataset_writer):
     assert "`vocab_hash`" in run(command).stderr
 
 
-def test_any_kill_resumes_to_the_bit(toy, losses):
-    """SIGKILL at random moments and a damaged checkpoint: the same in the end."""
+def test_a_damaged_checkpoint_resumes_to_the_bit_from_the_one_before(toy, losses):
+    """The job itself, killed once; `test_kills.py` kills at many moments."""
     config = toy.config(checkpoint_interval=4)
     undisturbed = toy.train("undisturbed", config)
-    command, workdir = toy.command("killed", config), toy.folder / "killed"
-    rng = random.Random(0)
-    for goal in (rng.randrange(6, 10), rng.randrange(14, 30)):
-        process = toy.start(command)
-        wait_until(lambda goal=goal: steps_written(workdir) >= goal, process)
-        time.sleep(rng.random() * 0.2)
-        process.kill()
-        process.communicate()
+    command, workdir = toy.command("damaged", config), toy.folder / "damaged"
+    process = toy.start(command)
+    wait_until(lambda: steps_written(workdir) >= 14, process)
+    process.kill()
+    process.communicate()
 
     newest = sorted((workdir / "checkpoints").glob("step-*/model.safetensors"))[-1]
     content = bytearray(newest.read_bytes())
@@ -182,16 +180,53 @@ def test_sigterm_saves_and_says_so_by_its_code(toy):
     assert state["step"] == steps_written(workdir) >= 3
 
 
-def test_a_dead_worker_fails_the_others_in_bounded_time(toy):
-    endless = multi_worker(toy, "endless", num_train_steps=1_000_000)
-    process, workdir = toy.start(endless), toy.folder / "endless"
-    wait_until(lambda: steps_written(workdir) >= 3, process)
+@pytest.mark.parametrize("signal_sent", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_lost_worker_fails_the_others_in_bounded_time(toy, signal_sent):
+    """Dead or merely silent; the restarted job goes on from its checkpoint."""
+    name = f"lost-{signal_sent.name}"
+    command = multi_worker(
+        toy, name, num_train_steps=1_000_000, checkpoint_interval=4, eval_interval=0
+    )
+    process, workdir = toy.start(command), toy.folder / name
+    wait_until(lambda: steps_written(workdir) >= 8, process)
+    survivor, lost = workers_of(process)
     start = time.monotonic()
-    os.kill(workers_of(process)[1], signal.SIGKILL)
-    output = process.communicate(timeout=120)[0]
-    assert time.monotonic() - start < 60
-    assert process.returncode == 128 + signal.SIGKILL
+    os.kill(lost, signal_sent)
+    while survivor in workers_of(process):
+        assert time.monotonic() - start < 60
+        time.sleep(0.1)
+    if signal_sent == signal.SIGSTOP:
+        os.kill(lost, signal.SIGCONT)  # It ends by itself: the cluster is gone.
+    output = process.communicate(timeout=100)[0]
+    assert process.returncode in (1, 128 + signal.SIGKILL), output
     assert "error: Another worker stopped or cannot be reached" in output
+
+    before = steps_written(workdir)
+    process = toy.start(command)
+    wait_until(lambda: steps_written(workdir) > before + 4, process)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=100)[0]
+    assert process.returncode == PREEMPTED, output
+    assert "Going on from step" in output
+
+
+def test_workers_that_find_different_checkpoints_are_refused(toy):
+    """Workers started by hand, each on a machine with a workdir of its own."""
+    config = toy.config(strategy="multi_worker", checkpoint_interval=2)
+    first = toy.train("first-worker", toy.config(checkpoint_interval=2))
+    second = toy.folder / "second-worker"
+    shutil.copytree(first, second, symlinks=True)
+    shutil.rmtree(first / "checkpoints" / "step-00000040")
+    cluster = ",".join(f"localhost:{port}" for port in free_ports(2))
+    workers = []
+    for task, workdir in enumerate((first, second)):
+        own = [f"--workdir={workdir}", f"--cluster={cluster}", f"--task={task}"]
+        workers.append(toy.start([*toy.command("by-hand", config), *own]))
+    for worker, step in zip(workers, (38, 40), strict=True):
+        output = worker.communicate(timeout=120)[0]
+        assert worker.returncode == 1, output
+        message = f"another worker finds another checkpoint than step {step}. Put"
+        assert message in output
 
 
 EQUIVALENCE = """
@@ -202,6 +237,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from bert_tf.launch_workers import free_ports
 from bert_tf.training.config import PretrainingConfig
 from bert_tf.training.preparation import prepare
 from bert_tf.training.pretraining import train_and_evaluate
