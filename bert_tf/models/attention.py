@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from bert_tf.models.dense import Dense
 from bert_tf.models.parts import part_of
-from bert_tf.ops.heads import merge_heads, split_heads
-from bert_tf.ops.masked_softmax import masked_softmax
+from bert_tf.ops.attention import attention
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -78,24 +77,16 @@ class MultiHeadAttention(keras.layers.Layer):
             The values' means by attention probability, `[B, F, H]`.
         """
         memory_BTH = inputs_BFH if memory_BTH is None else memory_BTH
-        query_BNFD = self._project(self.query, inputs_BFH, training)
-        key_BNTD = self._project(self.key, memory_BTH, training)
-        value_BNTD = self._project(self.value, memory_BTH, training)
-        head_size = inputs_BFH.shape[-1] // self.num_heads
-        probabilities_BNFT = masked_softmax(
-            tf.matmul(query_BNFD, key_BNTD, transpose_b=True),
+        return attention(
+            self.query.project(inputs_BFH),
+            self.key.project(memory_BTH),
+            self.value.project(memory_BTH),
+            (self.query.bias, self.key.bias, self.value.bias),
             mask_BNFT,
-            scale=head_size**-0.5,
+            num_heads=self.num_heads,
             seed=dropout_seed if training else None,
             rate=self.dropout,
             fused=training,
-        )
-        context_BNFD = tf.matmul(probabilities_BNFT, value_BNTD)
-        return merge_heads(context_BNFD, fused=training)
-
-    def _project(self, dense: Dense, x_BSH: tf.Tensor, training: bool) -> tf.Tensor:
-        return split_heads(
-            dense.project(x_BSH), dense.bias, num_heads=self.num_heads, fused=training
         )
 
     def get_config(self) -> dict[str, Any]:
