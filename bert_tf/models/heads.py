@@ -10,6 +10,7 @@ from bert_tf.models.dense import truncated_normal
 from bert_tf.models.layer_norm import LayerNorm
 from bert_tf.models.parts import ConfiguredLayer, part_of
 from bert_tf.models.sublayers import ActivatedDense
+from bert_tf.ops.vocabulary_loss import vocabulary_loss
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -50,21 +51,34 @@ class MaskedLmHead(ConfiguredLayer):
         self,
         masked_output: tf.Tensor,
         word_embeddings: tf.Tensor,
+        labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         training: bool = False,
-    ) -> tf.Tensor:
+    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         """Scores every entry of the vocabulary at the masked positions.
 
         Args:
             masked_output: the encoder's output there,
                 `[batch, max_predictions, hidden]`.
             word_embeddings: `[vocab, hidden]`.
+            labels: the tokens' ids, integers, and weights, `[batch, max_predictions]`
+                each, to get the loss without the logits, which are large; for training.
+                None for logits.
             training: whether to use the fused operations.
 
         Returns:
-            Logits, float32 `[batch, max_predictions, vocab]`.
+            Logits, float32 `[batch, max_predictions, vocab]`; or, given labels, the
+            sums of losses and of right answers, float32 scalars.
         """
         transformed = self.transform(masked_output, training=training)
         hidden = tf.reshape(transformed, [-1, self.config.hidden_size])
+        if labels is not None:
+            return vocabulary_loss(
+                hidden,
+                word_embeddings,
+                self.output_bias,
+                tf.reshape(tf.cast(labels[0], tf.int32), [-1]),
+                tf.reshape(tf.cast(labels[1], tf.float32), [-1]),
+            )
         logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
         # TensorFlow fuses this bias, unlike another addition, into the product.
         logits = tf.nn.bias_add(tf.cast(logits, tf.float32), self.output_bias)
@@ -188,8 +202,9 @@ class PretrainingHeads(ConfiguredLayer):
         masked_output: tf.Tensor,
         pooled_output: tf.Tensor,
         word_embeddings: tf.Tensor,
+        masked_lm_labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         training: bool = False,
-    ) -> dict[str, tf.Tensor]:
+    ) -> dict[str, Any]:
         """Applies both heads.
 
         Args:
@@ -197,15 +212,19 @@ class PretrainingHeads(ConfiguredLayer):
                 `[batch, max_predictions, hidden]`.
             pooled_output: `[batch, hidden]`, or `[batch, examples, hidden]`.
             word_embeddings: `[vocab, hidden]`.
+            masked_lm_labels: see `MaskedLmHead`; None for logits.
             training: whether to use the fused operations.
 
         Returns:
-            `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, and
+            `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, or
+            `masked_lm_sums`, of losses and of right answers, float32 scalars; and
             `next_sentence_logits`, float32 `[batch, 2]`, or `[batch, examples, 2]`.
         """
+        masked_lm = self.predictions(
+            masked_output, word_embeddings, masked_lm_labels, training=training
+        )
+        kind = "logits" if masked_lm_labels is None else "sums"
         return {
-            "masked_lm_logits": self.predictions(
-                masked_output, word_embeddings, training=training
-            ),
+            f"masked_lm_{kind}": masked_lm,
             "next_sentence_logits": self.seq_relationship(pooled_output),
         }

@@ -53,9 +53,10 @@ class BertPretrainer(ConfiguredLayer, keras.Model):
     def call(
         self,
         inputs: dict[str, tf.Tensor],
+        masked_lm_labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
-    ) -> dict[str, tf.Tensor]:
+    ) -> dict[str, Any]:
         """Scores masked tokens and sentence pairs.
 
         Args:
@@ -64,12 +65,16 @@ class BertPretrainer(ConfiguredLayer, keras.Model):
                 `[batch, max_predictions]`. Of a packed batch also `position_ids`,
                 `example_ids` and `cls_positions`; see `bert_tf.packing`. Other entries
                 are ignored.
+            masked_lm_labels: ids, integers, and weights, `[batch, max_predictions]`
+                each, to get sums of the masked-LM loss in place of its logits; None
+                for logits.
             dropout_seed: int32 `[2]`, another one for each step, replica and
                 micro-batch; None for no dropout.
             training: whether to use the fused operations, and dropout.
 
         Returns:
-            `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, and
+            `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, or
+            `masked_lm_sums`, of losses and of right answers, float32 scalars; and
             `next_sentence_logits`, float32 `[batch, 2]`, of a packed batch
             `[batch, examples, 2]`.
         """
@@ -88,6 +93,7 @@ class BertPretrainer(ConfiguredLayer, keras.Model):
             masked_output,
             pooled_output,
             self.bert.embeddings.word_embeddings,
+            masked_lm_labels,
             training=training,
         )
 

@@ -51,20 +51,27 @@ class PretrainingTask:
         dropout_seed: tf.Tensor | None,
     ) -> dict[str, tf.Tensor]:
         """Runs the model and sums losses and right answers; see `Task`."""
-        outputs = model(batch, dropout_seed=dropout_seed, training=training)
-        tokens = (
-            outputs["masked_lm_logits"],
-            batch["masked_lm_ids"],
-            batch["masked_lm_weights"],
+        labels = batch["masked_lm_ids"], batch["masked_lm_weights"]
+        outputs = model(
+            batch,
+            masked_lm_labels=labels if training else None,
+            dropout_seed=dropout_seed,
+            training=training,
         )
+        if training:
+            masked_lm_loss, masked_lm_correct = outputs["masked_lm_sums"]
+        else:
+            logits = outputs["masked_lm_logits"]
+            masked_lm_loss, _ = losses.masked_lm_loss(logits, *labels)
+            masked_lm_correct, _ = losses.masked_lm_accuracy(logits, *labels)
         pairs = (
             outputs["next_sentence_logits"],
             batch["next_sentence_labels"],
             batch.get(_PAIR_WEIGHTS),
         )
         sums = {
-            "masked_lm_loss": losses.masked_lm_loss(*tokens)[0],
-            "masked_lm_correct": losses.masked_lm_accuracy(*tokens)[0],
+            "masked_lm_loss": masked_lm_loss,
+            "masked_lm_correct": masked_lm_correct,
             "next_sentence_loss": losses.next_sentence_loss(*pairs)[0],
             "next_sentence_correct": losses.next_sentence_accuracy(*pairs)[0],
         }

@@ -8,9 +8,9 @@ import tensorflow as tf
 import torch
 import transformers
 
-from bert_tf import losses
 from bert_tf.config import BertConfig
 from bert_tf.models import BertPretrainer, named_variables
+from bert_tf.training.pretraining_task import PretrainingTask
 
 TOLERANCE = 1e-5
 BATCH, SEQ_LENGTH, PREDICTIONS, VOCAB = 3, 24, 5, 101
@@ -48,22 +48,17 @@ def make_batch(rng):
 
 def run_ours(model, batch, training):
     tensors = {name: tf.constant(value) for name, value in batch.items()}
+    task = PretrainingTask()
 
     @tf.function
     def forward_and_backward():
         with tf.GradientTape() as tape:
-            outputs = model(tensors, training=training)
-            mlm_sum, mlm_weight = losses.masked_lm_loss(
-                outputs["masked_lm_logits"],
-                tensors["masked_lm_ids"],
-                tensors["masked_lm_weights"],
-            )
-            nsp_sum, nsp_count = losses.next_sentence_loss(
-                outputs["next_sentence_logits"], tensors["next_sentence_labels"]
-            )
-            loss = mlm_sum / mlm_weight + nsp_sum / nsp_count
+            sums = task.sums(model, tensors, training=training, dropout_seed=None)
+            weights = task.weights(tensors)
+            loss = tf.add_n([sums[f"{n}_loss"] / weights[n] for n in task.losses])
         variables = {n: v.value for n, v in named_variables(model).items()}
         gradients = tape.gradient(loss, variables)
+        outputs = model(tensors, training=training)
         return outputs, {n: tf.convert_to_tensor(g) for n, g in gradients.items()}
 
     outputs, gradients = forward_and_backward()

@@ -1,0 +1,131 @@
+"""The masked-LM loss from hidden states on, without logits for the whole batch."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.ops.compiled import compiled
+from bert_tf.ops.cross_entropy import cross_entropy, is_highest
+
+# Logits of so many rows exist at a time. More take more memory; with fewer, the sums of
+# the embeddings' gradients cost more than they save.
+_ROWS = 320
+
+
+def vocabulary_loss(
+    hidden: tf.Tensor,
+    word_embeddings: tf.Tensor,
+    bias: tf.Tensor,
+    labels: tf.Tensor,
+    weights: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scores every entry of the vocabulary and compares with the labels.
+
+    In float32 the gradients are computed together with the loss, some rows at a time,
+    in one compiled function: a batch's logits are often larger than all else. For
+    training only, since it does the backward pass' work either way.
+
+    Args:
+        hidden: `[rows, hidden]`, any float dtype.
+        word_embeddings: `[vocab, hidden]`, the same dtype.
+        bias: float32 `[vocab]`.
+        labels: int32 `[rows]`.
+        weights: float32 `[rows]`.
+
+    Returns:
+        Float32 scalars: the weighted sum of the cross-entropies, in nats, and the sum
+        of the weights of the rows whose label no entry outscores.
+    """
+    if hidden.dtype != tf.float32:
+        # Products in bfloat16 are oneDNN's on a CPU, which has the matrix units.
+        logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
+        logits = tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
+        losses = cross_entropy(logits, labels)
+        correct = is_highest(logits, labels)
+        return tf.reduce_sum(losses * weights), tf.reduce_sum(correct * weights)
+
+    @tf.custom_gradient
+    def function(hidden: tf.Tensor, embeddings: tf.Tensor, bias: tf.Tensor) -> Any:
+        # A tape outside must not differentiate the loop, which has its gradients.
+        inputs = [tf.stop_gradient(x) for x in (hidden, embeddings, bias)]
+        loss, correct, gradients = _sums(*inputs, labels, weights)
+
+        def gradient(dloss: tf.Tensor, _: tf.Tensor) -> Any:
+            return [dloss * value for value in gradients]
+
+        return (loss, correct), gradient
+
+    embeddings, bias = (tf.convert_to_tensor(x) for x in (word_embeddings, bias))
+    return function(hidden, embeddings, bias)
+
+
+@compiled
+def _sums(
+    hidden: tf.Tensor,
+    embeddings: tf.Tensor,
+    bias: tf.Tensor,
+    labels: tf.Tensor,
+    weights: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
+    """Returns both sums and the gradients of the first one."""
+    rows = tf.shape(hidden)[0]
+    chunks = -(-rows // _ROWS)
+    length = -(-rows // chunks)
+
+    def cut(x: tf.Tensor) -> tf.Tensor:
+        padding = [[0, chunks * length - rows]] + [[0, 0]] * (x.shape.rank - 1)
+        return tf.reshape(tf.pad(x, padding), [chunks, length, *x.shape[1:]])
+
+    hidden, labels, weights = cut(hidden), cut(labels), cut(weights)
+
+    def body(
+        index: tf.Tensor,
+        loss: tf.Tensor,
+        correct: tf.Tensor,
+        dhidden: tf.Tensor,
+        dembeddings: tf.Tensor,
+        dbias: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:
+        more_loss, more_correct, dlogits = _chunk(
+            tf.matmul(hidden[index], embeddings, transpose_b=True) + bias,
+            labels[index],
+            weights[index],
+        )
+        return (
+            index + 1,
+            loss + more_loss,
+            correct + more_correct,
+            tf.tensor_scatter_nd_update(
+                dhidden, [[index]], tf.matmul(dlogits, embeddings)[tf.newaxis]
+            ),
+            dembeddings + tf.matmul(dlogits, hidden[index], transpose_a=True),
+            dbias + tf.reduce_sum(dlogits, axis=0),
+        )
+
+    zeros = (hidden, embeddings, bias)
+    _, loss, correct, dhidden, dembeddings, dbias = tf.while_loop(
+        lambda index, *_: index < chunks,
+        body,
+        (0, 0.0, 0.0, *(tf.zeros_like(x) for x in zeros)),
+        maximum_iterations=chunks,
+    )
+    dhidden = tf.reshape(dhidden, [-1, hidden.shape[-1]])[:rows]
+    return loss, correct, (dhidden, dembeddings, dbias)
+
+
+def _chunk(
+    logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns a chunk's sums of losses and right answers, and its logits' gradient."""
+    highest = tf.reduce_max(logits, axis=-1)
+    powers = tf.exp(logits - highest[:, tf.newaxis])
+    # As a product, because XLA would fuse the exponential into a sum and compute it
+    # one number at a time.
+    sums = tf.matmul(powers, tf.ones([logits.shape[1], 1]))[:, 0]
+    label_logits = tf.gather(logits, labels, batch_dims=1)
+    losses = tf.math.log(sums) + highest - label_logits
+    correct = tf.cast(label_logits >= highest, tf.float32)
+    is_label = tf.range(logits.shape[1]) == labels[:, tf.newaxis]
+    scaled = powers * (weights / sums)[:, tf.newaxis]
+    dlogits = scaled - tf.where(is_label, weights[:, tf.newaxis], 0.0)
+    return tf.reduce_sum(losses * weights), tf.reduce_sum(correct * weights), dlogits
