@@ -33,7 +33,8 @@ _PRECISION = flags.DEFINE_enum(
 _FRAMEWORKS = flags.DEFINE_list(
     "frameworks",
     ["bert_tf", "keras_hub", "hugging_face", "hugging_face_compiled"],
-    "Which to run; also `keras_hub_xla`. The first is compared with the others.",
+    "Which to run; also `bert_tf_xla`, `bert_tf_rematerialized` and `keras_hub_xla`. "
+    "The first is compared with the others.",
 )
 _PEERS_KEEP_MEMORY = flags.DEFINE_bool(
     "peers_keep_memory", False, "Give peers our setting of malloc too."
@@ -53,7 +54,7 @@ class Worker:
         self.cpu_seconds: list[float] = []
         self.peak_bytes = 0
         environment = dict(os.environ)
-        if framework == OURS or _PEERS_KEEP_MEMORY.value:
+        if framework.startswith(OURS) or _PEERS_KEEP_MEMORY.value:
             environment["GLIBC_TUNABLES"] = memory.TUNABLES  # As the job sets it.
         self._process = subprocess.Popen(
             [

@@ -48,7 +48,13 @@ def make_batch(
     }
 
 
-def ours(config: BertConfig, batch: Batch, precision: str) -> RunSteps:
+def ours(
+    config: BertConfig,
+    batch: Batch,
+    precision: str,
+    jit_compile: bool = False,
+    rematerialize: bool = False,
+) -> RunSteps:
     """Our training step, as the training loop runs it."""
     import keras
     import tensorflow as tf
@@ -59,7 +65,7 @@ def ours(config: BertConfig, batch: Batch, precision: str) -> RunSteps:
     from bert_tf.training.step import build_train_function
 
     keras.config.set_dtype_policy(_keras_policy(precision))
-    model = BertPretrainer(config)
+    model = BertPretrainer(config, rematerialize=rematerialize)
     train = build_train_function(
         tf.distribute.get_strategy(),
         PretrainingTask(),
@@ -68,7 +74,7 @@ def ours(config: BertConfig, batch: Batch, precision: str) -> RunSteps:
         seed=0,
         max_grad_norm=MAX_GRAD_NORM,
         static_micro_batches=1,
-        jit_compile=False,
+        jit_compile=jit_compile,
         loss_scaling=False,
     )
     batches = {
@@ -247,6 +253,8 @@ def matrix_products(config: BertConfig, batch: Batch, precision: str) -> RunStep
 
 FRAMEWORKS: dict[str, Callable[[BertConfig, Batch, str], RunSteps]] = {
     "bert_tf": ours,
+    "bert_tf_xla": functools.partial(ours, jit_compile=True),
+    "bert_tf_rematerialized": functools.partial(ours, rematerialize=True),
     "keras_hub": keras_hub,
     "keras_hub_xla": functools.partial(keras_hub, jit_compile=True),
     "hugging_face": hugging_face,
