@@ -20,10 +20,10 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     @tf.custom_gradient
     def function(logits: tf.Tensor) -> Any:
-        losses, powers, inverse_sums = _forward(logits, labels)
+        losses, powers, inverse_sums = forward(logits, labels)
 
         def gradient(dlosses: tf.Tensor) -> tf.Tensor:
-            return _backward(powers, inverse_sums, labels, dlosses, dtype=logits.dtype)
+            return backward(powers, inverse_sums, labels, dlosses, dtype=logits.dtype)
 
         return losses, gradient
 
@@ -46,9 +46,10 @@ def is_highest(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 
 @compiled
-def _forward(
+def forward(
     logits: tf.Tensor, labels: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the losses, the shifted logits' powers of e, and 1 over their sums."""
     logits = tf.cast(logits, tf.float32)
     shifted = logits - tf.reduce_max(logits, axis=-1, keepdims=True)
     powers = tf.exp(shifted)
@@ -62,7 +63,7 @@ def _forward(
 
 
 @compiled
-def _backward(
+def backward(
     powers: tf.Tensor,
     inverse_sums: tf.Tensor,
     labels: tf.Tensor,
@@ -70,6 +71,7 @@ def _backward(
     *,
     dtype: tf.DType,
 ) -> tf.Tensor:
+    """Returns the gradient of the logits, given that of the losses."""
     entries = tf.range(tf.shape(powers)[-1])
     is_label = entries == labels[..., None]
     scaled = powers * (inverse_sums * dlosses)[..., None]

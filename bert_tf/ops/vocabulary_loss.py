@@ -5,7 +5,12 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.ops.compiled import compiled
-from bert_tf.ops.cross_entropy import cross_entropy, is_highest
+from bert_tf.ops.cross_entropy import (
+    backward,
+    cross_entropy,
+    forward,
+    is_highest,
+)
 
 # Logits of so many rows exist at a time. More take more memory; with fewer, the sums of
 # the embeddings' gradients cost more than they save.
@@ -86,15 +91,16 @@ def _sums(
         dembeddings: tf.Tensor,
         dbias: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
-        more_loss, more_correct, dlogits = _chunk(
-            tf.matmul(hidden[index], embeddings, transpose_b=True) + bias,
-            labels[index],
-            weights[index],
+        logits = tf.matmul(hidden[index], embeddings, transpose_b=True) + bias
+        losses, *powers_and_sums = forward(logits, labels[index])
+        hits = is_highest(logits, labels[index])
+        dlogits = backward(
+            *powers_and_sums, labels[index], weights[index], dtype=logits.dtype
         )
         return (
             index + 1,
-            loss + more_loss,
-            correct + more_correct,
+            loss + tf.reduce_sum(losses * weights[index]),
+            correct + tf.reduce_sum(hits * weights[index]),
             tf.tensor_scatter_nd_update(
                 dhidden, [[index]], tf.matmul(dlogits, embeddings)[tf.newaxis]
             ),
@@ -111,21 +117,3 @@ def _sums(
     )
     dhidden = tf.reshape(dhidden, [-1, hidden.shape[-1]])[:rows]
     return loss, correct, (dhidden, dembeddings, dbias)
-
-
-def _chunk(
-    logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns a chunk's sums of losses and right answers, and its logits' gradient."""
-    highest = tf.reduce_max(logits, axis=-1)
-    powers = tf.exp(logits - highest[:, tf.newaxis])
-    # As a product, because XLA would fuse the exponential into a sum and compute it
-    # one number at a time.
-    sums = tf.matmul(powers, tf.ones([logits.shape[1], 1]))[:, 0]
-    label_logits = tf.gather(logits, labels, batch_dims=1)
-    losses = tf.math.log(sums) + highest - label_logits
-    correct = tf.cast(label_logits >= highest, tf.float32)
-    is_label = tf.range(logits.shape[1]) == labels[:, tf.newaxis]
-    scaled = powers * (weights / sums)[:, tf.newaxis]
-    dlogits = scaled - tf.where(is_label, weights[:, tf.newaxis], 0.0)
-    return tf.reduce_sum(losses * weights), tf.reduce_sum(correct * weights), dlogits
