@@ -96,6 +96,8 @@ def test_seconds_of_unfinished_attempts_add_up(job, tmp_path):
 
 def test_ctrl_c_ends_the_job_and_leaves_the_step_undone(tmp_path):
     """As a terminal does it: the interrupt goes to the whole process group."""
+    # A shell has its background jobs, and so their children, ignore the interrupt.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.demo", f"--output_dir={tmp_path}"],
         cwd=ROOT,
@@ -104,6 +106,7 @@ def test_ctrl_c_ends_the_job_and_leaves_the_step_undone(tmp_path):
         text=True,
         start_new_session=True,
     )
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     assert "Vocabulary" in process.stdout.readline() + process.stdout.readline()
     time.sleep(1)
