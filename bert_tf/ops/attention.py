@@ -44,7 +44,7 @@ def attention(
     """
     biases_H = tuple(tf.convert_to_tensor(bias) for bias in biases_H)
     projected = query_BFH, key_BTH, value_BTH, *biases_H
-    settings = {"num_heads": num_heads, "rate": rate}
+    settings: dict[str, Any] = {"num_heads": num_heads, "rate": rate}
     # XLA's small float32 products are twice as fast as oneDNN's on a CPU; in bfloat16
     # oneDNN has the matrix units to itself.
     if not fused or query_BFH.dtype != tf.float32:
