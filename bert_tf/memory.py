@@ -1,35 +1,28 @@
-"""Memory that a process keeps for itself once the system gave it.
+"""Memory that TensorFlow keeps for itself once the system gave it.
 
-TensorFlow's CPU allocator is malloc, and glibc's hands every large block back to the
-system when it is freed. A training step frees and takes hundreds of megabytes, and the
-system clears each page anew: measured, that was more than half of a BERT-tiny step. See
-`benchmarks/LOG.md`.
+On a CPU, TensorFlow takes every tensor from malloc, and glibc's hands a large block
+back to the system when it is freed. A training step frees and takes hundreds of
+megabytes, and the system clears each page anew: measured, that was more than half of a
+BERT-tiny step. TensorFlow's own pool, its allocator for GPUs, also serves CPUs: it
+keeps its pages, and packs them better than a heap. See `benchmarks/LOG.md`.
 """
 
 import os
-import platform
-import sys
-
-TUNABLES = ":".join(
-    f"glibc.malloc.{name}={value}"
-    for name, value in (
-        ("mmap_threshold", 2**40),  # Blocks of any size come from the heap,
-        ("trim_threshold", 2**62),  # which never shrinks,
-        ("arena_max", 1),  # is one for all threads,
-        ("hugetlb", 1),  # and has pages of 2 MiB where the system allows them.
-    )
-)
-"""The value of `GLIBC_TUNABLES`, which glibc reads as a process starts."""
 
 
-def restart_keeping_memory() -> None:
-    """Starts this very process anew with a heap that keeps its memory.
+def keep_memory() -> None:
+    """Has TensorFlow keep the memory of its tensors; call before importing it.
 
-    To be called first thing in a job: nothing done before survives. Returns at once
-    where the C library is not glibc, and where `GLIBC_TUNABLES` is set: by an earlier
-    call, or by a user, whose choice it is.
+    A user's own setting stays. The pool may grow to the machine's memory.
     """
-    if platform.libc_ver()[0] != "glibc" or "GLIBC_TUNABLES" in os.environ:
-        return
-    environment = {**os.environ, "GLIBC_TUNABLES": TUNABLES}
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+    for name, value in settings().items():
+        os.environ.setdefault(name, value)
+
+
+def settings() -> dict[str, str]:
+    """Returns the variables of the environment that TensorFlow reads."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "TF_CPU_ALLOCATOR_USE_BFC": "true",
+        "TF_CPU_BFC_MEM_LIMIT_IN_MB": str(machine // 2**20),
+    }

@@ -36,7 +36,7 @@ _TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
-    memory.restart_keeping_memory()
+    memory.keep_memory()
     prepared = preparation.prepare(
         _CONFIG.value.validate(),
         Path(str(_WORKDIR.value)),
