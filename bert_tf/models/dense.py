@@ -1,9 +1,11 @@
-"""Products with a kernel, the layers under every sub-layer."""
+"""Dense layers, the parts of every sub-layer."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from bert_tf.ops.matmul import matmul
 
 
 def truncated_normal(stddev: float, seed: int) -> keras.initializers.Initializer:
@@ -47,12 +49,15 @@ class Dense(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`."""
-        outputs = self.project(inputs)
-        return tf.cast(tf.cast(outputs, tf.float32) + self.bias, outputs.dtype)
+        return self.add_bias(self.project(inputs))
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`, without the bias."""
         return matmul(inputs, self.kernel)
+
+    def add_bias(self, product: tf.Tensor) -> tf.Tensor:
+        """Adds the bias to what `project` returned."""
+        return tf.cast(tf.cast(product, tf.float32) + self.bias, product.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -62,18 +67,3 @@ class Dense(keras.layers.Layer):
             "initializer_range": self.initializer_range,
             "seed": self.seed,
         }
-
-
-def matmul(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Multiplies the last axis of `x` `[..., inputs]` by `[inputs, units]`.
-
-    One matrix product over all leading axes: faster than a batched one, and
-    exporters turn it into a fully connected layer.
-    """
-    kernel = tf.convert_to_tensor(kernel)
-    outputs = tf.matmul(tf.reshape(x, [-1, kernel.shape[0]]), kernel)
-    leading = [
-        size if size is not None else tf.shape(x)[axis]
-        for axis, size in enumerate(x.shape[:-1])
-    ]
-    return tf.reshape(outputs, [*leading, kernel.shape[1]])

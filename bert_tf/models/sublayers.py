@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from bert_tf.models.dense import Dense
 from bert_tf.models.layer_norm import LayerNorm
-from bert_tf.ops.bias_gelu import bias_gelu
+from bert_tf.ops.bias_gelu import bias_gelu, bias_gelu_matmul
 from bert_tf.ops.dropout import fused_dropout
 from bert_tf.ops.layer_norm import dropout_add_layer_norm
 
@@ -58,6 +58,21 @@ class ActivatedDense(keras.layers.Layer):
         return bias_gelu(
             self.dense.project(inputs),
             self.dense.bias,
+            approximate=self.activation == "gelu",
+            fused=training,
+        )
+
+    def project_by(
+        self, dense: Dense, inputs: tf.Tensor, training: bool = False
+    ) -> tf.Tensor:
+        """Maps `[..., inputs]` to `dense.project(self(inputs))`; only for GELU.
+
+        In training it keeps no activations.
+        """
+        return bias_gelu_matmul(
+            self.dense.project(inputs),
+            self.dense.bias,
+            dense.kernel,
             approximate=self.activation == "gelu",
             fused=training,
         )
@@ -142,11 +157,26 @@ class ResidualOutput(keras.layers.Layer):
         Returns:
             `[batch, seq_length, hidden]`.
         """
+        product = self.dense.project(inputs)
+        return self.add_to(residual, product, dropout_seed, training)
+
+    def add_to(
+        self,
+        residual: tf.Tensor,
+        product: tf.Tensor,
+        dropout_seed: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Ends a sub-layer whose last product, `[batch, seq_length, hidden]`, is made.
+
+        The other arguments and the result are those of `call`.
+        """
         seed = dropout_seed if training else None
         if self.norm_first:
-            return residual + fused_dropout(self.dense(inputs), seed, self.dropout)
+            outputs = self.dense.add_bias(product)
+            return residual + fused_dropout(outputs, seed, self.dropout)
         return dropout_add_layer_norm(
-            self.dense.project(inputs),
+            product,
             self.dense.bias,
             residual,
             self.layer_norm.gamma,

@@ -146,9 +146,11 @@ class TransformerBlock(keras.layers.Layer):
         normed = x
         if self.residual_output.norm_first:
             normed = self.residual_output.layer_norm(x, training=training)
-        intermediate = self.intermediate(normed, training=training)
-        return self.residual_output(
-            intermediate, x, dropout_seed=seeds[2], training=training
+        product = self.intermediate.project_by(
+            self.residual_output.dense, normed, training=training
+        )
+        return self.residual_output.add_to(
+            x, product, dropout_seed=seeds[2], training=training
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`gelu(x + bias)`, the activation between a feed-forward layer's two products."""
+"""`gelu(x + bias)`, alone and together with the product that follows it in a block."""
 
 import math
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.ops.compiled import compiled
+from bert_tf.ops.matmul import matmul
 
 _TANH_SCALE = math.sqrt(2.0 / math.pi)
 _TANH_CUBIC = 0.044715
@@ -35,11 +36,55 @@ def bias_gelu(
     @tf.custom_gradient
     def function(x: tf.Tensor, bias: tf.Tensor) -> Any:
         def gradient(dy: tf.Tensor) -> Any:
-            return _backward(x, bias, dy, approximate=approximate)
+            return _backward(x, bias, dy, approximate=approximate)[:2]
 
         return _forward(x, bias, approximate=approximate), gradient
 
     return function(x, tf.convert_to_tensor(bias))
+
+
+def bias_gelu_matmul(
+    x: tf.Tensor,
+    bias: tf.Tensor,
+    kernel: tf.Tensor,
+    *,
+    approximate: bool,
+    fused: bool,
+) -> tf.Tensor:
+    """Adds a bias, applies GELU and multiplies by a kernel.
+
+    The activations between a feed-forward network's products are a quarter of what its
+    transformer block would keep for the backward pass; here that pass computes them
+    again while it has their inputs at hand.
+
+    Args:
+        x: `[..., units]`, any float dtype; GELU is computed in float32.
+        bias: float32 `[units]`.
+        kernel: `[units, outputs]`, the dtype of `x`.
+        approximate: see `bias_gelu`.
+        fused: see `bias_gelu`.
+
+    Returns:
+        `[..., outputs]`, the dtype of `x`.
+    """
+    if not fused:
+        y = bias_gelu(x, bias, approximate=approximate, fused=False)
+        return matmul(y, kernel)
+
+    @tf.custom_gradient
+    def function(x: tf.Tensor, bias: tf.Tensor, kernel: tf.Tensor) -> Any:
+        def gradient(doutputs: tf.Tensor) -> Any:
+            doutputs = tf.reshape(doutputs, [-1, kernel.shape[1]])
+            dy = tf.matmul(doutputs, kernel, transpose_b=True)
+            dx, dbias, y = _backward(
+                x, bias, tf.reshape(dy, tf.shape(x)), approximate=approximate
+            )
+            rows = tf.reshape(y, [-1, kernel.shape[0]])
+            return dx, dbias, tf.matmul(rows, doutputs, transpose_a=True)
+
+        return matmul(_forward(x, bias, approximate=approximate), kernel), gradient
+
+    return function(x, tf.convert_to_tensor(bias), tf.convert_to_tensor(kernel))
 
 
 @compiled
@@ -52,11 +97,13 @@ def _forward(x: tf.Tensor, bias: tf.Tensor, *, approximate: bool) -> tf.Tensor:
 @compiled
 def _backward(
     x: tf.Tensor, bias: tf.Tensor, dy: tf.Tensor, *, approximate: bool
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the gradients of `x` and of the bias, and the forward pass' result."""
     y = tf.cast(x, tf.float32) + bias
     cdf, density = _cdf_and_density(y, approximate)
     dx = tf.cast(dy, tf.float32) * (cdf + y * density)
-    return tf.cast(dx, x.dtype), tf.reduce_sum(dx, axis=list(range(dx.shape.rank - 1)))
+    dbias = tf.reduce_sum(dx, axis=list(range(dx.shape.rank - 1)))
+    return tf.cast(dx, x.dtype), dbias, tf.cast(y * cdf, x.dtype)
 
 
 def _cdf_and_density(y: tf.Tensor, approximate: bool) -> tuple[tf.Tensor, tf.Tensor]:
