@@ -10,7 +10,7 @@ from bert_tf.models.dense import truncated_normal
 from bert_tf.models.layer_norm import LayerNorm
 from bert_tf.models.parts import ConfiguredLayer, part_of
 from bert_tf.models.sublayers import ActivatedDense
-from bert_tf.ops.vocabulary_loss import vocabulary_loss
+from bert_tf.ops.vocabulary_loss import vocabulary_logits, vocabulary_loss
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -79,9 +79,7 @@ class MaskedLmHead(ConfiguredLayer):
                 tf.reshape(tf.cast(labels[0], tf.int32), [-1]),
                 tf.reshape(tf.cast(labels[1], tf.float32), [-1]),
             )
-        logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
-        # TensorFlow fuses this bias, unlike another addition, into the product.
-        logits = tf.nn.bias_add(tf.cast(logits, tf.float32), self.output_bias)
+        logits = vocabulary_logits(hidden, word_embeddings, self.output_bias)
         shape = tf.concat(
             [tf.shape(masked_output)[:-1], [self.config.vocab_size]], axis=0
         )

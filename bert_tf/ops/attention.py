@@ -8,6 +8,9 @@ from bert_tf.ops.compiled import compiled
 from bert_tf.ops.heads import merge_heads, split_heads
 from bert_tf.ops.masked_softmax import masked_softmax
 
+# The products of queries, keys and values, and the biases of each.
+Projected = tuple[tuple[tf.Tensor, ...], tuple[tf.Tensor, ...]]
+
 
 def attention(
     query_BFH: tf.Tensor,
@@ -43,30 +46,28 @@ def attention(
     Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.
     """
     biases_H = tuple(tf.convert_to_tensor(bias) for bias in biases_H)
-    projected = query_BFH, key_BTH, value_BTH, *biases_H
+    projected = (query_BFH, key_BTH, value_BTH), biases_H
     settings: dict[str, Any] = {"num_heads": num_heads, "rate": rate}
     # XLA's small float32 products are twice as fast as oneDNN's on a CPU; in bfloat16
     # oneDNN has the matrix units to itself.
     if not fused or query_BFH.dtype != tf.float32:
-        return _attend(*projected, mask_BNFT, seed, **settings, fused=fused)
+        return _attend(projected, mask_BNFT, seed, **settings, fused=fused)
 
     @tf.custom_gradient
-    def function(*projected: tf.Tensor) -> Any:
+    def function(*flat: tf.Tensor) -> Any:
+        projected = flat[:3], flat[3:]
+
         def gradient(dcontext_BFH: tf.Tensor) -> Any:
-            return _gradient(dcontext_BFH, *projected, mask_BNFT, seed, **settings)
+            gradients = _gradient(dcontext_BFH, projected, mask_BNFT, seed, **settings)
+            return tf.nest.flatten(gradients)
 
-        return _forward(*projected, mask_BNFT, seed, **settings), gradient
+        return _forward(projected, mask_BNFT, seed, **settings), gradient
 
-    return function(*projected)
+    return function(*tf.nest.flatten(projected))
 
 
 def _attend(
-    query_BFH: tf.Tensor,
-    key_BTH: tf.Tensor,
-    value_BTH: tf.Tensor,
-    query_bias_H: tf.Tensor,
-    key_bias_H: tf.Tensor,
-    value_bias_H: tf.Tensor,
+    projected: Projected,
     mask_BNFT: tf.Tensor,
     seed: tf.Tensor | None,
     *,
@@ -76,11 +77,7 @@ def _attend(
 ) -> tf.Tensor:
     query_BNFD, key_BNTD, value_BNTD = (
         split_heads(x_BSH, bias_H, num_heads=num_heads, fused=fused)
-        for x_BSH, bias_H in (
-            (query_BFH, query_bias_H),
-            (key_BTH, key_bias_H),
-            (value_BTH, value_bias_H),
-        )
+        for x_BSH, bias_H in zip(*projected, strict=True)
     )
     probabilities_BNFT = masked_softmax(
         tf.matmul(query_BNFD, key_BNTD, transpose_b=True),
@@ -99,23 +96,17 @@ _forward = compiled(_attend)
 @compiled
 def _gradient(
     dcontext_BFH: tf.Tensor,
-    query_BFH: tf.Tensor,
-    key_BTH: tf.Tensor,
-    value_BTH: tf.Tensor,
-    query_bias_H: tf.Tensor,
-    key_bias_H: tf.Tensor,
-    value_bias_H: tf.Tensor,
+    projected: Projected,
     mask_BNFT: tf.Tensor,
     seed: tf.Tensor | None,
     *,
     num_heads: int,
     rate: float,
-) -> list[tf.Tensor]:
+) -> Projected:
     """Computes the probabilities again: faster than to keep and read them."""
-    projected = query_BFH, key_BTH, value_BTH, query_bias_H, key_bias_H, value_bias_H
     with tf.GradientTape() as tape:
         tape.watch(projected)
         context_BFH = _attend(
-            *projected, mask_BNFT, seed, num_heads=num_heads, rate=rate
+            projected, mask_BNFT, seed, num_heads=num_heads, rate=rate
         )
     return tape.gradient(context_BFH, projected, dcontext_BFH)

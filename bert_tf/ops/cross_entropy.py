@@ -49,7 +49,16 @@ def is_highest(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 def forward(
     logits: tf.Tensor, labels: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns the losses, the shifted logits' powers of e, and 1 over their sums."""
+    """Computes the losses and what `backward` needs.
+
+    Args:
+        logits: `[..., entries]`, any float dtype; computed in float32.
+        labels: int32 `[...]`.
+
+    Returns:
+        In float32: the losses `[...]`, in nats; e to the power of each logit less the
+        highest of its row, `[..., entries]`; and 1 over their sums, `[...]`.
+    """
     logits = tf.cast(logits, tf.float32)
     shifted = logits - tf.reduce_max(logits, axis=-1, keepdims=True)
     powers = tf.exp(shifted)
@@ -71,7 +80,18 @@ def backward(
     *,
     dtype: tf.DType,
 ) -> tf.Tensor:
-    """Returns the gradient of the logits, given that of the losses."""
+    """Computes the gradient of the logits, given that of the losses.
+
+    Args:
+        powers: float32 `[..., entries]`, from `forward`.
+        inverse_sums: float32 `[...]`, from `forward`.
+        labels: int32 `[...]`.
+        dlosses: float32 `[...]`.
+        dtype: of the result.
+
+    Returns:
+        `[..., entries]`.
+    """
     entries = tf.range(tf.shape(powers)[-1])
     is_label = entries == labels[..., None]
     scaled = powers * (inverse_sums * dlosses)[..., None]

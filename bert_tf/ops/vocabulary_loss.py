@@ -1,4 +1,4 @@
-"""The masked-LM loss from hidden states on, without logits for the whole batch."""
+"""The scores of a vocabulary's entries, and the masked-LM loss without keeping them."""
 
 from typing import Any
 
@@ -15,6 +15,24 @@ from bert_tf.ops.cross_entropy import (
 # Logits of so many rows exist at a time. More take more memory; with fewer, the sums of
 # the embeddings' gradients cost more than they save.
 _ROWS = 320
+
+
+def vocabulary_logits(
+    hidden: tf.Tensor, word_embeddings: tf.Tensor, bias: tf.Tensor
+) -> tf.Tensor:
+    """Scores every entry of the vocabulary.
+
+    Args:
+        hidden: `[rows, hidden]`, any float dtype.
+        word_embeddings: `[vocab, hidden]`, the same dtype.
+        bias: float32 `[vocab]`.
+
+    Returns:
+        float32 `[rows, vocab]`.
+    """
+    logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
+    # TensorFlow fuses this bias, unlike another addition, into the product.
+    return tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
 
 
 def vocabulary_loss(
@@ -43,8 +61,7 @@ def vocabulary_loss(
     """
     if hidden.dtype != tf.float32:
         # Products in bfloat16 are oneDNN's on a CPU, which has the matrix units.
-        logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
-        logits = tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
+        logits = vocabulary_logits(hidden, word_embeddings, bias)
         losses = cross_entropy(logits, labels)
         correct = is_highest(logits, labels)
         return tf.reduce_sum(losses * weights), tf.reduce_sum(correct * weights)
@@ -91,7 +108,7 @@ def _sums(
         dembeddings: tf.Tensor,
         dbias: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
-        logits = tf.matmul(hidden[index], embeddings, transpose_b=True) + bias
+        logits = vocabulary_logits(hidden[index], embeddings, bias)
         losses, *powers_and_sums = forward(logits, labels[index])
         hits = is_highest(logits, labels[index])
         dlogits = backward(
