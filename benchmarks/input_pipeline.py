@@ -46,8 +46,6 @@ def _measure_speed(directory: str, info: DatasetInfo) -> None:
         directory,
         open_examples(directory, info, seed=1),
         info,
-        num_replicas=1,
-        local_replicas=range(1),
         replica_batch_size=_BATCH_SIZE.value,
     )
     rates = []

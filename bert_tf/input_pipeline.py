@@ -50,8 +50,9 @@ def open_examples(
     )
     if stream.num_records == 0:
         raise ValueError(f"{directory}: holds no examples.")
+    (first,) = stream.read([0])
     try:
-        decode_example(stream.read([0])[0], info.features)
+        decode_example(first, info.features)
     except ValueError as error:
         raise ValueError(f"{directory}: {error}") from error
     return stream
@@ -63,9 +64,9 @@ class BatchReader:
     Args:
         stream: the examples.
         features: their schema.
+        replica_batch_size: examples of one replica in one micro-batch.
         num_replicas: replicas of all processes.
         local_replicas: those of this process.
-        replica_batch_size: examples of one replica in one micro-batch.
         transform: changes a flat batch, name -> `[batch, ...]`, given the examples'
             positions in the stream, int64 `[batch]`; None for no change.
         pack: whether a row may hold several examples.
@@ -76,9 +77,9 @@ class BatchReader:
         stream: ExampleStream,
         features: Mapping[str, Feature],
         *,
-        num_replicas: int,
-        local_replicas: range,
         replica_batch_size: int,
+        num_replicas: int = 1,
+        local_replicas: range = range(1),
         transform: Transform | None = None,
         pack: bool = False,
     ) -> None:

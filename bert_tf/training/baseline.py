@@ -30,8 +30,6 @@ def masked_token_counts(
             directory,
             stream,
             info,
-            num_replicas=1,
-            local_replicas=range(1),
             replica_batch_size=min(_BATCH, total - begin),
         )
         batch = reader.read(begin, 1)

@@ -91,8 +91,6 @@ def _samples(run: Run, data: PhaseData) -> list[Sample]:
         directory,
         stream,
         data.eval,
-        num_replicas=1,
-        local_replicas=range(1),
         replica_batch_size=min(_SAMPLES, stream.num_records),
     )
     batch = {name: values[0, 0] for name, values in reader.read(0, 1).items()}

@@ -30,9 +30,7 @@ def reader(stream, info, **topology):
 
 def test_batches_hold_the_streams_examples(folder, info):
     stream = open_examples(folder, info, seed=5)
-    batches = reader(
-        stream, info, num_replicas=1, local_replicas=range(1), replica_batch_size=4
-    ).read(8, 3)
+    batches = reader(stream, info, replica_batch_size=4).read(8, 3)
     expected = [decode_example(r, info.features) for r in stream.read(range(8, 8 + 12))]
     assert set(batches) == set(info.features)
     for name, values in batches.items():
@@ -44,9 +42,7 @@ def test_batches_hold_the_streams_examples(folder, info):
 
 def test_replicas_share_the_global_batch(folder, info):
     stream = open_examples(folder, info, seed=5)
-    one = reader(
-        stream, info, num_replicas=1, local_replicas=range(1), replica_batch_size=8
-    ).read(16, 2)
+    one = reader(stream, info, replica_batch_size=8).read(16, 2)
     parts = [
         reader(
             stream, info, num_replicas=4, local_replicas=local, replica_batch_size=2
@@ -83,8 +79,6 @@ def test_dynamic_masks_differ_by_epoch_and_repeat_after_a_restart(folder, info):
             folder,
             stream,
             dynamic,
-            num_replicas=1,
-            local_replicas=range(1),
             replica_batch_size=30,
         ).read(position, 1)
 

@@ -62,8 +62,6 @@ def read(directory, info, *, pack):
         directory,
         open_examples(directory, info, seed=3),
         info,
-        num_replicas=1,
-        local_replicas=range(1),
         replica_batch_size=16,
         pack=pack,
     ).read(0, 2)

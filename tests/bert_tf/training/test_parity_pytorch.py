@@ -58,8 +58,6 @@ def test_the_loss_curve_is_pytorchs(toy, losses):
     reader = BatchReader(
         open_examples(toy.train_dir, info, seed=config.seed),
         info.features,
-        num_replicas=1,
-        local_replicas=range(1),
         replica_batch_size=config.data.global_batch_size,
     )
     model = pytorch_pretraining.make_model(config.model, config.seed)
