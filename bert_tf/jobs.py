@@ -36,8 +36,8 @@ def run(
             sys.exit(0)
         try:
             left = flags.FLAGS(argv)
-        except (flags.Error, KeyError, OSError) as error:
-            # The last two come from --config: an unknown field, a missing file.
+        except (flags.Error, KeyError) as error:
+            # A KeyError is an unknown field of --config.
             _fail(job, f"{_one_line(error)} (--help lists the flags)", USAGE_ERROR)
         missing = [f"--{name}" for name in required if flags.FLAGS[name].value is None]
         if missing:

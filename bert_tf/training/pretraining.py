@@ -46,7 +46,8 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
     Raises:
         ValueError: the batch does not divide among the replicas, or a checkpoint or a
             record is damaged.
-        TrainingStopped: a loss was not finite.
+        TrainingStopped: a loss was not finite, another worker is gone, or memory is not
+            enough.
         SystemExit: SIGTERM came, and the state is saved.
     """
     with Preemption() as preemption:
@@ -61,6 +62,12 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
                 f"{run.state.step} ({error.message.splitlines()[0]}). Start the same "
                 "command on every worker again: the run goes on from its newest "
                 "checkpoint."
+            ) from error
+        except tf.errors.ResourceExhaustedError as error:
+            raise TrainingStopped(
+                f"Out of memory, after step {run.state.step}. Give "
+                "--config.accumulation_steps=2 or more, or --config.rematerialize=True: "
+                "the same run goes on in less memory, with the same numbers."
             ) from error
         finally:
             if run.log is not None:
@@ -107,7 +114,9 @@ def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
             f"{run.workdir}: another worker finds another checkpoint than step "
             f"{run.state.step}. Put the workdir where all workers see the same files."
         )
-    _explain_resume(run)
+    if run.state.step and run.topology.is_chief:
+        state.mark_if_best(run.workdir, run.state)
+        _explain_resume(run)
     return run
 
 
@@ -141,9 +150,6 @@ def _initial_state(
 
 
 def _explain_resume(run: Run) -> None:
-    if not run.state.step or not run.topology.is_chief:
-        return
-    state.mark_if_best(run.workdir, run.state)
     logging.info("Going on from step %d of %s.", run.state.step, run.workdir)
     before, now = run.state.num_replicas, run.topology.num_replicas
     if before != now:
@@ -189,7 +195,7 @@ def _open_phase(
             replica_batch_size=batch_size,
         )
 
-    if run.topology.is_chief:
+    if run.topology.is_chief and config.strategy != "tpu":
         _suggest_packing(phase.data, data[number].train)
     stream = open_examples(
         phase.data.train_dir,

@@ -114,6 +114,15 @@ def test_eval_data_of_another_vocabulary_is_refused(toy, dataset_writer):
     assert "`vocab_hash`" in run(command).stderr
 
 
+def test_too_little_memory_is_told_with_a_way_out(toy):
+    command = [*toy.command("memory"), "--config.data.global_batch_size=256"]
+    result = run(command, TF_CPU_BFC_MEM_LIMIT_IN_MB="2")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    last = result.stderr.splitlines()[-1]
+    assert "Out of memory, after step 0. Give --config.accumulation_steps=2" in last
+
+
 def test_a_damaged_checkpoint_resumes_to_the_bit_from_the_one_before(toy, losses):
     """The job itself, killed once; `test_kills.py` kills at many moments."""
     config = toy.config(checkpoint_interval=4)
