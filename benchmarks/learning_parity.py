@@ -72,7 +72,10 @@ def train_ours(config: PretrainingConfig) -> tuple[list[float], dict[str, float]
     """
     with tempfile.TemporaryDirectory() as folder:
         job = job_arguments(config, Path(folder))
-        subprocess.run([sys.executable, "-m", *job], check=True)
+        if code := subprocess.run([sys.executable, "-m", *job]).returncode:
+            raise ValueError(
+                f"{job[0]} failed with exit status {code}; its own error stands above."
+            )
         results = read_json(Path(folder) / "run" / "eval.json")
         return [line["loss"] for line in read_metrics(Path(folder), "train")], results
 
@@ -94,8 +97,6 @@ def read_batches(
         directory,
         open_examples(directory, info, seed=seed),
         info,
-        num_replicas=1,
-        local_replicas=range(1),
         replica_batch_size=batch_size,
     )
     position = 0

@@ -9,13 +9,14 @@ first time that a number of rows comes up XLA compiles for it; that is told apar
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from absl import flags
 
+from benchmarks.training_step_workers import build_our_step
 from bert_tf import jobs, memory
-from bert_tf.config import OptimizerConfig, model_config
+from bert_tf.config import model_config
 from bert_tf.dataset_info import DatasetInfo
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records.")
@@ -30,10 +31,12 @@ Batch = dict[str, np.ndarray]
 def main(argv: Sequence[str]) -> None:
     """Prints the table."""
     del argv
-    memory.restart_keeping_memory()
+    memory.keep_memory()
+    import tensorflow as tf
+
     directory = str(_TRAIN_DIR.value)
     info = DatasetInfo.load(directory)
-    step = build_step(info)
+    run_step = build_our_step(model_config(_SIZE.value, vocab_size=info.vocab_size))
     batches = {
         "one": read_batches(directory, info, pack=False),
         "several": read_batches(directory, info, pack=True),
@@ -43,7 +46,11 @@ def main(argv: Sequence[str]) -> None:
     for round_number in range(_ROUNDS.value + 1):
         for index in range(_BATCHES.value):
             for kind in batches:
-                taken = step(batches[kind][index])
+                batch = batches[kind][index]
+                tensors = {n: tf.constant(v[np.newaxis]) for n, v in batch.items()}
+                start = time.perf_counter()
+                run_step(tensors, 0)
+                taken = time.perf_counter() - start
                 (seconds if round_number else first)[kind].append(taken)
 
     places = _BATCH_SIZE.value * info.parameters.max_seq_length
@@ -73,8 +80,6 @@ def read_batches(directory: str, info: DatasetInfo, *, pack: bool) -> list[Batch
         directory,
         open_examples(directory, info, seed=1),
         info,
-        num_replicas=1,
-        local_replicas=range(1),
         replica_batch_size=_BATCH_SIZE.value,
         pack=pack,
     )
@@ -85,50 +90,9 @@ def read_batches(directory: str, info: DatasetInfo, *, pack: bool) -> list[Batch
     ]
 
 
-def build_step(info: DatasetInfo) -> Callable[[Batch], float]:
-    """Returns a function that trains on a batch and tells how many seconds it took."""
-    import tensorflow as tf
-
-    from bert_tf.models import BertPretrainer, named_variables
-    from bert_tf.optimizers import create_optimizer
-    from bert_tf.training.pretraining_task import PretrainingTask
-    from bert_tf.training.step import build_train_function
-
-    model = BertPretrainer(model_config(_SIZE.value, vocab_size=info.vocab_size))
-    train = build_train_function(
-        tf.distribute.get_strategy(),
-        PretrainingTask(),
-        model,
-        create_optimizer(OptimizerConfig(), named_variables(model)),
-        seed=0,
-        max_grad_norm=1.0,
-        static_micro_batches=1,
-        jit_compile=False,
-        loss_scaling=False,
-    )
-
-    def step(batch: Batch) -> float:
-        batches = {name: tf.constant(v[np.newaxis]) for name, v in batch.items()}
-        start = time.perf_counter()
-        rows, _, _ = train(
-            batches,
-            tf.zeros([2]),
-            tf.ones([1], tf.int32),
-            tf.constant([1e-4]),
-            tf.constant(0, tf.int64),
-            tf.constant(1),
-            tf.constant([1.0, 0.0]),
-        )
-        rows.numpy()
-        return time.perf_counter() - start
-
-    return step
-
-
 def cli() -> None:
     """Starts the benchmark from a command line."""
-    flags.mark_flags_as_required(["train_dir"])
-    jobs.run(main)
+    jobs.run(main, required=["train_dir"])
 
 
 if __name__ == "__main__":

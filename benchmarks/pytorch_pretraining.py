@@ -37,7 +37,7 @@ def make_model(config: BertConfig, seed: int) -> Any:
     parameters = dict(model.named_parameters())
     for name, variable in named_variables(BertPretrainer(config, seed=seed)).items():
         value = variable.numpy().T if name.endswith("/kernel") else variable.numpy()
-        parameters.pop(_hugging_face_name(name)).data = torch.from_numpy(value.copy())
+        parameters.pop(hugging_face_name(name)).data = torch.from_numpy(value.copy())
     assert not parameters, f"without an initial value: {sorted(parameters)}"
     return model.train()
 
@@ -77,7 +77,11 @@ def losses(
     )
 
 
-def _hugging_face_name(name: str) -> str:
+def hugging_face_name(name: str) -> str:
+    """Returns what Hugging Face calls a variable of `bert_tf.models.named_variables`.
+
+    Kernels are transposed there.
+    """
     name = _RENAMED.get(name, name)
     name = re.sub(r"/layer_(\d+)/", r"/layer/\1/", name)
     name = re.sub(r"/(kernel|gamma)$", "/weight", name)

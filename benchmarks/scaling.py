@@ -85,13 +85,17 @@ def measure(runs: int, workers: int, folder: Path) -> list[float]:
         each.mkdir()
         job = job_arguments(make_config(workers), each)
         command = [sys.executable, "-m", *(launcher if workers > 1 else []), *job]
-        quiet = subprocess.DEVNULL
-        processes.append(
-            subprocess.Popen(command, env=environment, stdout=quiet, stderr=quiet)
-        )
-    for process in processes:
-        if code := process.wait():
-            raise ValueError(f"A run of {workers} worker(s) failed with code {code}.")
+        with open(each / "stderr", "wb") as errors:
+            processes.append(
+                subprocess.Popen(
+                    command, env=environment, stdout=subprocess.DEVNULL, stderr=errors
+                )
+            )
+    for process, each in zip(processes, folders, strict=True):
+        if process.wait():
+            lines = (each / "stderr").read_text(errors="replace").splitlines()
+            last = lines[-1] if lines else f"exit status {process.returncode}"
+            raise ValueError(f"A run of {workers} worker(s) failed: {last}")
     rates = (
         [line["examples_per_second"] for line in read_metrics(each, "train")[1:]]
         for each in folders

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from benchmarks.training_step_workers import FRAMEWORKS
 from bert_tf import jobs, memory
 from bert_tf.config import BertConfig, model_config
 
@@ -37,12 +38,26 @@ _FRAMEWORKS = flags.DEFINE_list(
     "The first is compared with the others.",
 )
 _PEERS_KEEP_MEMORY = flags.DEFINE_bool(
-    "peers_keep_memory", False, "Give peers our setting of malloc too."
+    "peers_keep_memory",
+    False,
+    "Let KerasHub have our pool of memory, and PyTorch a malloc that keeps its own.",
 )
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each.")
 _STEPS = flags.DEFINE_integer("steps", 2, "Steps a turn.")
 
 OURS = "bert_tf"
+
+# What our pool does for TensorFlow: blocks of any size come from one heap, which never
+# shrinks and has large pages.
+_MALLOC_KEEPS_MEMORY = ":".join(
+    f"glibc.malloc.{setting}"
+    for setting in (
+        f"mmap_threshold={2**40}",
+        f"trim_threshold={2**62}",
+        "arena_max=1",
+        "hugetlb=1",
+    )
+)
 
 
 class Worker:
@@ -55,7 +70,9 @@ class Worker:
         self.peak_bytes = 0
         environment = dict(os.environ)
         if framework.startswith(OURS) or _PEERS_KEEP_MEMORY.value:
-            environment["GLIBC_TUNABLES"] = memory.TUNABLES  # As the job sets it.
+            environment |= memory.settings()  # As the job sets it.
+        if _PEERS_KEEP_MEMORY.value and framework.startswith("hugging_face"):
+            environment["GLIBC_TUNABLES"] = _MALLOC_KEEPS_MEMORY
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -107,6 +124,11 @@ def main(argv: Sequence[str]) -> None:
     """Runs the benchmark and prints its table."""
     del argv
     config = model_config(_SIZE.value)
+    unknown = sorted(set(_FRAMEWORKS.value) - set(FRAMEWORKS))
+    if unknown:
+        raise ValueError(
+            f"--frameworks must be of {', '.join(FRAMEWORKS)}. Received: {unknown[0]!r}"
+        )
     settings = {
         "size": _SIZE.value,
         "seq_length": _SEQ_LENGTH.value,

@@ -13,7 +13,9 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a JSON file ({error}).") from error
+        raise ValueError(
+            f"{path}: not a JSON file ({error}). Restore it, or write it again."
+        ) from error
     if not isinstance(value, dict):
         raise ValueError(f"{path}: expected a JSON object. Received: {value!r:.40}")
     return value

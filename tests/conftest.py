@@ -1,4 +1,101 @@
-"""Options of the test suite."""
+"""Options of the test suite, and toy data sets with something to learn in them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
+from bert_tf.example_codec import encode_examples
+from bert_tf.records import RecordWriter
+from bert_tf.vocabulary import vocabulary_hash
+
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+CLS, SEP, MASK = 2, 3, 4
+
+
+def write_dataset(
+    directory: Path,
+    *,
+    num_records: int = 256,
+    num_shards: int = 4,
+    max_seq_length: int = 16,
+    max_predictions_per_seq: int = 3,
+    vocab_size: int = 32,
+    min_length: int | None = None,
+    seed: int = 0,
+) -> Path:
+    """Writes records in which each token follows from the one before it.
+
+    The second segment of a pair goes on counting where the first one ended; that of a
+    random pair counts backwards. Lengths are drawn from `min_length` up, or are S and
+    S - 3.
+    """
+    rng = np.random.default_rng(seed)
+    n, s, p = num_records, max_seq_length, max_predictions_per_seq
+    words = vocab_size - len(SPECIALS)
+    labels = rng.integers(0, 2, n)
+    half = s // 2
+    steps = np.ones([n, s], int)
+    steps[:, half:] = np.where(labels, -1, 1)[:, None]
+    ids = len(SPECIALS) + (rng.integers(0, words, [n, 1]) + steps.cumsum(1)) % words
+    ids[:, 0], ids[:, half - 1], ids[:, -1] = CLS, SEP, SEP
+    segments = np.repeat([[0] * half + [1] * (s - half)], n, 0)
+    lengths = np.where(rng.random(n) < 0.3, s - 3, s)
+    if min_length is not None:
+        lengths = rng.integers(min_length, s + 1, n)
+    mask = (np.arange(s) < lengths[:, None]).astype(int)
+    ids[np.arange(n), lengths - 1] = SEP
+    candidates = [i for i in range(1, s - 4) if i != half - 1]
+    positions = np.sort([rng.choice(candidates, p, replace=False) for _ in range(n)])
+    weights = np.ones([n, p], np.float32)
+    weights[::4, -1] = 0
+    weights[positions >= lengths[:, None] - 1] = 0
+    rows = np.arange(n)[:, None]
+    originals = ids[rows, positions]
+    masked = ids.copy()
+    np.put_along_axis(masked, positions, np.where(weights > 0, MASK, originals), 1)
+
+    directory.mkdir(parents=True)
+    vocabulary = SPECIALS + [f"word{i}" for i in range(words)]
+    (directory / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
+    (directory / "tokenizer_config.json").write_text(
+        json.dumps({"do_lower_case": True, "strip_accents": True})
+    )
+    examples = encode_examples(
+        {
+            "input_ids": masked * mask,
+            "input_mask": mask,
+            "segment_ids": segments * mask,
+            "masked_lm_positions": positions * (weights > 0),
+            "masked_lm_ids": originals * (weights > 0),
+            "masked_lm_weights": weights,
+            "next_sentence_labels": labels[:, None],
+        }
+    )
+    shards = []
+    for index, part in enumerate(np.array_split(np.arange(n), num_shards)):
+        name = f"toy.tfrecord-{index:05d}-of-{num_shards:05d}"
+        with RecordWriter(directory / name) as writer:
+            writer.write(examples[i] for i in part)
+        shards.append(Shard(name, len(part), writer.num_bytes, writer.sha256))
+    DatasetInfo(
+        parameters=DataParameters(
+            max_seq_length=s, max_predictions_per_seq=p, dupe_factor=1
+        ),
+        vocab_size=vocab_size,
+        vocab_hash=vocabulary_hash(directory / "vocab.txt"),
+        shards=shards,
+        statistics={"num_examples": n, "fill_rate": float(mask.mean())},
+    ).save(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def dataset_writer() -> Callable[..., Path]:
+    return write_dataset
 
 
 def pytest_addoption(parser):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from benchmarks import training_step, training_step_workers
+from benchmarks import training_step, training_step_work, training_step_workers
 from bert_tf.config import BertConfig, model_config
 
 CONFIG = BertConfig(
@@ -23,7 +23,7 @@ def test_operations_of_bert_base():
 
 
 def test_all_frameworks_take_the_batch():
-    batch = training_step_workers.make_batch(
+    batch = training_step_work.make_batch(
         CONFIG, batch_size=3, seq_length=12, predictions=4
     )
     assert (batch["input_mask"] == 1).all() and (batch["masked_lm_weights"] == 1).all()

@@ -1,34 +1,18 @@
 """Outputs and gradients against Hugging Face's `BertForPreTraining`."""
 
-import re
-
 import numpy as np
 import pytest
 import tensorflow as tf
 import torch
 import transformers
 
+from benchmarks.pytorch_pretraining import hugging_face_name
 from bert_tf.config import BertConfig
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.training.pretraining_task import PretrainingTask
 
 TOLERANCE = 1e-5
 BATCH, SEQ_LENGTH, PREDICTIONS, VOCAB = 3, 24, 5, 101
-RENAMED = {
-    "cls/predictions/output_bias": "cls.predictions.bias",
-    "cls/seq_relationship/output_weights": "cls.seq_relationship.weight",
-    "cls/seq_relationship/output_bias": "cls.seq_relationship.bias",
-}
-
-
-def hugging_face_name(name):
-    if name in RENAMED:
-        return RENAMED[name]
-    name = re.sub(r"/layer_(\d+)/", r"/layer/\1/", name)
-    name = re.sub(r"/(kernel|gamma)$", "/weight", name)
-    name = re.sub(r"/beta$", "/bias", name)
-    name = re.sub(r"_embeddings$", "_embeddings/weight", name)
-    return name.replace("/", ".")
 
 
 def make_batch(rng):
