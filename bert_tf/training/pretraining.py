@@ -66,8 +66,9 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
         except tf.errors.ResourceExhaustedError as error:
             raise TrainingStopped(
                 f"Out of memory, after step {run.state.step}. Give "
-                "--config.accumulation_steps=2 or more, or --config.rematerialize=True: "
-                "the same run goes on in less memory, with the same numbers."
+                "--config.accumulation_steps=2 or more, or "
+                "--config.rematerialize=True: the same run goes on in less memory, with "
+                "the same numbers."
             ) from error
         finally:
             if run.log is not None:
