@@ -67,8 +67,8 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
             raise TrainingStopped(
                 f"Out of memory, after step {run.state.step}. Give "
                 "--config.accumulation_steps=2 or more, or "
-                "--config.rematerialize=True: the same run goes on in less memory, with "
-                "the same numbers."
+                "--config.rematerialize=True: the same run goes on, with the same "
+                "numbers in less memory."
             ) from error
         finally:
             if run.log is not None:
