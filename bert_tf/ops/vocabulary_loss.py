@@ -130,6 +130,7 @@ def _sums(
         lambda index, *_: index < chunks,
         body,
         (0, 0.0, 0.0, *(tf.zeros_like(x) for x in zeros)),
+        parallel_iterations=1,
         maximum_iterations=chunks,
     )
     dhidden = tf.reshape(dhidden, [-1, hidden.shape[-1]])[:rows]

@@ -3,6 +3,10 @@
 Every number is a sum over examples until the replicas' sums and the micro-batches'
 sums are added; then it is divided once. So a global batch gives the same loss and the
 same update however it is cut up.
+
+Loops do one iteration at a time. TensorFlow would begin up to ten at once, in as many
+times the memory, and XLA for CPUs (TensorFlow 2.21) may crash where two threads are the
+first to run the same compiled function.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -125,6 +129,7 @@ def build_train_function(
             grads = [tf.zeros_like(v) for v in variables]
             sums = tf.zeros([len(names)])
             for index in tf.range(count):
+                tf.autograph.experimental.set_loop_options(parallel_iterations=1)
                 more, more_sums = gradients(
                     micro_batch(index), weights, scale, fold_in(step_seed, index)
                 )
@@ -159,6 +164,7 @@ def build_train_function(
         rows = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
         alive, applied = tf.constant(True), tf.constant(0)
         for index in tf.range(num_steps):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
             row, applies = strategy.run(
                 replica_step,
                 args=(
@@ -209,6 +215,7 @@ def build_eval_function(
     def evaluate(batches: Batches, count: tf.Tensor) -> tf.Tensor:
         total = tf.zeros([len(names)])
         for index in tf.range(count):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
             sums = strategy.run(replica_step, args=(batches, index))
             total += _first(strategy, sums)
         return total

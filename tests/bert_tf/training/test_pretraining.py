@@ -186,7 +186,7 @@ def test_training_stops_early(toy, losses):
 
 
 def test_a_damaged_record_stops_the_run_or_is_counted(toy, losses, dataset_writer):
-    folder = dataset_writer(toy.folder / "damaged", num_records=48, num_shards=2)
+    folder = dataset_writer(toy.folder / "damaged-data", num_records=48, num_shards=2)
     path = folder / "toy.tfrecord-00001-of-00002"
     content = bytearray(path.read_bytes())
     content[HEADER_SIZE + 3] ^= 0xFF
