@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from absl import flags
 
+from benchmarks.training_step_work import Batch
 from benchmarks.training_step_workers import build_our_step
 from bert_tf import jobs, memory
 from bert_tf.config import model_config
@@ -24,8 +25,6 @@ _SIZE = flags.DEFINE_string("size", "mini", "tiny, mini, small, medium, base or 
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Examples a step.")
 _BATCHES = flags.DEFINE_integer("batches", 8, "Different batches.")
 _ROUNDS = flags.DEFINE_integer("rounds", 2, "Passes over them, after a first one.")
-
-Batch = dict[str, np.ndarray]
 
 
 def main(argv: Sequence[str]) -> None:

@@ -65,10 +65,12 @@ class ActivatedDense(keras.layers.Layer):
     def project_by(
         self, dense: Dense, inputs: tf.Tensor, training: bool = False
     ) -> tf.Tensor:
-        """Maps `[..., inputs]` to `dense.project(self(inputs))`; only for GELU.
+        """Maps `[..., inputs]` to `dense.project(self(inputs))`.
 
-        In training it keeps no activations.
+        In training it keeps none of GELU's activations.
         """
+        if self.activation == "tanh":
+            return dense.project(self(inputs, training=training))
         return bias_gelu_matmul(
             self.dense.project(inputs),
             self.dense.bias,

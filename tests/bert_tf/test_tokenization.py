@@ -14,10 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer, normalizers, pre_tokenizers
 
 from bert_tf.tokenization import BertTokenizer, WordSplitter
-from bert_tf.vocabulary import (
-    SPECIAL_TOKENS,
-    TokenizerConfig,
-)
+from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 
 SAMPLES = [
     "The quick brown fox jumps over the lazy dog's back, doesn't it?",

@@ -121,3 +121,14 @@ def test_refuses_bad_arguments():
     block.build(HIDDEN.shape)
     with pytest.raises(ValueError, match="`memory` must be given exactly if"):
         block(HIDDEN, MASK)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_erf", "tanh"])
+@pytest.mark.parametrize("training", [False, True])
+def test_an_activation_and_the_next_product(activation, training):
+    layer, dense = ActivatedDense(6, activation), Dense(4)
+    layer.build(HIDDEN.shape)
+    dense.build((None, None, 6))
+    expected = dense.project(layer(HIDDEN, training=training))
+    actual = layer.project_by(dense, HIDDEN, training=training)
+    np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-7)
