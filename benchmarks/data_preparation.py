@@ -30,6 +30,7 @@ from absl import flags
 
 from bert_tf import jobs
 from bert_tf.dataset_info import DataParameters, DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.example_codec import encode_examples
 from bert_tf.features import check_batch
 from bert_tf.masking import MaskingVocabulary
@@ -85,7 +86,7 @@ def cli() -> None:
 
 def _measure_speed(corpus: Path, vocab_file: Path, scratch: Path) -> None:
     if not _GARDEN_PYTHON.value:
-        raise ValueError("--garden_python is needed to measure speed side by side.")
+        raise InputError("--garden_python is needed to measure speed side by side.")
     seconds: dict[tuple[str, int], float] = {}
     instances: dict[tuple[str, int], int] = {}
     records_seconds: dict[tuple[str, int], float] = {}
@@ -168,7 +169,7 @@ def _run(command: list[str]) -> float:
     start = time.perf_counter()
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        raise ValueError(f"{' '.join(command)} failed: {result.stderr[-2000:]}")
+        raise InputError(f"{' '.join(command)} failed: {result.stderr[-2000:]}")
     return time.perf_counter() - start
 
 
@@ -219,7 +220,7 @@ def _peak_memory(command: list[str]) -> int:
         peak = max(peak, total)
         time.sleep(_SAMPLE_SECONDS)
     if process.returncode:
-        raise ValueError(f"failed: {process.stderr.read()[-2000:]}")
+        raise InputError(f"failed: {process.stderr.read()[-2000:]}")
     return peak
 
 

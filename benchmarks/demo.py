@@ -26,6 +26,7 @@ from absl import flags
 
 from benchmarks import demo_summary
 from bert_tf import files, jobs
+from bert_tf.errors import InputError
 
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "build/demo", "Where everything goes; about 100 MB."
@@ -177,14 +178,14 @@ class Journal:
         """Whether the step need not run: it left its outputs and did not fail.
 
         Raises:
-            ValueError: its outputs, and those of the steps after it, come from another
+            InputError: its outputs, and those of the steps after it, come from another
                 configuration file.
         """
         if any(not path.exists() for path in step.outputs):
             return False
         entry = self.steps.get(step.title)
         if entry and entry.get("config") != step.config_hash():
-            raise ValueError(
+            raise InputError(
                 f"{step.config} has changed since {self._path.parent} was made with "
                 "it. Delete that folder (`make clean-demo`), or name another "
                 "--output_dir."
@@ -209,7 +210,7 @@ def run_step(step: Step, journal: Journal) -> None:
     """Runs a step as a process and notes how long it took.
 
     Raises:
-        ValueError: it failed; its own error is on stderr by then.
+        InputError: it failed; its own error is on stderr by then.
     """
     print(f"\n# {step.title}\n$ {step.command(_NEW_LINE)}", flush=True)
     command = [sys.executable, "-m", step.module, *step.arguments]
@@ -226,7 +227,7 @@ def run_step(step: Step, journal: Journal) -> None:
         process.kill()
         journal.add(step, time.monotonic() - start, done=status == 0)
     if status:
-        raise ValueError(
+        raise InputError(
             f'the step "{step.title}" failed with exit status {status}; its own error '
             f"stands above. To run only this step again: {step.command()}"
         )

@@ -25,6 +25,7 @@ from benchmarks.pretraining_job import job_arguments, read_metrics
 from bert_tf import jobs, schedules
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json
 from bert_tf.training.config import PretrainingConfig
 
@@ -73,7 +74,7 @@ def train_ours(config: PretrainingConfig) -> tuple[list[float], dict[str, float]
     with tempfile.TemporaryDirectory() as folder:
         job = job_arguments(config, Path(folder))
         if code := subprocess.run([sys.executable, "-m", *job]).returncode:
-            raise ValueError(
+            raise InputError(
                 f"{job[0]} failed with exit status {code}; its own error stands above."
             )
         results = read_json(Path(folder) / "run" / "eval.json")

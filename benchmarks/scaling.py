@@ -24,6 +24,7 @@ from benchmarks.pretraining_job import job_arguments, read_metrics
 from bert_tf import jobs
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.training.config import PretrainingConfig
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records to train on.")
@@ -95,7 +96,7 @@ def measure(runs: int, workers: int, folder: Path) -> list[float]:
         if process.wait():
             lines = (each / "stderr").read_text(errors="replace").splitlines()
             last = lines[-1] if lines else f"exit status {process.returncode}"
-            raise ValueError(f"A run of {workers} worker(s) failed: {last}")
+            raise InputError(f"A run of {workers} worker(s) failed: {last}")
     rates = (
         [line["examples_per_second"] for line in read_metrics(each, "train")[1:]]
         for each in folders

@@ -21,6 +21,7 @@ from absl import flags
 from benchmarks.training_step_workers import FRAMEWORKS
 from bert_tf import jobs, memory
 from bert_tf.config import BertConfig, model_config
+from bert_tf.errors import InputError
 
 _SIZE = flags.DEFINE_string("size", "base", "tiny, mini, small, medium, base or large.")
 _SEQ_LENGTH = flags.DEFINE_integer("seq_length", 128, "Tokens a sequence.")
@@ -126,7 +127,7 @@ def main(argv: Sequence[str]) -> None:
     config = model_config(_SIZE.value)
     unknown = sorted(set(_FRAMEWORKS.value) - set(FRAMEWORKS))
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"--frameworks must be of {', '.join(FRAMEWORKS)}. Received: {unknown[0]!r}"
         )
     settings = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import logging
 
 from bert_tf import files
+from bert_tf.errors import InputError
 from bert_tf.model_folder import MANIFEST, ModelFolder, load_model_folder
 
 _STEP_FOLDER = "step-{:08d}"
@@ -65,16 +66,16 @@ def newest_checkpoint(workdir: str | os.PathLike[str]) -> ModelFolder | None:
     A damaged one is passed over with a warning that says what is wrong with it.
 
     Raises:
-        ValueError: there are checkpoints, and every one is damaged.
+        InputError: there are checkpoints, and every one is damaged.
     """
     candidates = list_checkpoints(workdir)
     for candidate in reversed(candidates):
         try:
             return load_model_folder(candidate)
-        except ValueError as error:
+        except InputError as error:
             logging.warning("Damaged checkpoint, trying the one before it: %s", error)
     if candidates:
-        raise ValueError(
+        raise InputError(
             f"{workdir}: each of its {len(candidates)} checkpoints is damaged; the "
             "warnings above name the files. Restore one from a copy, or delete "
             "the workdir to start over."
@@ -90,14 +91,14 @@ def resolve_checkpoint(path: str | os.PathLike[str]) -> ModelFolder:
             meant. `WORKDIR/checkpoints/best` is a model folder like any other.
 
     Raises:
-        ValueError: nothing there, or nothing whole.
+        InputError: nothing there, or nothing whole.
     """
     path = Path(path)
     if (path / MANIFEST).is_file():
         return load_model_folder(path)
     folder = newest_checkpoint(path)
     if folder is None:
-        raise ValueError(
+        raise InputError(
             f"{path}: no checkpoint here. Looked for {MANIFEST!r} (a model folder) and "
             f"'checkpoints/step-*/{MANIFEST}' (a training workdir). Train one with "
             "`python -m bert_tf.run_pretraining`, or convert released weights with "

@@ -10,6 +10,7 @@ import dataclasses
 import os
 from typing import Any, Self
 
+from bert_tf.errors import InputError
 from bert_tf.json_files import from_dict, read_json
 
 # Keys of released `bert_config.json` files that describe no part of this model.
@@ -62,7 +63,7 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         for name in (
             "vocab_size",
             "hidden_size",
@@ -90,7 +91,7 @@ class BertConfig:
         """Reads a `bert_config.json`, ours or one released with BERT weights.
 
         Raises:
-            ValueError: not JSON, an unknown key, or a value of another type or range.
+            InputError: not JSON, an unknown key, or a value of another type or range.
         """
         values = read_json(path)
         for key in _IGNORED_MODEL_KEYS:
@@ -142,10 +143,10 @@ def model_config(size: str, **overrides: Any) -> BertConfig:
         **overrides: fields that differ, for instance `vocab_size`.
 
     Raises:
-        ValueError: no such size.
+        InputError: no such size.
     """
     if size not in SIZES:
-        raise ValueError(f"`size` must be one of {sorted(SIZES)}. Received: {size!r}")
+        raise InputError(f"`size` must be one of {sorted(SIZES)}. Received: {size!r}")
     return dataclasses.replace(SIZES[size], **overrides)
 
 
@@ -181,7 +182,7 @@ class DataConfig:
     pack_examples: bool = False
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         for name in ("max_seq_length", "max_predictions_per_seq", "global_batch_size"):
             check(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("initial_batch_size", "batch_ramp_steps"):
@@ -228,7 +229,7 @@ class OptimizerConfig:
     max_grad_norm: float = 1.0
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         names = ("adamw", "lamb")
         check(self, "name", self.name in names, f"one of {names}")
         decays = ("linear", "cosine", "polynomial")
@@ -243,9 +244,9 @@ class OptimizerConfig:
 
 
 def check(config: Any, name: str, holds: bool, requirement: str) -> None:
-    """Raises a ValueError that names the field unless `holds`."""
+    """Raises an InputError that names the field unless `holds`."""
     if not holds:
-        raise ValueError(
+        raise InputError(
             f"`{type(config).__name__}.{name}` must be {requirement}. "
             f"Received: {getattr(config, name)!r}"
         )

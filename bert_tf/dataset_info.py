@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bert_tf import files
+from bert_tf.errors import InputError
 from bert_tf.features import Feature, pretraining_features, unmasked_features
 from bert_tf.json_files import from_dict, read_json
 
@@ -55,7 +56,7 @@ class DataParameters:
     random_seed: int = 12345
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         self.features()
         for name in ("dupe_factor", "max_ngram_size"):
             self._check(name, getattr(self, name) >= 1, "at least 1")
@@ -74,7 +75,7 @@ class DataParameters:
 
     def _check(self, name: str, holds: bool, requirement: str) -> None:
         if not holds:
-            raise ValueError(
+            raise InputError(
                 f"`{name}` must be {requirement}. Received: {getattr(self, name)!r}"
             )
 
@@ -133,18 +134,18 @@ class DatasetInfo:
         """Reads the description of a folder of records.
 
         Raises:
-            ValueError: the folder has none, so it is missing or not finished; or the
+            InputError: the folder has none, so it is missing or not finished; or the
                 file is damaged or of another version.
         """
         path = Path(directory) / FILE_NAME
         if not path.is_file():
-            raise ValueError(
+            raise InputError(
                 f"{directory}: no {FILE_NAME}, so it holds no finished data set. Run "
                 "(again) data_prep.create_pretraining_data with this --output_dir."
             )
         values = read_json(path)
         if values.get("format_version") != _FORMAT_VERSION:
-            raise ValueError(
+            raise InputError(
                 f"{path}: format_version must be {_FORMAT_VERSION}. Received: "
                 f"{values.get('format_version')!r}"
             )
@@ -156,7 +157,7 @@ class DatasetInfo:
             ).validate()
             return cls(**values)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not a data set's description: {error}") from None
+            raise InputError(f"{path}: not a data set's description: {error}") from None
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes the description; from now on the folder counts as finished."""
@@ -167,14 +168,14 @@ class DatasetInfo:
         """Returns the record files, checking that each has its size.
 
         Raises:
-            ValueError: a file is missing or of another size.
+            InputError: a file is missing or of another size.
         """
         paths = []
         for shard in self.shards:
             path = Path(directory) / shard.name
             size = path.stat().st_size if path.is_file() else None
             if size != shard.num_bytes:
-                raise ValueError(
+                raise InputError(
                     f"{path}: expected {shard.num_bytes} bytes. Received: "
                     f"{'no file' if size is None else size}. Restore the file or write "
                     "the data set again."
@@ -186,7 +187,7 @@ class DatasetInfo:
         """Checks every record file against its checksum.
 
         Raises:
-            ValueError: a file is missing or its contents changed.
+            InputError: a file is missing or its contents changed.
         """
         for path, shard in zip(self.shard_paths(directory), self.shards, strict=True):
             check_sha256(path, shard.sha256)
@@ -210,7 +211,7 @@ class DatasetInfo:
             vocab_size: entries that the reader's model has; None for any.
 
         Raises:
-            ValueError: they do not; the message says both values.
+            InputError: they do not; the message says both values.
         """
         found = {**dataclasses.asdict(self.parameters), **dataclasses.asdict(self)}
         expected = {
@@ -221,7 +222,7 @@ class DatasetInfo:
         }
         for name, value in expected.items():
             if value is not None and found[name] != value:
-                raise ValueError(
+                raise InputError(
                     f"{directory}: the records have `{name}` {found[name]}, but "
                     f"{value} is expected. Set it in the configuration, or write the "
                     "records again."
@@ -232,12 +233,12 @@ def check_sha256(path: str | os.PathLike[str], expected: str) -> None:
     """Checks a file's contents.
 
     Raises:
-        ValueError: they changed.
+        InputError: they changed.
     """
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
-        raise ValueError(
+        raise InputError(
             f"{os.fspath(path)}: damaged, its SHA-256 is {found} and should be "
             f"{expected}. Delete the file and write the data set again."
         )

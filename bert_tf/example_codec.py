@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from bert_tf.errors import InputError
 from bert_tf.features import Feature
 
 _FLOAT_LIST, _INT64_LIST = 2, 3
@@ -32,7 +33,7 @@ def encode_examples(batch: Mapping[str, np.ndarray]) -> list[bytes]:
         One message an example; the same values always give the same bytes.
 
     Raises:
-        ValueError: a negative integer.
+        InputError: a negative integer.
     """
     columns: list[list[bytes]] = []
     same_size: list[np.ndarray] = []  # Neighbours of this kind are cut up together.
@@ -78,7 +79,7 @@ def decode_examples(
         name -> `[batch, *shape]` of the schema's dtype, in the schema's order.
 
     Raises:
-        ValueError: not an Example, or a feature that is missing or of another type
+        InputError: not an Example, or a feature that is missing or of another type
             or length; the message names the feature.
     """
     packed: dict[str, list[bytes]] = {name: [] for name in features}
@@ -86,14 +87,14 @@ def decode_examples(
         try:
             found = dict(_parse_example(message))
         except (IndexError, KeyError, ValueError) as error:
-            raise ValueError(f"Not a tf.train.Example: {error}") from error
+            raise InputError(f"Not a tf.train.Example: {error}") from error
         for name, feature in features.items():
             if name not in found:
-                raise ValueError(f"Feature `{name}` is missing. Found: {sorted(found)}")
+                raise InputError(f"Feature `{name}` is missing. Found: {sorted(found)}")
             dtype, content = found[name]
             size, num_values = int(np.prod(feature.shape)), _count(dtype, content)
             if dtype != feature.dtype or num_values != size:
-                raise ValueError(
+                raise InputError(
                     f"Feature `{name}` must hold {size} values of {feature.dtype}. "
                     f"Received: {num_values} of {dtype}"
                 )
@@ -107,7 +108,7 @@ def decode_examples(
 def _max_of(name: str, rows: np.ndarray) -> int:
     low, high = int(rows.min(initial=0)), int(rows.max(initial=0))
     if low < 0:
-        raise ValueError(f"Feature `{name}` must not be negative. Received: {low}")
+        raise InputError(f"Feature `{name}` must not be negative. Received: {low}")
     return high
 
 
@@ -235,9 +236,9 @@ def _fields(message: bytes, only: int | None = None) -> Iterator[tuple[int, byte
         elif wire_type in (_FIXED32, _FIXED64):
             position += 4 if wire_type == _FIXED32 else 8
         else:
-            raise ValueError(f"unknown wire type {wire_type}")
+            raise InputError(f"unknown wire type {wire_type}")
         if position > len(message):
-            raise ValueError("it is cut off")
+            raise InputError("it is cut off")
         if only in (None, field):
             yield field, message[start:position]
 

@@ -21,6 +21,7 @@ import numpy as np
 from absl import logging
 
 from bert_tf import records
+from bert_tf.errors import InputError
 
 _BLOCK_BYTES = 1 << 30
 # Each open shard holds a file descriptor, and 1,024 is a common limit.
@@ -68,15 +69,15 @@ class Shard:
         """Returns one record.
 
         Raises:
-            ValueError: the record is damaged or lost; names the file and the offset.
+            InputError: the record is damaged or lost; names the file and the offset.
         """
         if index >= len(self):
-            raise ValueError(self.problem)
+            raise InputError(self.problem)
         start, end = self._offsets[index : index + 2]
         body = self._data[start + records.HEADER_SIZE : end]
         record, checksum = body[: -records.FOOTER_SIZE], body[-records.FOOTER_SIZE :]
         if records.checksum(record) != checksum:
-            raise ValueError(self._describe(start, "does not match its checksum"))
+            raise InputError(self._describe(start, "does not match its checksum"))
         return record
 
     def _describe(self, offset: int, problem: str) -> str:
@@ -122,7 +123,7 @@ class ExampleStream:
         """Returns the examples at these positions, which should mostly ascend.
 
         Raises:
-            ValueError: a damaged record, unless they are skipped; or a whole block of
+            InputError: a damaged record, unless they are skipped; or a whole block of
                 them.
         """
         return [self._read(position) for position in positions]
@@ -176,9 +177,9 @@ class _Block:
         self._skip = skip_damaged_records
         for shard, (path, count) in zip(self._shards, files, strict=True):
             if shard.problem and not skip_damaged_records:
-                raise ValueError(shard.problem)
+                raise InputError(shard.problem)
             if len(shard) != count and not shard.problem:
-                raise ValueError(
+                raise InputError(
                     f"{path}: must hold {count} records, as dataset_info.json says. "
                     f"Received: {len(shard)}. Was the file replaced?"
                 )
@@ -196,8 +197,8 @@ class _Block:
             first = int(self._ends[number - 1]) if number else 0
             try:
                 return self._shards[number].read(record - first), damaged
-            except ValueError as error:
+            except InputError as error:
                 if not self._skip:
                     raise
                 logging.warning("Skipped: %s", error)
-        raise ValueError(f"{self._shards[0].path.parent}: every record is damaged.")
+        raise InputError(f"{self._shards[0].path.parent}: every record is damaged.")

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bert_tf.errors import InputError
+
 
 @dataclasses.dataclass(frozen=True)
 class Feature:
@@ -32,13 +34,13 @@ def pretraining_features(
         max_predictions_per_seq: P, masked positions an example, padding included.
 
     Raises:
-        ValueError: S or P is too small, or P is larger than S.
+        InputError: S or P is too small, or P is larger than S.
 
     Source: google-research/bert, `run_pretraining.input_fn_builder`.
     """
     unmasked = unmasked_features(max_seq_length)
     if not 1 <= max_predictions_per_seq <= max_seq_length:
-        raise ValueError(
+        raise InputError(
             "`max_predictions_per_seq` must lie between 1 and `max_seq_length` "
             f"({max_seq_length}). Received: {max_predictions_per_seq}"
         )
@@ -60,10 +62,10 @@ def unmasked_features(max_seq_length: int) -> dict[str, Feature]:
         max_seq_length: S, tokens an example, padding included.
 
     Raises:
-        ValueError: S leaves no room for `[CLS] a [SEP] b [SEP]`.
+        InputError: S leaves no room for `[CLS] a [SEP] b [SEP]`.
     """
     if max_seq_length < 5:
-        raise ValueError(
+        raise InputError(
             "`max_seq_length` must be at least 5, the length of [CLS] a [SEP] b "
             f"[SEP]. Received: {max_seq_length}"
         )
@@ -86,19 +88,19 @@ def check_batch(
         features: the schema.
 
     Raises:
-        ValueError: a missing or unknown name, another shape or another kind of
+        InputError: a missing or unknown name, another shape or another kind of
             number; the message names the feature.
     """
     if set(batch) != set(features):
         wrong = sorted(set(batch) ^ set(features))
-        raise ValueError(
+        raise InputError(
             f"Features must be {sorted(features)}. Missing or unknown: {wrong}"
         )
     for name, feature in features.items():
         values = batch[name]
         kind = np.dtype(feature.dtype).kind
         if values.shape[1:] != feature.shape or values.dtype.kind not in (kind, "u"):
-            raise ValueError(
+            raise InputError(
                 f"Feature `{name}` must be {feature.dtype} of shape [batch, "
                 f"{', '.join(map(str, feature.shape))}]. Received: {values.dtype} of "
                 f"shape {list(values.shape)}"

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.example_codec import decode_example
 from bert_tf.example_random import example_seeds
 from bert_tf.example_stream import ExampleStream
@@ -40,7 +41,7 @@ def open_examples(
     """Opens a data folder and checks its first example against the schema.
 
     Raises:
-        ValueError: an empty data set, a missing file, or an example of another schema.
+        InputError: an empty data set, a missing file, or an example of another schema.
     """
     counts = [shard.num_records for shard in info.shards]
     stream = ExampleStream(
@@ -49,12 +50,12 @@ def open_examples(
         skip_damaged_records=skip_damaged_records,
     )
     if stream.num_records == 0:
-        raise ValueError(f"{directory}: holds no examples.")
+        raise InputError(f"{directory}: holds no examples.")
     (first,) = stream.read([0])
     try:
         decode_example(first, info.features)
-    except ValueError as error:
-        raise ValueError(f"{directory}: {error}") from error
+    except InputError as error:
+        raise InputError(f"{directory}: {error}") from error
     return stream
 
 

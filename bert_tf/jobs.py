@@ -7,6 +7,8 @@ from typing import NoReturn
 
 from absl import app, flags
 
+from bert_tf.errors import InputError
+
 USAGE_ERROR = 2
 INPUT_ERROR = 1
 
@@ -18,9 +20,9 @@ def run(
 
     Args:
         main: the job's function of the arguments left after flag parsing. Its
-            module's docstring and flags are what `--help` prints. A `ValueError`
-            or `OSError` from it means bad input; anything else is a defect of ours
-            and keeps its traceback.
+            module's docstring and flags are what `--help` prints. An
+            `InputError` or `OSError` from it means bad input; anything else is a
+            defect of ours and keeps its traceback.
         required: names of flags that must be given.
     """
     module = sys.modules[main.__module__]
@@ -48,11 +50,11 @@ def run(
     def guarded(argv: Sequence[str]) -> None:
         try:
             if len(argv) > 1:
-                raise ValueError(
+                raise InputError(
                     f"Every argument must be a --flag=value. Received: {argv[1:]}"
                 )
             main(argv)
-        except (ValueError, OSError) as error:
+        except (InputError, OSError) as error:
             _fail(job, _one_line(error), INPUT_ERROR)
         except KeyboardInterrupt:
             _fail(job, "interrupted; the same command goes on or starts over", 130)

@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bert_tf.errors import InputError
+
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a JSON object, or raises a ValueError that names the file."""
+    """Reads a JSON object, or raises an InputError that names the file."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
+        raise InputError(
             f"{path}: not a JSON file ({error}). Restore it, or write it again."
         ) from error
     if not isinstance(value, dict):
-        raise ValueError(f"{path}: expected a JSON object. Received: {value!r:.40}")
+        raise InputError(f"{path}: expected a JSON object. Received: {value!r:.40}")
     return value
 
 
@@ -47,12 +49,12 @@ def from_dict(cls: type, values: dict[str, Any], source: str) -> Any:
         source: what to call the object in an error, usually the file's path.
 
     Raises:
-        ValueError: an unknown field, or a value of another type.
+        InputError: an unknown field, or a value of another type.
     """
     fields = {field.name: field for field in dataclasses.fields(cls)}
     unknown = sorted(set(values) - set(fields))
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"{source}: unknown field {unknown[0]!r}. Known: {sorted(fields)}"
         )
     built = {
@@ -76,5 +78,5 @@ def _convert(kind: Any, value: Any, source: str) -> Any:
     fits = isinstance(value, tuple(o for o in options if isinstance(o, type)))
     if not fits or (isinstance(value, bool) and bool not in options):
         expected = getattr(kind, "__name__", str(kind))
-        raise ValueError(f"{source} must be of type {expected}. Received: {value!r}")
+        raise InputError(f"{source} must be of type {expected}. Received: {value!r}")
     return value

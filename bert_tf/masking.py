@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 
 from bert_tf.dataset_info import DataParameters
+from bert_tf.errors import InputError
 from bert_tf.example_random import uniform, unique_keys
 from bert_tf.vocabulary import SPECIAL_TOKENS, SUFFIX_INDICATOR
 
@@ -55,7 +56,7 @@ class MaskingVocabulary:
         """Builds it from the lines of a `vocab.txt` that has the five special tokens.
 
         Raises:
-            ValueError: no entry may be masked.
+            InputError: no entry may be masked.
         """
         ordinary = np.array(
             [
@@ -64,7 +65,7 @@ class MaskingVocabulary:
             ]
         )
         if not ordinary.any():
-            raise ValueError("The vocabulary holds nothing but special tokens.")
+            raise InputError("The vocabulary holds nothing but special tokens.")
         pad_id, unk_id, cls_id, sep_id, mask_id = map(entries.index, SPECIAL_TOKENS)
         return cls(
             pad_id=pad_id,

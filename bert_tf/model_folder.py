@@ -22,6 +22,7 @@ import numpy as np
 
 from bert_tf import files
 from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import TensorFile, write_tensors
 from bert_tf.vocabulary import (
@@ -106,20 +107,20 @@ def save_model_folder(
         The folder's path.
 
     Raises:
-        ValueError: `directory` exists and `overwrite` is False, a variable is not
+        InputError: `directory` exists and `overwrite` is False, a variable is not
             float32, or one of the vocabulary files is missing.
     """
     directory = Path(directory)
     if directory.exists() and not overwrite and not _is_empty_folder(directory):
-        raise ValueError(f"{directory} already exists. Delete it or name another.")
+        raise InputError(f"{directory} already exists. Delete it or name another.")
     if set(vocabulary_files) != {VOCABULARY_NAME, TOKENIZER_CONFIG_NAME}:
-        raise ValueError(
+        raise InputError(
             f"`vocabulary_files` must hold {VOCABULARY_NAME!r} and "
             f"{TOKENIZER_CONFIG_NAME!r}. Received: {sorted(vocabulary_files)}"
         )
     for name, array in variables.items():
         if array.dtype != np.float32:
-            raise ValueError(f"`{name}` must be float32. Received: {array.dtype}")
+            raise InputError(f"`{name}` must be float32. Received: {array.dtype}")
 
     with files.atomic_path(directory) as folder:
         folder.mkdir()
@@ -151,23 +152,23 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     """Opens a model folder after comparing every file with its checksum.
 
     Raises:
-        ValueError: a file is missing, truncated or altered, or the folder is none of
+        InputError: a file is missing, truncated or altered, or the folder is none of
             ours; the message names the file.
     """
     path = Path(path)
     if not (path / MANIFEST).is_file():
-        raise ValueError(f"{path}: holds no {MANIFEST}, so it is not a model folder.")
+        raise InputError(f"{path}: holds no {MANIFEST}, so it is not a model folder.")
     manifest = read_json(path / MANIFEST)
     version = manifest.get("format_version")
     if version != FORMAT_VERSION:
-        raise ValueError(
+        raise InputError(
             f"{path / MANIFEST}: this version reads format_version {FORMAT_VERSION}. "
             f"Received: {version!r}"
         )
     listed = manifest.get("files", {})
     for name in _REQUIRED:
         if name not in listed:
-            raise ValueError(f"{path / MANIFEST}: lists no {name!r}.")
+            raise InputError(f"{path / MANIFEST}: lists no {name!r}.")
     for name, expected in listed.items():
         _verify(path / name, expected["num_bytes"], expected["sha256"])
     return ModelFolder(
@@ -185,14 +186,14 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
 
 def _verify(path: Path, num_bytes: int, sha256: str) -> None:
     if not path.is_file():
-        raise ValueError(f"{path}: missing, though {MANIFEST} lists it.")
+        raise InputError(f"{path}: missing, though {MANIFEST} lists it.")
     if path.stat().st_size != num_bytes:
-        raise ValueError(
+        raise InputError(
             f"{path}: truncated or altered. It must be {num_bytes} bytes long. "
             f"Received: {path.stat().st_size}"
         )
     if _sha256(path) != sha256:
-        raise ValueError(f"{path}: altered; its SHA-256 is not {MANIFEST}'s {sha256}.")
+        raise InputError(f"{path}: altered; its SHA-256 is not {MANIFEST}'s {sha256}.")
 
 
 def _sha256(path: Path) -> str:

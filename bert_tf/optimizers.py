@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import OptimizerConfig
+from bert_tf.errors import InputError
 from bert_tf.ops.compiled import compiled
 
 
@@ -92,10 +93,10 @@ class Optimizer:
             step: updates made so far; needed for bias correction.
 
         Raises:
-            ValueError: not one gradient a variable, or a variable has none.
+            InputError: not one gradient a variable, or a variable has none.
         """
         if len(gradients) != len(self._variables):
-            raise ValueError(
+            raise InputError(
                 f"`gradients` must hold one gradient for each of the "
                 f"{len(self._variables)} variables. Received: {len(gradients)}"
             )
@@ -108,7 +109,7 @@ class Optimizer:
             self._variables.items(), gradients, strict=True
         ):
             if gradient is None:
-                raise ValueError(
+                raise InputError(
                     f"`gradients` must hold a gradient for {name!r}. Received: None"
                 )
             # By handle: under a distribution strategy this replica's own copy, where

@@ -14,6 +14,8 @@ from typing import BinaryIO, Self
 
 import google_crc32c
 
+from bert_tf.errors import InputError
+
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 HEADER_SIZE = _LENGTH.size + _CHECKSUM.size
@@ -95,7 +97,7 @@ def read_records(
         The records' bytes.
 
     Raises:
-        ValueError: a record is damaged or cut off; the message names the file and the
+        InputError: a record is damaged or cut off; the message names the file and the
             byte offset at which the record starts.
     """
     offset = 0
@@ -117,7 +119,7 @@ def read_records(
                     "the file again, or restore it from a copy."
                 )
                 if on_damage is None:
-                    raise ValueError(message)
+                    raise InputError(message)
                 on_damage(message)
                 if lost_track:
                     return

@@ -9,6 +9,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from bert_tf.errors import InputError
+
 
 class TensorFile(Mapping[str, np.ndarray]):
     """The arrays of a safetensors file, each read when it is asked for.
@@ -19,7 +21,7 @@ class TensorFile(Mapping[str, np.ndarray]):
         path: the file.
 
     Raises:
-        ValueError: not a whole safetensors file.
+        InputError: not a whole safetensors file.
         FileNotFoundError: no such file.
     """
 
@@ -30,7 +32,7 @@ class TensorFile(Mapping[str, np.ndarray]):
         try:
             self._file: Any = safetensors.safe_open(self.path, framework="np")
         except safetensors.SafetensorError as error:
-            raise ValueError(
+            raise InputError(
                 f"{path}: not a whole safetensors file ({error}). It was truncated, "
                 "or is another kind of file; copy or download it again."
             ) from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from bert_tf import normalization
+from bert_tf.errors import InputError
 from bert_tf.vocabulary import (
     MASK,
     SPECIAL_TOKENS,
@@ -109,7 +110,7 @@ class BertTokenizer:
             config: case and accents.
 
         Raises:
-            ValueError: a fault in the vocabulary.
+            InputError: a fault in the vocabulary.
         """
         import tensorflow as tf
         import tensorflow_text as tf_text
@@ -134,7 +135,7 @@ class BertTokenizer:
         """Builds it from a folder's `vocab.txt` and `tokenizer_config.json`.
 
         Raises:
-            ValueError: a fault in either file, named.
+            InputError: a fault in either file, named.
             OSError: there is no `vocab.txt`.
         """
         vocabulary = load_vocabulary(Path(directory) / VOCABULARY_NAME)
@@ -181,17 +182,17 @@ class BertTokenizer:
             B and its [SEP]), int32 `[batch, S]`.
 
         Raises:
-            ValueError: not one or two segments, or S leaves them no room.
+            InputError: not one or two segments, or S leaves them no room.
         """
         import tensorflow as tf
 
         if len(segments) not in (1, 2):
-            raise ValueError(
+            raise InputError(
                 f"`segments` must be one or two. Received: {len(segments)}"
             )
         room = max_seq_length - 1 - len(segments)
         if room < len(segments):
-            raise ValueError(
+            raise InputError(
                 f"`max_seq_length` must be at least {2 * len(segments) + 1} for "
                 f"{len(segments)} segments with [CLS] and [SEP]. "
                 f"Received: {max_seq_length}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from bert_tf import files
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
@@ -53,28 +54,28 @@ class TokenizerConfig:
         """Reads `tokenizer_config.json`, ours or Hugging Face's.
 
         Raises:
-            ValueError: no such file, not JSON, or settings that BERT does not have.
+            InputError: no such file, not JSON, or settings that BERT does not have.
         """
         path = Path(directory) / TOKENIZER_CONFIG_NAME
         try:
             values = read_json(path)
         except FileNotFoundError as error:
-            raise ValueError(
+            raise InputError(
                 f"{path}: no such file. It says how the vocabulary beside it treats "
                 'case, for instance {"do_lower_case": true}.'
             ) from error
         lower, strip = values.get("do_lower_case", True), values.get("strip_accents")
         if not isinstance(lower, bool):
-            raise ValueError(
+            raise InputError(
                 f"{path}: do_lower_case must be true or false. Received: {lower!r}"
             )
         if strip is not None and not isinstance(strip, bool):
-            raise ValueError(
+            raise InputError(
                 f"{path}: strip_accents must be true, false or null. "
                 f"Received: {strip!r}"
             )
         if values.get("tokenize_chinese_chars", True) is not True:
-            raise ValueError(
+            raise InputError(
                 f"{path}: tokenize_chinese_chars must be true: BERT's tokenizer always "
                 "makes a word of each CJK ideograph. "
                 f"Received: {values['tokenize_chinese_chars']!r}"
@@ -89,13 +90,13 @@ def load_vocabulary(path: str | os.PathLike[str]) -> list[str]:
         path: the file.
 
     Raises:
-        ValueError: not UTF-8, Windows line ends, a blank or repeated entry, or one of
+        InputError: not UTF-8, Windows line ends, a blank or repeated entry, or one of
             `SPECIAL_TOKENS` missing.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(
+        raise InputError(
             f"{path}: not UTF-8 at byte {error.start}. Expected a text file with one "
             "vocabulary entry a line."
         ) from error
@@ -106,25 +107,25 @@ def load_vocabulary(path: str | os.PathLike[str]) -> list[str]:
 
 
 def check_vocabulary(vocabulary: Sequence[str], source: str = "vocabulary") -> None:
-    """Raises a ValueError that names the fault and its line, if there is one."""
+    """Raises an InputError that names the fault and its line, if there is one."""
     lines: dict[str, int] = {}
     for line, entry in enumerate(vocabulary, start=1):
         if not entry:
-            raise ValueError(f"{source}: line {line} is blank. Remove it.")
+            raise InputError(f"{source}: line {line} is blank. Remove it.")
         if entry.endswith("\r"):
-            raise ValueError(
+            raise InputError(
                 f"{source}: line {line} ends in a carriage return. Convert the file "
                 "to Unix line ends."
             )
         if entry in lines:
-            raise ValueError(
+            raise InputError(
                 f"{source}: lines {lines[entry]} and {line} are both {entry!r}. "
                 "Every entry must be unique."
             )
         lines[entry] = line
     missing = [token for token in SPECIAL_TOKENS if token not in lines]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"{source}: no {', '.join(missing)} among {len(vocabulary)} entries. BERT "
             f"needs all of {' '.join(SPECIAL_TOKENS)}."
         )

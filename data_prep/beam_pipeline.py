@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf import files
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json
 from data_prep.corpus import InputReport, read_file
 from data_prep.corpus_tokenization import (
@@ -31,7 +32,7 @@ try:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 except ImportError as error:
-    raise ValueError(
+    raise InputError(
         "Running on Apache Beam needs `pip install bert-tf[beam]`."
     ) from error
 

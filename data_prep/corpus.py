@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from bert_tf.errors import InputError
 from data_prep import sentences
 from data_prep.lines import COMPRESSIONS, InputReport, read_lines
 from data_prep.text_fields import TextFields
@@ -61,14 +62,14 @@ class CorpusOptions:
     bad_input: str = "error"
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         for name, allowed in (
             ("input_format", FORMATS),
             ("bad_input", ("error", "skip")),
         ):
             value = getattr(self, name)
             if value not in allowed:
-                raise ValueError(
+                raise InputError(
                     f"`{name}` must be one of {allowed}. Received: {value!r}"
                 )
         return self
@@ -86,7 +87,7 @@ def find_input_files(patterns: str) -> list[InputFile]:
         Each file once; in the order of the patterns, and by name within one.
 
     Raises:
-        ValueError: a pattern matches no file.
+        InputError: a pattern matches no file.
     """
     found: dict[Path, None] = {}
     for pattern in filter(None, (part.strip() for part in patterns.split(","))):
@@ -105,10 +106,10 @@ def find_input_files(patterns: str) -> list[InputFile]:
             candidates = [Path(name) for name in glob.glob(pattern, recursive=True)]
         matches = sorted(path for path in candidates if path.is_file())
         if not matches:
-            raise ValueError(f"{pattern}: no such file, or no file matches.")
+            raise InputError(f"{pattern}: no such file, or no file matches.")
         found.update(dict.fromkeys(matches))
     if not found:
-        raise ValueError(f"No input files named. Received: {patterns!r}")
+        raise InputError(f"No input files named. Received: {patterns!r}")
     return [InputFile(path, path.stat().st_size) for path in found]
 
 
@@ -125,7 +126,7 @@ def read_documents(
         report: counts what was read and what was left out.
 
     Raises:
-        ValueError: input that cannot be read, with file and place; or files that
+        InputError: input that cannot be read, with file and place; or files that
             hold no document at all.
     """
     options.validate()
@@ -135,7 +136,7 @@ def read_documents(
     if report.num_documents == before:
         skipped = "; ".join(report.lines()[1:]) or "they are empty"
         names = ", ".join(str(file.path) for file in files)
-        raise ValueError(f"No document in {names}: {skipped}.")
+        raise InputError(f"No document in {names}: {skipped}.")
 
 
 def read_file(

@@ -81,7 +81,7 @@ def tokenize_corpus(
         block_characters: text a block.
 
     Raises:
-        ValueError: bad input; the message names the file and the place.
+        InputError: bad input; the message names the file and the place.
         OSError: the folder cannot be written.
     """
     tokenize = make_tokenize(source)

@@ -19,6 +19,7 @@ from absl import flags
 from tqdm import tqdm
 
 from bert_tf import files, jobs
+from bert_tf.errors import InputError
 from bert_tf.tokenization import WordSplitter
 from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 from data_prep import corpus, vocabulary
@@ -68,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
     ).validate()
     input_file, output_file = _INPUT_FILE.value or "", Path(_OUTPUT_FILE.value or "")
     if output_file.is_dir():
-        raise ValueError(
+        raise InputError(
             f"--output_file must name a file, for instance {output_file / 'vocab.txt'}."
         )
     output_file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +89,7 @@ def main(argv: Sequence[str]) -> None:
 
         words = vocabulary.count_words(sentences(), splitter)
     if not words:
-        raise ValueError(f"{input_file}: the text holds no words.")
+        raise InputError(f"{input_file}: the text holds no words.")
     room = _VOCAB_SIZE.value - len(SPECIAL_TOKENS)
     alphabet = vocabulary.choose_alphabet(words, splitter, _COVERAGE.value, room)
     print(f"Learning from {len(words):,} different words", file=sys.stderr)

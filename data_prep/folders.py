@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf import files
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json
 
 _PARAMETERS_NAME = "parameters.json"
@@ -28,7 +29,7 @@ def locked(directories: Sequence[Path]) -> Iterator[None]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise ValueError(
+                raise InputError(
                     f"{directory}: another run is writing here. Wait for it, or "
                     "choose another folder."
                 ) from None
@@ -60,7 +61,7 @@ def check_parameters(directory: Path, parameters: dict[str, Any]) -> None:
         parameters: of the run.
 
     Raises:
-        ValueError: the folder belongs to a run of other parameters; the message says
+        InputError: the folder belongs to a run of other parameters; the message says
             the first that differs, with both values.
     """
     path = directory / _PARAMETERS_NAME
@@ -69,7 +70,7 @@ def check_parameters(directory: Path, parameters: dict[str, Any]) -> None:
         return
     difference = first_difference(read_json(path), parameters)
     if difference:
-        raise ValueError(
+        raise InputError(
             f"{directory}: begun with {difference}. Choose another folder, or "
             "delete this one."
         )

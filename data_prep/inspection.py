@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.example_codec import decode_example, decode_examples
 from bert_tf.masking import MaskingVocabulary
 from bert_tf.records import read_records
@@ -33,7 +34,7 @@ def load(directory: Path) -> DatasetInfo:
     """Reads a data set's description and checks the vocabulary beside it.
 
     Raises:
-        ValueError: no finished data set, or another vocabulary.
+        InputError: no finished data set, or another vocabulary.
     """
     info = DatasetInfo.load(directory)
     info.check_matches(
@@ -103,7 +104,7 @@ def verify(directory: Path, info: DatasetInfo) -> None:
     """Checks files against checksums, records against schema and statistics.
 
     Raises:
-        ValueError: something does not match; the message names the file.
+        InputError: something does not match; the message names the file.
     """
     info.verify(directory)
     entries = load_vocabulary(directory / VOCABULARY_NAME)
@@ -118,13 +119,13 @@ def verify(directory: Path, info: DatasetInfo) -> None:
                 num_records += len(batch["input_ids"])
                 progress.update(len(batch["input_ids"]))
         if num_records != shard.num_records:
-            raise ValueError(
+            raise InputError(
                 f"{path}: expected {shard.num_records} records. Received: {num_records}"
             )
     found = summarize(counts, info.parameters) if counts else {}
     for name, value in found.items():
         if info.statistics.get(name) != value:
-            raise ValueError(
+            raise InputError(
                 f"{directory}: the records have `{name}` {value}, but dataset_info.json"
                 f" says {info.statistics.get(name)}. Write the data set again."
             )
@@ -139,12 +140,12 @@ def _batches(
             examples = decode_examples(batch, info.features)
             for name in ("input_ids", "masked_lm_ids"):
                 if name in examples and examples[name].max() >= vocab_size:
-                    raise ValueError(
+                    raise InputError(
                         f"`{name}` must be below the vocabulary's {vocab_size} "
                         f"entries. Received: {examples[name].max()}"
                     )
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         yield examples
 
 

@@ -18,6 +18,8 @@ from typing import IO, Any
 
 from backports import zstd
 
+from bert_tf.errors import InputError
+
 COMPRESSIONS: dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
@@ -68,10 +70,10 @@ class InputReport:
             bad_input: `error` or `skip`.
 
         Raises:
-            ValueError: `bad_input` is `error`.
+            InputError: `bad_input` is `error`.
         """
         if bad_input == "error":
-            raise ValueError(
+            raise InputError(
                 f"{place}: {reason}{detail} bad_input=skip leaves such places out and "
                 "counts them."
             )
@@ -103,7 +105,7 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         The stream of its text, and the file itself, whose `tell()` is the progress.
 
     Raises:
-        ValueError: the compressed data is damaged or ends too soon.
+        InputError: the compressed data is damaged or ends too soon.
     """
     with open(path, "rb") as raw:
         opener = COMPRESSIONS.get(path.suffix.lower())
@@ -114,7 +116,7 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
             with opener(raw) as stream:
                 yield stream, raw
         except _DAMAGE as error:
-            raise ValueError(
+            raise InputError(
                 f"{path}: damaged or cut short at byte {raw.tell():,} of the file "
                 f"({error}). Expected {path.suffix.lower()} data; make or fetch the "
                 "file again."
@@ -122,7 +124,7 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         except OSError as error:
             if error.errno is not None:
                 raise
-            raise ValueError(
+            raise InputError(
                 f"{path}: not {path.suffix.lower()} data ({error})."
             ) from error
 
@@ -137,7 +139,7 @@ def read_lines(path: Path, report: InputReport, bad_input: str) -> Iterator[str]
             a NUL, or is longer than `MAX_LINE_BYTES`.
 
     Raises:
-        ValueError: such a line, if `bad_input` is `error`; damaged compressed data.
+        InputError: such a line, if `bad_input` is `error`; damaged compressed data.
     """
     report.num_files += 1
     with open_decompressed(path) as (stream, raw):

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf.dataset_info import FILE_NAME, DataParameters, DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.folders import (
@@ -90,14 +91,14 @@ def create_pretraining_data(
         The data sets' descriptions.
 
     Raises:
-        ValueError: bad input, too few documents, a damaged file, or a folder that
+        InputError: bad input, too few documents, a damaged file, or a folder that
             belongs to a run of other parameters.
         OSError: a folder cannot be written.
     """
     corpus_parameters = source.parameters(vocabulary_hash(source.vocab_file))
     directories = [dataset.directory.absolute() for dataset in datasets]
     if len(set(directories)) < len(directories):
-        raise ValueError(f"{directories[0]}: each data set needs a folder of its own.")
+        raise InputError(f"{directories[0]}: each data set needs a folder of its own.")
     corpus = TokenizedCorpus(tokenized_dir or datasets[0].progress_dir / "corpus")
     with named_if_full(directories[0]), locked(directories):
         if not all(_is_finished(each, corpus_parameters) for each in datasets):
@@ -172,7 +173,7 @@ def _is_finished(dataset: Dataset, corpus_parameters: dict[str, Any]) -> bool:
         _run_parameters(dataset.parameters, corpus_parameters),
     )
     if difference:
-        raise ValueError(
+        raise InputError(
             f"{dataset.directory}: holds a data set made with {difference}. Choose "
             "another folder, or delete this one."
         )
@@ -185,7 +186,7 @@ def _claim(dataset: Dataset, corpus_parameters: dict[str, Any]) -> None:
     known = {_PROGRESS_DIR, FILE_NAME}
     others = [path for path in dataset.directory.iterdir() if path.name not in known]
     if others and not dataset.progress_dir.is_dir():
-        raise ValueError(
+        raise InputError(
             f"{dataset.directory}: holds other files, for instance {others[0].name}. "
             "Choose a new or empty folder."
         )
@@ -202,7 +203,7 @@ def _check_sizes(dataset: Dataset, num_documents: np.ndarray) -> None:
     sizes = num_documents[shards.start : shards.stop]
     needed = min_documents(dataset.parameters)
     if sizes.min() < needed:
-        raise ValueError(
+        raise InputError(
             f"{dataset.directory}: {sizes.sum()} documents are too few for "
             f"{len(shards)} shards: the objective "
             f"{dataset.parameters.objective!r} needs {needed} in each. Give more "

@@ -53,7 +53,7 @@ def write_shard(task: ShardTask) -> ShardTask:
     """Writes a shard of a tokenised corpus. Returns the task.
 
     Raises:
-        ValueError: the tokenised corpus is damaged.
+        InputError: the tokenised corpus is damaged.
         OSError: a file cannot be written.
     """
     assert task.corpus_dir is not None
@@ -99,7 +99,7 @@ def is_done(task: ShardTask) -> bool:
     """Whether an earlier run wrote the shard.
 
     Raises:
-        ValueError: it did, but the file is damaged.
+        InputError: it did, but the file is damaged.
     """
     if not task.receipt.is_file() or not task.path.is_file():
         return False

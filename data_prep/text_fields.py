@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
 
+from bert_tf.errors import InputError
 from data_prep.lines import InputReport, read_lines
 
 
@@ -27,7 +28,7 @@ class TextFields:
         """Yields the texts of a file with a JSON object a line.
 
         Raises:
-            ValueError: what cannot be read, with file and line.
+            InputError: what cannot be read, with file and line.
         """
         lines = read_lines(path, self.report, self.bad_input)
         for number, line in enumerate(lines, start=1):
@@ -52,13 +53,13 @@ class TextFields:
         """Yields the texts of a Parquet file's rows.
 
         Raises:
-            ValueError: what cannot be read, with file and row.
+            InputError: what cannot be read, with file and row.
         """
         try:
             import pyarrow
             import pyarrow.parquet
         except ImportError as error:
-            raise ValueError(
+            raise InputError(
                 f"{path}: reading Parquet needs `pip install bert-tf[parquet]`."
             ) from error
         self.report.num_files += 1
@@ -66,7 +67,7 @@ class TextFields:
             with pyarrow.parquet.ParquetFile(path) as table:
                 names = table.schema_arrow.names
                 if self.text_field not in names:
-                    raise ValueError(
+                    raise InputError(
                         f"{path}: no column {self.text_field!r}. text_field names the "
                         f"column. Received: {names}"
                     )
@@ -84,7 +85,7 @@ class TextFields:
         except (pyarrow.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise ValueError(
+            raise InputError(
                 f"{path}: not a Parquet file, or damaged ({error})."
             ) from error
 

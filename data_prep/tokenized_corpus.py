@@ -25,6 +25,7 @@ import google_crc32c
 import numpy as np
 
 from bert_tf import files
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json
 from data_prep.documents import Documents
 from data_prep.folders import check_parameters
@@ -69,7 +70,7 @@ class TokenizedCorpus:
         """Starts the folder, or checks that it belongs to this corpus.
 
         Raises:
-            ValueError: the folder holds a corpus of other parameters.
+            InputError: the folder holds a corpus of other parameters.
         """
         check_parameters(self.directory, parameters)
 
@@ -162,7 +163,7 @@ class TokenizedCorpus:
         """Reads one shard's documents, in the order of the corpus.
 
         Raises:
-            ValueError: a block is damaged; the message names it.
+            InputError: a block is damaged; the message names it.
         """
         parts: dict[str, list[np.ndarray]] = {name: [] for name in _ARRAYS}
         for index in self._blocks():
@@ -175,7 +176,7 @@ class TokenizedCorpus:
                 )
             ]
             if _checksum(slices) != table[shard, 3]:
-                raise ValueError(
+                raise InputError(
                     f"{self._block(index)}: damaged, shard {shard} does not match its "
                     "checksum. Delete the tokenised corpus and run again."
                 )
@@ -200,7 +201,7 @@ class TokenizedCorpus:
         try:
             return np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{path}: damaged or missing ({error}). Delete the tokenised corpus "
                 "and run again."
             ) from error

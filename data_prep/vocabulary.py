@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from bert_tf.errors import InputError
 from bert_tf.tokenization import BertTokenizer, WordSplitter
 from bert_tf.vocabulary import (
     SPECIAL_TOKENS,
@@ -214,14 +215,14 @@ def measure(
 
 
 def check_parameters(vocab_size: int, character_coverage: float) -> None:
-    """Raises a ValueError over a parameter out of its range."""
+    """Raises an InputError over a parameter out of its range."""
     if vocab_size < len(SPECIAL_TOKENS) + 2:
-        raise ValueError(
+        raise InputError(
             f"`vocab_size` must be at least {len(SPECIAL_TOKENS) + 2}; BERT's is "
             f"30522. Received: {vocab_size}"
         )
     if not 0 < character_coverage <= 1 or math.isnan(character_coverage):
-        raise ValueError(
+        raise InputError(
             "`character_coverage` must be over 0 and at most 1. "
             f"Received: {character_coverage}"
         )

@@ -17,6 +17,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from bert_tf.errors import InputError
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -62,12 +64,12 @@ class SavedModelBackend:
         num_threads: threads an operation may use.
 
     Raises:
-        ValueError: the folder holds no SavedModel.
+        InputError: the folder holds no SavedModel.
     """
 
     def __init__(self, directory: str | os.PathLike[str], num_threads: int):
         if not (Path(directory) / "saved_model.pb").is_file():
-            raise ValueError(
+            raise InputError(
                 f"{os.fspath(directory)}: no SavedModel here (no saved_model.pb). "
                 "Write one with `python -m export.export_saved_model`."
             )
@@ -103,7 +105,7 @@ class SavedModelBackend:
             The outputs, and the seconds of each call.
 
         Raises:
-            ValueError: the process ended, so the SavedModel does not load or run.
+            InputError: the process ended, so the SavedModel does not load or run.
         """
         assert self._process.stdin and self._process.stdout
         try:
@@ -111,7 +113,7 @@ class SavedModelBackend:
             self._process.stdin.flush()
             return pickle.load(self._process.stdout)
         except (BrokenPipeError, EOFError):
-            raise ValueError(
+            raise InputError(
                 f"{self._directory}: this SavedModel could not be loaded or run where "
                 "only tensorflow and tensorflow_text are imported; the reason stands "
                 f"above. Exit status: {self._process.wait()}"
@@ -138,7 +140,7 @@ class TFLiteBackend:
         num_threads: threads the interpreter may use.
 
     Raises:
-        ValueError: LiteRT is not installed, or this is no TFLite file of
+        InputError: LiteRT is not installed, or this is no TFLite file of
             `export.export_tflite`.
         FileNotFoundError: no such file.
     """
@@ -158,7 +160,7 @@ class TFLiteBackend:
                 for name, details in self._run.get_input_details().items()
             }
         except (RuntimeError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{os.fspath(path)}: not a TFLite file of `python -m "
                 f"export.export_tflite` ({error})."
             ) from error
@@ -168,7 +170,7 @@ class TFLiteBackend:
         """Returns the logits of a batch, one example after the other.
 
         Raises:
-            ValueError: the examples are of another length than the file's.
+            InputError: the examples are of another length than the file's.
         """
         self._check(batch)
         examples = range(len(batch["input_ids"]))
@@ -186,7 +188,7 @@ class TFLiteBackend:
     def _check(self, batch: Arrays) -> None:
         for name, length in self._lengths.items():
             if batch[name].shape[1] != length:
-                raise ValueError(
+                raise InputError(
                     f"{self._path}: its input `{name}` is {length} long, but the "
                     f"records' is {batch[name].shape[1]}. Export it with the records' "
                     "--max_seq_length and --max_predictions_per_seq."
@@ -206,7 +208,7 @@ def _litert_interpreter() -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        raise ValueError(
+        raise InputError(
             "Running a TFLite file needs LiteRT: pip install 'bert-tf[mobile]'"
         ) from None
     return Interpreter

@@ -16,6 +16,7 @@ from absl import flags, logging
 
 from bert_tf import files, jobs
 from bert_tf.checkpoint import resolve_checkpoint
+from bert_tf.errors import InputError
 from export import pretrained
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
@@ -34,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
     """Loads the checkpoint and writes the SavedModel."""
     output_dir = Path(str(_OUTPUT_DIR.value))
     if output_dir.exists() and (output_dir.is_file() or any(output_dir.iterdir())):
-        raise ValueError(
+        raise InputError(
             f"{output_dir} is there already. Name a new --output_dir, for instance the "
             "next version number, or delete it."
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from absl import logging
 
 from bert_tf.config import DataConfig
+from bert_tf.errors import InputError
 from bert_tf.model_folder import ModelFolder
 from bert_tf.training.config import PretrainingConfig
 
@@ -18,7 +19,7 @@ def load_model(folder: ModelFolder) -> "BertPretrainer":
     """Returns the checkpoint's model with its weights, in float32.
 
     Raises:
-        ValueError: the checkpoint lacks variables, for instance those of the heads.
+        InputError: the checkpoint lacks variables, for instance those of the heads.
     """
     from bert_tf.models import BertPretrainer, assign_variables  # loads TensorFlow
 
@@ -50,7 +51,7 @@ def sequence_lengths(
         max_predictions_per_seq: likewise; 20 without a run.
 
     Raises:
-        ValueError: a length that the model cannot take.
+        InputError: a length that the model cannot take.
     """
     data = _run_data(folder)
     if max_seq_length is None:
@@ -64,12 +65,12 @@ def sequence_lengths(
         )
     positions = folder.config.max_position_embeddings
     if not 3 <= max_seq_length <= positions:
-        raise ValueError(
+        raise InputError(
             "`max_seq_length` must be at least 3 and at most the model's "
             f"`max_position_embeddings`, {positions}. Received: {max_seq_length}"
         )
     if not 1 <= max_predictions_per_seq <= max_seq_length:
-        raise ValueError(
+        raise InputError(
             "`max_predictions_per_seq` must be at least 1 and at most "
             f"`max_seq_length`, {max_seq_length}. Received: {max_predictions_per_seq}"
         )

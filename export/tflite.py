@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from bert_tf.errors import InputError
 from bert_tf.models import BertPretrainer
 
 QUANTIZATIONS = ("none", "dynamic_int8")
@@ -33,10 +34,10 @@ def convert(
             products quantise their other operand as they run.
 
     Raises:
-        ValueError: no such quantisation.
+        InputError: no such quantisation.
     """
     if quantization not in QUANTIZATIONS:
-        raise ValueError(
+        raise InputError(
             f"`quantization` must be one of {QUANTIZATIONS}. Received: {quantization!r}"
         )
     lengths = {

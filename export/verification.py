@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.example_codec import decode_example
 from bert_tf.model_folder import ModelFolder
 from bert_tf.models import BertPretrainer
@@ -64,7 +65,7 @@ def verify(
         each of the `artifacts`, `fillings` of the texts, and the `failures`.
 
     Raises:
-        ValueError: records that do not fit the checkpoint or an artifact, or an
+        InputError: records that do not fit the checkpoint or an artifact, or an
             artifact that does not load.
     """
     DatasetInfo.load(records_dir).check_matches(
@@ -129,12 +130,12 @@ def load_examples(
         name -> int32 or float32 `[examples, ...]`.
 
     Raises:
-        ValueError: no finished data set, one whose records hold no masks, no records
+        InputError: no finished data set, one whose records hold no masks, no records
             in it, or a damaged record.
     """
     info = DatasetInfo.load(records_dir)
     if info.parameters.dynamic_masking:
-        raise ValueError(
+        raise InputError(
             f"{os.fspath(records_dir)}: these records hold no masks "
             "(--dynamic_masking). Verify with records that do."
         )
@@ -148,7 +149,7 @@ def load_examples(
         for message in islice(messages, max_examples)
     ]
     if not rows:
-        raise ValueError(f"{os.fspath(records_dir)}: the data set holds no records.")
+        raise InputError(f"{os.fspath(records_dir)}: the data set holds no records.")
     return {
         name: np.stack([row[name] for row in rows]).astype(
             "float32" if feature.dtype == "float32" else "int32"

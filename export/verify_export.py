@@ -22,6 +22,7 @@ from absl import flags
 
 from bert_tf import files, jobs
 from bert_tf.checkpoint import resolve_checkpoint
+from bert_tf.errors import InputError
 from export import pretrained
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -59,9 +60,9 @@ _NUM_THREADS = flags.DEFINE_integer(
 def main(argv: Sequence[str]) -> None:
     """Runs all artifacts, writes the report, and fails if one is too far off."""
     if not _SAVED_MODEL_DIR.value and not _TFLITE_FILES.value:
-        raise ValueError("Name a --saved_model_dir, a --tflite_file, or several.")
+        raise InputError("Name a --saved_model_dir, a --tflite_file, or several.")
     if _TEXTS.value and not _SAVED_MODEL_DIR.value:
-        raise ValueError("--text needs a --saved_model_dir: TFLite files take ids.")
+        raise InputError("--text needs a --saved_model_dir: TFLite files take ids.")
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
 
     from export import verification  # loads TensorFlow
@@ -82,7 +83,7 @@ def main(argv: Sequence[str]) -> None:
     print(verification.table(report))
     print(f"Wrote {_OUTPUT_FILE.value}")
     if report["failures"]:
-        raise ValueError(" ".join(report["failures"]))
+        raise InputError(" ".join(report["failures"]))
 
 
 def cli() -> None:

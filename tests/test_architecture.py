@@ -25,6 +25,7 @@ LAYERS = (
     {
         "config",
         "dataset_info",
+        "errors",
         "example_codec",
         "example_random",
         "features",
@@ -55,6 +56,7 @@ TF_FREE = (
     "bert_tf.config",
     "bert_tf.conversion",
     "bert_tf.dataset_info",
+    "bert_tf.errors",
     "bert_tf.example_codec",
     "bert_tf.example_random",
     "bert_tf.features",

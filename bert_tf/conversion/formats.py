@@ -14,6 +14,7 @@ from bert_tf.conversion import (
 )
 from bert_tf.conversion.model_weights import ModelWeights
 from bert_tf.conversion.safetensors_folder import PICKLES, pickle_refusal
+from bert_tf.errors import InputError
 from bert_tf.files import atomic_path
 from bert_tf.json_files import read_json
 from bert_tf.model_folder import MANIFEST
@@ -37,13 +38,13 @@ def load_any(path: str | os.PathLike[str]) -> ModelWeights:
             names; a KerasHub preset.
 
     Raises:
-        ValueError: nothing of the kind there, another architecture, a damaged file, or
+        InputError: nothing of the kind there, another architecture, a damaged file, or
             a pickle, which is never opened.
     """
     weights = _load(Path(path))
     entries = len(weights.vocabulary or ())
     if entries > weights.config.vocab_size:
-        raise ValueError(
+        raise InputError(
             f"{path}: its vocabulary has {entries} entries, its embeddings only "
             f"{weights.config.vocab_size} rows. They belong to different models."
         )
@@ -70,21 +71,21 @@ def save(
         therefore newly initialised.
 
     Raises:
-        ValueError: no such format, `path` exists, `weights` come without the vocabulary
+        InputError: no such format, `path` exists, `weights` come without the vocabulary
             that it needs, or there is a gap and `strict` is True.
     """
     path = Path(path)
     if format not in WRITERS:
-        raise ValueError(f"No format {format!r}. Known: {', '.join(WRITERS)}")
+        raise InputError(f"No format {format!r}. Known: {', '.join(WRITERS)}")
     if path.exists() and any(path.iterdir()):
-        raise ValueError(f"{path} already exists. Delete it or name another.")
+        raise InputError(f"{path} already exists. Delete it or name another.")
     with atomic_path(path) as folder:
         folder.mkdir()
         new = WRITERS[format](weights, folder)
         gaps = [f"new: {name}" for name in new]
         gaps += [f"left over: {name}" for name in weights.left_over]
         if strict and gaps:
-            raise ValueError(
+            raise InputError(
                 f"{path} is not written: strict conversion allows no gap, and there "
                 f"are {len(gaps)}: {', '.join(gaps)}."
             )
@@ -100,7 +101,7 @@ def _load(path: Path) -> ModelWeights:
         return hugging_face.load(path)
     if _has_tf_checkpoint(path):
         return _load_tf_checkpoint(path)
-    raise ValueError(_explain_unknown(path))
+    raise InputError(_explain_unknown(path))
 
 
 def _has_tf_checkpoint(path: Path) -> bool:
@@ -121,7 +122,7 @@ def _load_tf_checkpoint(path: Path) -> ModelWeights:
     names = list(arrays.keys_by_variable_name())
     if tf1.scope(names) is not None:
         return tf1.load(folder, arrays)
-    raise ValueError(
+    raise InputError(
         f"{prefix}: a TensorFlow checkpoint, but of no BERT that is known here: it has "
         "neither google-research/bert's variable names nor Model Garden's encoder. "
         f"Its variables begin with {names[:3]}."

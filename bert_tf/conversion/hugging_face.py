@@ -16,6 +16,7 @@ from bert_tf.conversion import names
 from bert_tf.conversion.model_weights import ModelWeights, RenamedArrays, collect
 from bert_tf.conversion.safetensors_folder import WEIGHTS, open_arrays
 from bert_tf.conversion.vocabularies import read_beside, write_beside
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json, write_json
 from bert_tf.tensors import write_tensors
 from bert_tf.vocabulary import TOKENIZER_CONFIG_NAME, TokenizerConfig, check_vocabulary
@@ -74,7 +75,7 @@ def load(folder: Path) -> ModelWeights:
     """Reads a Hugging Face folder.
 
     Raises:
-        ValueError: another architecture, a pickle file instead of safetensors, a
+        InputError: another architecture, a pickle file instead of safetensors, a
             damaged file, or weights that don't fit the configuration.
     """
     config_path = folder / _CONFIG
@@ -156,7 +157,7 @@ def _reshape(name: str, array: np.ndarray) -> np.ndarray:
 def _config_from(values: dict[str, Any], path: Path) -> BertConfig:
     model_type = values.get("model_type", "bert")
     if model_type != "bert":
-        raise ValueError(
+        raise InputError(
             f"{path}: `model_type` must be 'bert'. Received: {model_type!r}, another "
             "architecture, whose weights mean something else."
         )
@@ -168,12 +169,12 @@ def _config_from(values: dict[str, Any], path: Path) -> BertConfig:
     ):
         received = values.get(key, expected)
         if received != expected:
-            raise ValueError(
+            raise InputError(
                 f"{path}: `{key}` must be {expected!r}. Received: {received!r}"
             )
     act = values.get("hidden_act", "gelu")
     if act not in _ACTIVATIONS_IN:
-        raise ValueError(
+        raise InputError(
             f"{path}: `hidden_act` must be one of {sorted(_ACTIVATIONS_IN)}. "
             f"Received: {act!r}"
         )
@@ -181,7 +182,7 @@ def _config_from(values: dict[str, Any], path: Path) -> BertConfig:
     try:
         return BertConfig(hidden_act=_ACTIVATIONS_IN[act], **known).validate()
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
 
 
 def _check_tied(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -189,7 +190,7 @@ def _check_tied(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
         if name not in arrays:
             continue
         if tied_to in arrays and not np.array_equal(arrays[name], arrays[tied_to]):
-            raise ValueError(
+            raise InputError(
                 f"{folder}: `{name}` must equal `{tied_to}`, as in every published "
                 "BERT. Received: weights of its own, which this model has no place for."
             )
@@ -252,12 +253,12 @@ def _read_tokenizer(folder: Path) -> tuple[list[str] | None, TokenizerConfig]:
     tokenizer = read_json(path)
     model = tokenizer.get("model") or {}
     if model.get("type") != "WordPiece":
-        raise ValueError(
+        raise InputError(
             f"{path}: `model.type` must be 'WordPiece'. Received: {model.get('type')!r}"
         )
     ids = model["vocab"]
     if sorted(ids.values()) != list(range(len(ids))):
-        raise ValueError(f"{path}: its ids are not 0 to {len(ids) - 1} without a gap.")
+        raise InputError(f"{path}: its ids are not 0 to {len(ids) - 1} without a gap.")
     vocabulary = sorted(ids, key=ids.__getitem__)
     check_vocabulary(vocabulary, source=str(path))
     if not (folder / TOKENIZER_CONFIG_NAME).is_file():

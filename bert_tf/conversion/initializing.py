@@ -7,6 +7,7 @@ from typing import Any
 
 from bert_tf.config import BertConfig
 from bert_tf.conversion.formats import load_any
+from bert_tf.errors import InputError
 from bert_tf.models.variables import Assignment, assign_variables
 
 # Fields of the configuration that change what the same weights compute.
@@ -41,7 +42,7 @@ def initialize(
         What took its value from there; missing heads keep their initial values.
 
     Raises:
-        ValueError: the weights are of another configuration or vocabulary, or cannot
+        InputError: the weights are of another configuration or vocabulary, or cannot
             be read.
     """
     weights = load_any(path)
@@ -52,13 +53,13 @@ def initialize(
     )
     for field in _MEANINGFUL:
         if ours[field] != theirs[field]:
-            raise ValueError(
+            raise InputError(
                 f"init_from {path}: its {field} is {theirs[field]!r}, the "
                 f"configuration's {ours[field]!r}. Set --config.model.{field}, or "
                 f"resize the weights with {convert}"
             )
     if weights.vocabulary is not None and weights.vocabulary != list(vocabulary):
-        raise ValueError(
+        raise InputError(
             f"init_from {path}: its vocabulary is not the one that the records were "
             "written with. Prepare the records with its vocab.txt, or adapt the "
             f"weights with {convert}"

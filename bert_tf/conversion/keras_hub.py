@@ -21,6 +21,7 @@ from bert_tf.conversion.model_weights import (
     initial_values,
     join_heads,
 )
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json
 from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
 
@@ -40,14 +41,14 @@ def load(folder: Path) -> ModelWeights:
     """Reads a preset: backbone, masked-LM or classification head, tokenizer.
 
     Raises:
-        ValueError: another architecture, or a damaged file.
+        InputError: another architecture, or a damaged file.
     """
     import keras
     import keras_hub
 
     stated = read_json(folder / "config.json")
     if stated["registered_name"] not in _CLASSES:
-        raise ValueError(
+        raise InputError(
             f"{folder / 'config.json'}: `registered_name` must be {_CLASSES[0]!r}. "
             f"Received: {stated['registered_name']!r}, another architecture."
         )
@@ -64,7 +65,7 @@ def load(folder: Path) -> ModelWeights:
             )
             backbone = model.backbone
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise ValueError(f"{folder}: not a whole KerasHub preset ({error}).") from error
+        raise InputError(f"{folder}: not a whole KerasHub preset ({error}).") from error
     finally:
         keras.config.set_dtype_policy(policy)
 

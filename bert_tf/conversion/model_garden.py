@@ -31,6 +31,7 @@ from bert_tf.conversion.model_weights import (
     split_heads,
 )
 from bert_tf.conversion.tf_checkpoint import CheckpointArrays
+from bert_tf.errors import InputError
 
 _NAME = "bert_model.ckpt"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -51,7 +52,7 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
         arrays: the checkpoint, one that `is_model_garden` recognises.
 
     Raises:
-        ValueError: a damaged file, or weights that don't fit.
+        InputError: a damaged file, or weights that don't fit.
     """
     graph = EncoderGraph(arrays.object_graph())
     keys = graph.keys()
@@ -177,7 +178,7 @@ def _to_garden(name: str, array: np.ndarray, config: BertConfig) -> np.ndarray:
 def _infer_config(arrays: CheckpointArrays, keys: dict[str, str]) -> BertConfig:
     def shape(name: str) -> tuple[int, ...]:
         if name not in keys:
-            raise ValueError(f"{arrays.prefix}: lacks `{name}`.")
+            raise InputError(f"{arrays.prefix}: lacks `{name}`.")
         return arrays[keys[name]].shape
 
     block = "bert/encoder/layer_0"

@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_tf.config import BertConfig
 from bert_tf.conversion import names
+from bert_tf.errors import InputError
 from bert_tf.vocabulary import TokenizerConfig
 
 # Kept by other programs for themselves; leaving them behind loses no weight.
@@ -111,7 +112,7 @@ def collect(
         `(variables, left_over)`: float32 arrays, and the shapes of other weights.
 
     Raises:
-        ValueError: a variable of the encoder is missing, half of a head is, or a
+        InputError: a variable of the encoder is missing, half of a head is, or a
             shape or dtype is wrong.
     """
     encoder = names.encoder(config)
@@ -129,7 +130,7 @@ def collect(
             wanted |= part
     lacking = [name for name in wanted if name not in arrays]
     if lacking:
-        raise ValueError(
+        raise InputError(
             f"{source}: lacks {len(lacking)} of {len(wanted)} variables, the first of "
             f"them `{lacking[0]}`. It is damaged, of another architecture, or its "
             "configuration is another model's."
@@ -150,12 +151,12 @@ def _as_float32(
     source: str, name: str, array: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
     if array.shape != shape:
-        raise ValueError(
+        raise InputError(
             f"{source}: `{name}` must have shape {shape}, by its configuration. "
             f"Received: {array.shape}"
         )
     if array.dtype.name not in ("float16", "bfloat16", "float32", "float64"):
-        raise ValueError(
+        raise InputError(
             f"{source}: `{name}` must be floating point. Received: {array.dtype}; "
             "quantised weights cannot be converted."
         )

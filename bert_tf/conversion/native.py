@@ -12,6 +12,7 @@ from typing import Any
 from bert_tf.checkpoint import resolve_checkpoint
 from bert_tf.conversion.model_weights import ModelWeights, collect, initial_values
 from bert_tf.conversion.vocabularies import write_beside
+from bert_tf.errors import InputError
 from bert_tf.model_folder import save_model_folder
 from bert_tf.vocabulary import TokenizerConfig, load_vocabulary, read_vocabulary_files
 
@@ -43,10 +44,10 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         Names of variables that were newly initialised.
 
     Raises:
-        ValueError: the weights come without a vocabulary.
+        InputError: the weights come without a vocabulary.
     """
     if weights.vocabulary is None:
-        raise ValueError(
+        raise InputError(
             "The source has no vocabulary, and a model folder is nothing without. "
             "Name it with --vocab_file."
         )

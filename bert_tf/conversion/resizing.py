@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_tf.conversion import names
 from bert_tf.conversion.model_weights import ModelWeights, initial_values
+from bert_tf.errors import InputError
 from bert_tf.vocabulary import SUFFIX_INDICATOR, TokenizerConfig
 
 
@@ -26,12 +27,12 @@ def with_vocabulary(
         tokenizer_config: the new tokenizer's settings.
 
     Raises:
-        ValueError: `weights` have no vocabulary, and this one has more entries than
+        InputError: `weights` have no vocabulary, and this one has more entries than
             they have rows.
     """
     if weights.vocabulary is None:
         if len(vocabulary) > weights.config.vocab_size:
-            raise ValueError(
+            raise InputError(
                 "The source comes without a vocabulary, and this one is not its own: "
                 f"it has {len(vocabulary)} entries. Expected at most "
                 f"{weights.config.vocab_size}, the rows of the embeddings."
@@ -106,14 +107,14 @@ def with_layers(weights: ModelWeights, num_hidden_layers: int) -> ModelWeights:
         num_hidden_layers: how many to keep, first and last among them.
 
     Raises:
-        ValueError: there are not that many.
+        InputError: there are not that many.
 
     Source: Sanh et al. 2019 (arXiv:1910.01108), section 3; for 6 of 12 the same
     layers as in its code, 0, 2, 4, 7, 9 and 11.
     """
     count = weights.config.num_hidden_layers
     if not 1 <= num_hidden_layers <= count:
-        raise ValueError(
+        raise InputError(
             f"`num_hidden_layers` must be from 1 to the source's {count}. "
             f"Received: {num_hidden_layers}"
         )

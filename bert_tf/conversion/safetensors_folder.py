@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bert_tf.errors import InputError
 from bert_tf.json_files import read_json
 from bert_tf.tensors import TensorFile
 
@@ -19,7 +20,7 @@ def open_arrays(folder: Path) -> Mapping[str, np.ndarray]:
     """Opens a folder's arrays, from one file or from shards.
 
     Raises:
-        ValueError: there is no such file, only a pickle, or one is damaged or missing.
+        InputError: there is no such file, only a pickle, or one is damaged or missing.
     """
     if (folder / WEIGHTS).is_file():
         return TensorFile(folder / WEIGHTS)
@@ -27,8 +28,8 @@ def open_arrays(folder: Path) -> Mapping[str, np.ndarray]:
         return _ShardedArrays(folder)
     for file in sorted(folder.iterdir()):
         if file.suffix in PICKLES:
-            raise ValueError(pickle_refusal(file))
-    raise ValueError(f"{folder}: holds neither {WEIGHTS!r} nor {_INDEX!r}.")
+            raise InputError(pickle_refusal(file))
+    raise InputError(f"{folder}: holds neither {WEIGHTS!r} nor {_INDEX!r}.")
 
 
 def pickle_refusal(file: Path) -> str:
@@ -49,11 +50,11 @@ class _ShardedArrays(Mapping[str, np.ndarray]):
         self._files = {}
         for name in sorted(set(self._file_of.values())):
             if Path(name).name != name or not (folder / name).is_file():
-                raise ValueError(f"{path}: its shard {name!r} is not beside it.")
+                raise InputError(f"{path}: its shard {name!r} is not beside it.")
             self._files[name] = TensorFile(folder / name)
         for array, name in self._file_of.items():
             if array not in self._files[name]:
-                raise ValueError(
+                raise InputError(
                     f"{folder / name}: lacks {array!r}, which {path} lists"
                 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from bert_tf.conversion import names, side_files
 from bert_tf.conversion.model_weights import ModelWeights, RenamedArrays, collect
 from bert_tf.conversion.tf_checkpoint import CheckpointArrays, write_arrays
+from bert_tf.errors import InputError
 
 _NAME = "bert_model.ckpt"
 
@@ -36,13 +37,13 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
         arrays: the checkpoint.
 
     Raises:
-        ValueError: no `bert_config.json`, a damaged file, or weights that don't fit.
+        InputError: no `bert_config.json`, a damaged file, or weights that don't fit.
     """
     keys = arrays.keys_by_variable_name()
     root = scope(list(keys)) or ""
     side = side_files.read(folder)
     if side.config is None:
-        raise ValueError(
+        raise InputError(
             f"{folder}: holds no {side_files.CONFIG!r}, without which a TF1 "
             "checkpoint's attention heads are unknown. Put the one that it was "
             "released with there."

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from bert_tf.errors import InputError
+
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
@@ -18,7 +20,7 @@ def find_prefix(path: Path) -> Path:
             `checkpoint` state file, or a SavedModel.
 
     Raises:
-        ValueError: none there, or several.
+        InputError: none there, or several.
     """
     if path.suffix == ".index":
         return path.with_suffix("")
@@ -33,7 +35,7 @@ def find_prefix(path: Path) -> Path:
             return Path(latest)
     prefixes = sorted(index.with_suffix("") for index in path.glob("*.index"))
     if len(prefixes) != 1:
-        raise ValueError(
+        raise InputError(
             f"{path}: must hold one TensorFlow checkpoint. Received: "
             f"{[prefix.name for prefix in prefixes]}; name one of them, without "
             "'.index'."
@@ -48,7 +50,7 @@ class CheckpointArrays(Mapping[str, np.ndarray]):
         prefix: the checkpoint's path without `.index`.
 
     Raises:
-        ValueError: not a whole checkpoint.
+        InputError: not a whole checkpoint.
     """
 
     def __init__(self, prefix: Path) -> None:
@@ -59,7 +61,7 @@ class CheckpointArrays(Mapping[str, np.ndarray]):
         try:
             self._reader = tf.train.load_checkpoint(str(prefix))
         except (tf.errors.OpError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{prefix}.index: not a whole TensorFlow checkpoint ({error})."
             ) from error
         self._shapes = self._reader.get_variable_to_shape_map()
@@ -70,7 +72,7 @@ class CheckpointArrays(Mapping[str, np.ndarray]):
         try:
             return self._reader.get_tensor(key)
         except (self._errors, ValueError, RuntimeError, IndexError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{self.prefix}.data-*: damaged at `{key}` ({error})."
             ) from error
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from bert_tf.errors import InputError
+
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """Returns a model's variables by their names in google-research/bert.
@@ -49,13 +51,13 @@ def assign_variables(
             from a checkpoint with heads.
 
     Raises:
-        ValueError: a shape differs, or a value is missing and `strict` is True.
+        InputError: a shape differs, or a value is missing and `strict` is True.
             Nothing is assigned then.
     """
     variables = named_variables(model)
     missing = [name for name in variables if name not in values]
     if missing and strict:
-        raise ValueError(
+        raise InputError(
             f"The checkpoint lacks {len(missing)} variables of the model, the first "
             f"of them {missing[0]!r}. It holds {len(values)} variables."
         )
@@ -63,7 +65,7 @@ def assign_variables(
     for name in assigned:
         expected, received = tuple(variables[name].shape), values[name].shape
         if expected != received:
-            raise ValueError(
+            raise InputError(
                 f"`{name}` must have shape {expected}. Received: {received}, from the "
                 "checkpoint. Is it of another configuration or vocabulary?"
             )

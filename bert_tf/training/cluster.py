@@ -4,6 +4,8 @@ import json
 import os
 from collections.abc import Sequence
 
+from bert_tf.errors import InputError
+
 
 def set_cluster(cluster: Sequence[str], task: int) -> None:
     """Describes a cluster in `TF_CONFIG`, where TensorFlow looks for it.
@@ -14,17 +16,17 @@ def set_cluster(cluster: Sequence[str], task: int) -> None:
         task: which of them this process is.
 
     Raises:
-        ValueError: `task` is none of the cluster, or `TF_CONFIG` is set already.
+        InputError: `task` is none of the cluster, or `TF_CONFIG` is set already.
     """
     if not cluster:
         return
     if not 0 <= task < len(cluster):
-        raise ValueError(
+        raise InputError(
             f"`--task` must be from 0 to {len(cluster) - 1} for a `--cluster` of "
             f"{len(cluster)}. Received: {task}"
         )
     if "TF_CONFIG" in os.environ:
-        raise ValueError("Either `--cluster` or the variable TF_CONFIG, not both.")
+        raise InputError("Either `--cluster` or the variable TF_CONFIG, not both.")
     os.environ["TF_CONFIG"] = json.dumps(
         {
             "cluster": {"worker": list(cluster)},
@@ -47,10 +49,10 @@ def check_strategy(strategy: str) -> None:
     """Checks that a strategy and the cluster go together.
 
     Raises:
-        ValueError: one of them is there without the other.
+        InputError: one of them is there without the other.
     """
     if (strategy == "multi_worker") != (num_workers() > 0):
-        raise ValueError(
+        raise InputError(
             "`strategy` must be 'multi_worker' with a cluster (--cluster and --task, "
             f"or TF_CONFIG), and only then. Received: {strategy!r} and "
             f"{num_workers()} workers"

@@ -15,6 +15,7 @@ from bert_tf.config import (
     OptimizerConfig,
     check,
 )
+from bert_tf.errors import InputError
 from bert_tf.json_files import flatten, from_dict, read_json
 
 # What may differ between a run and its continuation: none of it changes which numbers
@@ -81,7 +82,7 @@ class RunConfig:
     profile_step: int = -1
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         for name, options in (
             ("precision", ("float32", "bfloat16", "float16")),
             ("strategy", ("default", "mirrored", "multi_worker", "tpu")),
@@ -124,7 +125,7 @@ class PhaseConfig:
     optimizer: OptimizerConfig | None = None
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         check(self, "num_train_steps", self.num_train_steps >= 1, "at least 1")
         self.data.validate()
         if self.optimizer is not None:
@@ -157,7 +158,7 @@ class PretrainingConfig(RunConfig):
         return [first] if self.phase_2 is None else [first, self.phase_2]
 
     def validate(self) -> Self:
-        """Returns self, or raises a ValueError that names the field."""
+        """Returns self, or raises an InputError that names the field."""
         super().validate()
         # The data say it later: `vocab_size` 0 stands for any until then.
         vocab_size = self.model.vocab_size or 1
@@ -180,7 +181,7 @@ class PretrainingConfig(RunConfig):
         """Reads the `config.json` of a workdir.
 
         Raises:
-            ValueError: not JSON, an unknown field, or a value of another type or range.
+            InputError: not JSON, an unknown field, or a value of another type or range.
         """
         return from_dict(cls, read_json(path), source=str(path)).validate()
 
@@ -198,14 +199,14 @@ def check_same_run(config: RunConfig, path: Path) -> None:
         path: the `config.json` of the workdir.
 
     Raises:
-        ValueError: names the first field that differs, with both values.
+        InputError: names the first field that differs, with both values.
     """
     ours, theirs = flatten(json.loads(to_json(config))), flatten(read_json(path))
     for name in sorted(set(ours) | set(theirs)):
         if name.split(".")[0] in _OPERATIONAL_FIELDS:
             continue
         if ours.get(name) != theirs.get(name):
-            raise ValueError(
+            raise InputError(
                 f"{path.parent}: holds another run: its `{name}` is "
                 f"{theirs.get(name)!r}. Received: {ours.get(name)!r}. Continue that "
                 "run with its own configuration, or choose another --workdir."

@@ -8,6 +8,8 @@ from typing import Any
 
 from absl import flags
 
+from bert_tf.errors import InputError
+
 _MODULE = "config_file"
 
 
@@ -34,14 +36,14 @@ class ConfigFileParser(flags.ArgumentParser):
             argument: path of the file.
 
         Raises:
-            ValueError: no such file, an error inside it with its line, or no
+            InputError: no such file, an error inside it with its line, or no
                 `get_config()` that returns a configuration.
         """
         expected = f"a get_config() that returns a {self._type.__name__}"
         try:
             source = Path(argument).read_bytes()
         except OSError as error:
-            raise ValueError(
+            raise InputError(
                 f"{argument}: {error.strerror}. Name a Python file with {expected}; "
                 "configs/ has some to start from."
             ) from error
@@ -53,10 +55,10 @@ class ConfigFileParser(flags.ArgumentParser):
             get_config = getattr(module, "get_config", None)
             config = get_config() if get_config else None
         except Exception as error:
-            raise ValueError(_describe(argument, error)) from error
+            raise InputError(_describe(argument, error)) from error
         if not isinstance(config, self._type):
             found = type(config).__name__ if get_config else "no get_config()"
-            raise ValueError(f"{argument}: must have {expected}. Received: {found}")
+            raise InputError(f"{argument}: must have {expected}. Received: {found}")
         return config
 
 

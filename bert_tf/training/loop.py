@@ -18,6 +18,7 @@ import tensorflow as tf
 from bert_tf import metrics
 from bert_tf.checkpoint import checkpoint_path
 from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
 from bert_tf.example_stream import ExampleStream
 from bert_tf.input_pipeline import Prefetcher
 from bert_tf.training import state as training_state
@@ -98,7 +99,7 @@ class Run:
         return self.strategy.experimental_distribute_values_from_function(own)
 
 
-class TrainingStopped(ValueError):
+class TrainingStopped(InputError):
     """Training cannot go on; the message says why and what to do."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bert_tf import files
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.training import cluster
 from bert_tf.training.config import (
     PhaseConfig,
@@ -64,11 +65,11 @@ def prepare(
         task: which of them this process is.
 
     Raises:
-        ValueError: data, workdir or cluster don't fit the configuration.
+        InputError: data, workdir or cluster don't fit the configuration.
         OSError: the workdir is not writable.
     """
     if not str(workdir).strip("."):
-        raise ValueError("`--workdir` must name a folder. Received: nothing")
+        raise InputError("`--workdir` must name a folder. Received: nothing")
     cluster.set_cluster(worker_addresses, task)
     cluster.check_strategy(config.strategy)
     data = [_describe_data(phase, config) for phase in config.phases]
@@ -84,7 +85,7 @@ def prepare(
 
 def _describe_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
     if not phase.data.train_dir:
-        raise ValueError(
+        raise InputError(
             "`data.train_dir` must name a folder written by "
             "data_prep.create_pretraining_data. Set it with "
             "--config.data.train_dir=..."
@@ -117,7 +118,7 @@ def _prepare_workdir(workdir: Path, config: PretrainingConfig) -> None:
     if config_file.exists():
         check_same_run(config, config_file)
     elif workdir.is_dir() and set(workdir.iterdir()) - leftovers:
-        raise ValueError(
+        raise InputError(
             f"{workdir}: holds files but no config.json, so it is not a workdir. "
             "Choose an empty or new --workdir."
         )

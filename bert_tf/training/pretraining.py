@@ -12,6 +12,7 @@ from bert_tf.checkpoint import newest_checkpoint
 from bert_tf.config import DataConfig
 from bert_tf.conversion.initializing import initialize
 from bert_tf.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.input_pipeline import BatchReader, open_examples, pretraining_reader
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.optimizers import create_optimizer
@@ -44,7 +45,7 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
         prepared: what `preparation.prepare` returned.
 
     Raises:
-        ValueError: the batch does not divide among the replicas, or a checkpoint or a
+        InputError: the batch does not divide among the replicas, or a checkpoint or a
             record is damaged.
         TrainingStopped: a loss was not finite, another worker is gone, or memory is not
             enough.
@@ -111,7 +112,7 @@ def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
         preemption=preemption,
     )
     if not distribution.agree(strategy, run.state.step):
-        raise ValueError(
+        raise InputError(
             f"{run.workdir}: another worker finds another checkpoint than step "
             f"{run.state.step}. Put the workdir where all workers see the same files."
         )
@@ -176,7 +177,7 @@ def _open_phase(
     micro_batches = config.accumulation_steps * replicas
     batch_size, rest = divmod(phase.data.global_batch_size, micro_batches)
     if rest or phase.data.initial_batch_size % (batch_size * replicas):
-        raise ValueError(
+        raise InputError(
             "`global_batch_size` must be a multiple of replicas times "
             f"`accumulation_steps` ({replicas} * {config.accumulation_steps}), and "
             "`initial_batch_size` one of the micro-batch that results. Received: "

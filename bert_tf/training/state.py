@@ -10,6 +10,7 @@ import numpy as np
 
 from bert_tf.checkpoint import checkpoint_path, delete_old_checkpoints, mark_best
 from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
 from bert_tf.model_folder import ModelFolder, save_model_folder
 from bert_tf.models import named_variables
 from bert_tf.models.variables import assign_variables
@@ -87,10 +88,10 @@ def restore(
     """Gives model and optimiser the values of a training checkpoint.
 
     Raises:
-        ValueError: the folder holds a model but no training state, or another model's.
+        InputError: the folder holds a model but no training state, or another model's.
     """
     if folder.training_state is None or folder.optimizer is None:
-        raise ValueError(
+        raise InputError(
             f"{folder.path}: holds weights but no training state, so no run goes on "
             "from it. Start one from it with --config.init_from."
         )
