@@ -17,19 +17,20 @@ Example:
 from absl import flags
 
 from bert_tf import jobs
+from bert_tf.errors import InputError
 
 _LIMIT = flags.DEFINE_integer("limit", None, "Where to stop.")
 
 
 def main(argv):
     if _LIMIT.value == 1:
-        raise ValueError("`limit` must be\\n  2 or more. Received: 1")
+        raise InputError("`limit` must be\\n  2 or more. Received: 1")
     if _LIMIT.value == 2:
         open("missing/file")
     if _LIMIT.value == 3:
         raise KeyboardInterrupt
     if _LIMIT.value == 4:
-        raise RuntimeError("a defect")
+        raise ValueError("a defect")
     print("counted to", _LIMIT.value)
 
 
