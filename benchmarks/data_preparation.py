@@ -28,14 +28,14 @@ import numpy as np
 import psutil
 from absl import flags
 
-from bert_tf import jobs
-from bert_tf.dataset_info import DataParameters, DatasetInfo
+from bert_tf.cli import jobs
+from bert_tf.data.dataset_info import DataParameters, DatasetInfo
+from bert_tf.data.masking import MaskingVocabulary
+from bert_tf.data.schema import check_batch
 from bert_tf.errors import InputError
-from bert_tf.example_codec import encode_examples
-from bert_tf.features import check_batch
-from bert_tf.masking import MaskingVocabulary
-from bert_tf.records import RecordWriter, read_records
-from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.storage.example_codec import encode_examples
+from bert_tf.storage.tfrecord import RecordWriter, read_records
+from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import Documents, ShardAssignment

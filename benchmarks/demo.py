@@ -25,8 +25,9 @@ from typing import Any
 from absl import flags
 
 from benchmarks import demo_summary
-from bert_tf import files, jobs
+from bert_tf.cli import jobs
 from bert_tf.errors import InputError
+from bert_tf.storage import files
 
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "build/demo", "Where everything goes; about 100 MB."

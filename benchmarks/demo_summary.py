@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bert_tf.checkpoint import resolve_checkpoint
-from bert_tf.dataset_info import DatasetInfo
-from bert_tf.json_files import read_json
+from bert_tf.checkpoints.workdir import resolve_checkpoint
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.storage.json_files import read_json
 
 
 class Layout:

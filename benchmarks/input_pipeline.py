@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from bert_tf import jobs
-from bert_tf.dataset_info import DatasetInfo
-from bert_tf.example_stream import ExampleStream
-from bert_tf.records import read_records
+from bert_tf.cli import jobs
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.example_stream import ExampleStream
+from bert_tf.storage.tfrecord import read_records
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Sequences a batch.")
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _measure_speed(directory: str, info: DatasetInfo) -> None:
-    from bert_tf.input_pipeline import open_examples, pretraining_reader
+    from bert_tf.data.input_pipeline import open_examples, pretraining_reader
 
     reader = pretraining_reader(
         directory,

@@ -22,11 +22,12 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks.pretraining_job import job_arguments, read_metrics
-from bert_tf import jobs, schedules
+from bert_tf.cli import jobs
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
-from bert_tf.dataset_info import DatasetInfo
+from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.errors import InputError
-from bert_tf.json_files import read_json
+from bert_tf.storage.json_files import read_json
+from bert_tf.training import schedules
 from bert_tf.training.config import PretrainingConfig
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records to train on.")
@@ -91,7 +92,7 @@ def read_batches(
         seed: of the order, for ever; None for the order of the files, once.
         batch_size: examples of each.
     """
-    from bert_tf.input_pipeline import open_examples, pretraining_reader
+    from bert_tf.data.input_pipeline import open_examples, pretraining_reader
 
     info = DatasetInfo.load(directory)
     reader = pretraining_reader(

@@ -16,9 +16,9 @@ from absl import flags
 
 from benchmarks.training_step_work import Batch
 from benchmarks.training_step_workers import build_our_step
-from bert_tf import jobs, memory
+from bert_tf.cli import jobs, memory
 from bert_tf.config import model_config
-from bert_tf.dataset_info import DatasetInfo
+from bert_tf.data.dataset_info import DatasetInfo
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records.")
 _SIZE = flags.DEFINE_string("size", "mini", "tiny, mini, small, medium, base or large.")
@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> None:
 
 def read_batches(directory: str, info: DatasetInfo, *, pack: bool) -> list[Batch]:
     """Reads the batches that a run would begin with."""
-    from bert_tf.input_pipeline import open_examples, pretraining_reader
+    from bert_tf.data.input_pipeline import open_examples, pretraining_reader
 
     reader = pretraining_reader(
         directory,

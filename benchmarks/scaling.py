@@ -21,9 +21,9 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.pretraining_job import job_arguments, read_metrics
-from bert_tf import jobs
+from bert_tf.cli import jobs
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
-from bert_tf.dataset_info import DatasetInfo
+from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.errors import InputError
 from bert_tf.training.config import PretrainingConfig
 

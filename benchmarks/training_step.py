@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from benchmarks.training_step_workers import FRAMEWORKS
-from bert_tf import jobs, memory
+from bert_tf.cli import jobs, memory
 from bert_tf.config import BertConfig, model_config
 from bert_tf.errors import InputError
 

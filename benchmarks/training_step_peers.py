@@ -25,7 +25,7 @@ def keras_hub(
     import keras_hub
     import tensorflow as tf
 
-    from bert_tf.conversion.keras_hub import make_backbone
+    from bert_tf.checkpoints.conversion.keras_hub import make_backbone
 
     keras.config.set_dtype_policy(keras_policy(precision))
     backbone = make_backbone(config)

@@ -42,8 +42,8 @@ def build_our_step(
     import tensorflow as tf
 
     from bert_tf.models import BertPretrainer, named_variables
-    from bert_tf.optimizers import create_optimizer
-    from bert_tf.training.pretraining_task import PretrainingTask
+    from bert_tf.tasks.pretraining import PretrainingTask
+    from bert_tf.training.optimizers import create_optimizer
     from bert_tf.training.step import build_train_function
 
     model = BertPretrainer(config, rematerialize=rematerialize)

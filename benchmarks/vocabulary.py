@@ -24,9 +24,9 @@ from pathlib import Path
 
 from absl import flags
 
-from bert_tf import jobs
-from bert_tf.tokenization import MAX_BYTES_PER_WORD, BertTokenizer, WordSplitter
-from bert_tf.vocabulary import UNK, TokenizerConfig
+from bert_tf.cli import jobs
+from bert_tf.text.tokenization import MAX_BYTES_PER_WORD, BertTokenizer, WordSplitter
+from bert_tf.text.vocabulary import UNK, TokenizerConfig
 from data_prep import vocabulary
 from data_prep.corpus import (
     CorpusOptions,

@@ -11,7 +11,7 @@ import os
 from typing import Any, Self
 
 from bert_tf.errors import InputError
-from bert_tf.json_files import from_dict, read_json
+from bert_tf.storage.json_files import from_dict, read_json
 
 # Keys of released `bert_config.json` files that describe no part of this model.
 _IGNORED_MODEL_KEYS = frozenset(
@@ -166,9 +166,9 @@ class DataConfig:
         skip_damaged_records: goes on past records whose checksum is wrong, counting
             them, instead of stopping at the first.
         pack_examples: puts several short examples in one row when training (see
-            `bert_tf.packing`), which saves nearly the padding's share of a step. Worth
-            it if `fill_rate` in `dataset_info.json` is below 0.8. Losses stay the
-            same; with dropout they differ as those of two seeds do.
+            `bert_tf.data.packing`), which saves nearly the padding's share of a step.
+            Worth it if `fill_rate` in `dataset_info.json` is below 0.8. Losses stay
+            the same; with dropout they differ as those of two seeds do.
     """
 
     train_dir: str = ""

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from absl import flags
 
-from bert_tf import conversion, jobs
-from bert_tf.conversion import report, resizing, vocabularies
-from bert_tf.vocabulary import load_vocabulary
+from bert_tf.checkpoints import conversion
+from bert_tf.checkpoints.conversion import report, resizing, vocabularies
+from bert_tf.cli import jobs
+from bert_tf.text.vocabulary import load_vocabulary
 
 _FROM = flags.DEFINE_string("from", None, "What to convert.")
 _TO = flags.DEFINE_string("to", None, "The folder to create.")

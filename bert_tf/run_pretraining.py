@@ -16,10 +16,10 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from bert_tf import jobs, memory
+from bert_tf.cli import jobs, memory
+from bert_tf.cli.config_file import ConfigFileParser
 from bert_tf.training import preparation
 from bert_tf.training.config import PretrainingConfig
-from bert_tf.training.config_file import ConfigFileParser
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", help_string="A Python file whose get_config() returns the configuration."

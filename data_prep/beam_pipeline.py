@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf import files
 from bert_tf.errors import InputError
-from bert_tf.json_files import read_json
+from bert_tf.storage import files
+from bert_tf.storage.json_files import read_json
 from data_prep.corpus import InputReport, read_file
 from data_prep.corpus_tokenization import (
     CorpusSource,

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bert_tf.tokenization import BertTokenizer
-from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
 from data_prep.corpus import (
     CorpusOptions,
     Document,

@@ -24,9 +24,9 @@ from pathlib import Path
 
 from absl import flags
 
-from bert_tf import jobs
-from bert_tf.dataset_info import OBJECTIVES, DataParameters, DatasetInfo
-from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.cli import jobs
+from bert_tf.data.dataset_info import OBJECTIVES, DataParameters, DatasetInfo
+from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
 from data_prep import corpus
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.corpus_tokenization import CorpusSource

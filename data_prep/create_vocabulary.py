@@ -18,10 +18,11 @@ from pathlib import Path
 from absl import flags
 from tqdm import tqdm
 
-from bert_tf import files, jobs
+from bert_tf.cli import jobs
 from bert_tf.errors import InputError
-from bert_tf.tokenization import WordSplitter
-from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig
+from bert_tf.storage import files
+from bert_tf.text.tokenization import WordSplitter
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 from data_prep import corpus, vocabulary
 
 _INPUT_FILE = flags.DEFINE_string(

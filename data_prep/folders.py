@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bert_tf import files
 from bert_tf.errors import InputError
-from bert_tf.json_files import read_json
+from bert_tf.storage import files
+from bert_tf.storage.json_files import read_json
 
 _PARAMETERS_NAME = "parameters.json"
 

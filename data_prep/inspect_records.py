@@ -13,7 +13,7 @@ from pathlib import Path
 
 from absl import flags
 
-from bert_tf import jobs
+from bert_tf.cli import jobs
 
 _INPUT_DIR = flags.DEFINE_string("input_dir", None, "The folder of records.")
 _NUM_EXAMPLES = flags.DEFINE_integer(

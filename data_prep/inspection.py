@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from bert_tf.dataset_info import DatasetInfo
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.errors import InputError
-from bert_tf.example_codec import decode_example, decode_examples
-from bert_tf.masking import MaskingVocabulary
-from bert_tf.records import read_records
-from bert_tf.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
+from bert_tf.storage.example_codec import decode_example, decode_examples
+from bert_tf.storage.tfrecord import read_records
+from bert_tf.text.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.statistics import (
     NUM_LENGTH_BINS,
     Counts,

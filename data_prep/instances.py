@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bert_tf.dataset_info import DataParameters
-from bert_tf.example_random import example_seeds
-from bert_tf.masking import MaskingVocabulary, mask_batch
+from bert_tf.data.dataset_info import DataParameters
+from bert_tf.data.example_random import example_seeds
+from bert_tf.data.masking import MaskingVocabulary, mask_batch
 from data_prep.documents import Documents
 from data_prep.pairing import SegmentPairs, make_pairs, max_num_tokens
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bert_tf.dataset_info import DataParameters
+from bert_tf.data.dataset_info import DataParameters
 from data_prep.documents import Documents
 
 # (start and end of A, start and end of B, label), in tokens of the corpus.

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bert_tf.dataset_info import FILE_NAME, DataParameters, DatasetInfo
+from bert_tf.data.dataset_info import FILE_NAME, DataParameters, DatasetInfo
 from bert_tf.errors import InputError
-from bert_tf.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
+from bert_tf.text.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.folders import (
     check_parameters,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf import files
-from bert_tf.dataset_info import DataParameters, Shard, check_sha256
-from bert_tf.example_codec import encode_examples
-from bert_tf.features import check_batch
-from bert_tf.json_files import read_json
-from bert_tf.masking import MaskingVocabulary
-from bert_tf.records import RecordWriter
-from bert_tf.vocabulary import load_vocabulary
+from bert_tf.data.dataset_info import DataParameters, Shard, check_sha256
+from bert_tf.data.masking import MaskingVocabulary
+from bert_tf.data.schema import check_batch
+from bert_tf.storage import files
+from bert_tf.storage.example_codec import encode_examples
+from bert_tf.storage.json_files import read_json
+from bert_tf.storage.tfrecord import RecordWriter
+from bert_tf.text.vocabulary import load_vocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 from data_prep.statistics import Counts, add_counts, count_batch, count_documents

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.dataset_info import DataParameters
-from bert_tf.masking import MaskingVocabulary
+from bert_tf.data.dataset_info import DataParameters
+from bert_tf.data.masking import MaskingVocabulary
 from data_prep.documents import Documents
 
 NUM_LENGTH_BINS = 16

@@ -24,9 +24,9 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
-from bert_tf import files
 from bert_tf.errors import InputError
-from bert_tf.json_files import read_json
+from bert_tf.storage import files
+from bert_tf.storage.json_files import read_json
 from data_prep.documents import Documents
 from data_prep.folders import check_parameters
 

@@ -12,8 +12,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from bert_tf.errors import InputError
-from bert_tf.tokenization import BertTokenizer, WordSplitter
-from bert_tf.vocabulary import (
+from bert_tf.text.tokenization import BertTokenizer, WordSplitter
+from bert_tf.text.vocabulary import (
     SPECIAL_TOKENS,
     SUFFIX_INDICATOR,
     UNK,

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
-from bert_tf import files, jobs
-from bert_tf.checkpoint import resolve_checkpoint
+from bert_tf.checkpoints.workdir import resolve_checkpoint
+from bert_tf.cli import jobs
+from bert_tf.storage import files
 from export import pretrained
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")

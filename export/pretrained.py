@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from absl import logging
 
+from bert_tf.checkpoints.model_folder import ModelFolder
 from bert_tf.config import DataConfig
 from bert_tf.errors import InputError
-from bert_tf.model_folder import ModelFolder
 from bert_tf.training.config import PretrainingConfig
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from typing import Any
 import tensorflow as tf
 
 import bert_tf
-from bert_tf.json_files import write_json
-from bert_tf.model_folder import CONFIG, ModelFolder
+from bert_tf.checkpoints.model_folder import CONFIG, ModelFolder
 from bert_tf.models import BertPretrainer
-from bert_tf.tokenization import BertTokenizer
+from bert_tf.storage.json_files import write_json
+from bert_tf.text.tokenization import BertTokenizer
 
 EXTRA_ASSETS = "assets.extra"
 """TF Serving's name for files that travel along without being loaded."""

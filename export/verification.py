@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from bert_tf.dataset_info import DatasetInfo
+from bert_tf.checkpoints.model_folder import ModelFolder
+from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.errors import InputError
-from bert_tf.example_codec import decode_example
-from bert_tf.model_folder import ModelFolder
 from bert_tf.models import BertPretrainer
-from bert_tf.records import read_records
-from bert_tf.tokenization import BertTokenizer
-from bert_tf.vocabulary import vocabulary_hash
+from bert_tf.storage.example_codec import decode_example
+from bert_tf.storage.tfrecord import read_records
+from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.text.vocabulary import vocabulary_hash
 from export import tflite_weights
 from export.backends import (
     Arrays,

@@ -20,9 +20,10 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from bert_tf import files, jobs
-from bert_tf.checkpoint import resolve_checkpoint
+from bert_tf.checkpoints.workdir import resolve_checkpoint
+from bert_tf.cli import jobs
 from bert_tf.errors import InputError
+from bert_tf.storage import files
 from export import pretrained
 
 _CHECKPOINT = flags.DEFINE_string(

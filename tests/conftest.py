@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
-from bert_tf.example_codec import encode_examples
-from bert_tf.records import RecordWriter
-from bert_tf.vocabulary import vocabulary_hash
+from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
+from bert_tf.storage.example_codec import encode_examples
+from bert_tf.storage.tfrecord import RecordWriter
+from bert_tf.text.vocabulary import vocabulary_hash
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 CLS, SEP, MASK = 2, 3, 4

@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.models.embeddings import Embeddings
-from bert_tf.models.parts import ConfiguredLayer, part_of
-from bert_tf.models.sublayers import ActivatedDense
-from bert_tf.models.transformer_block import TransformerBlock
+from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.parts import ConfiguredLayer, part_of
+from bert_tf.layers.sublayers import ActivatedDense
+from bert_tf.layers.transformer_block import TransformerBlock
 from bert_tf.ops.dropout import split
 
 
@@ -152,7 +152,7 @@ class BertEncoder(ConfiguredLayer, keras.Model):
         dropout_seed: tf.Tensor | None = None,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Encodes token sequences: one a row, or several (`bert_tf.packing`).
+        """Encodes token sequences: one a row, or several (`bert_tf.data.packing`).
 
         Args:
             input_ids: int32 `[batch, seq_length]`.

@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.models.dense import truncated_normal
-from bert_tf.models.layer_norm import LayerNorm
-from bert_tf.models.parts import ConfiguredLayer, part_of
-from bert_tf.models.sublayers import ActivatedDense
+from bert_tf.layers.dense import truncated_normal
+from bert_tf.layers.layer_norm import LayerNorm
+from bert_tf.layers.parts import ConfiguredLayer, part_of
+from bert_tf.layers.sublayers import ActivatedDense
 from bert_tf.ops.vocabulary_loss import vocabulary_logits, vocabulary_loss
 
 

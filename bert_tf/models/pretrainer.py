@@ -6,9 +6,9 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
+from bert_tf.layers.parts import ConfiguredLayer, part_of
 from bert_tf.models.encoder import BertEncoder
 from bert_tf.models.heads import PretrainingHeads
-from bert_tf.models.parts import ConfiguredLayer, part_of
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -63,8 +63,8 @@ class BertPretrainer(ConfiguredLayer, keras.Model):
             inputs: `input_ids`, `input_mask` and `segment_ids`, int32
                 `[batch, seq_length]`, and `masked_lm_positions`, int32
                 `[batch, max_predictions]`. Of a packed batch also `position_ids`,
-                `example_ids` and `cls_positions`; see `bert_tf.packing`. Other entries
-                are ignored.
+                `example_ids` and `cls_positions`; see `bert_tf.data.packing`. Other
+                entries are ignored.
             masked_lm_labels: ids, integers, and weights, `[batch, max_predictions]`
                 each, to get sums of the masked-LM loss in place of its logits; None
                 for logits.

@@ -16,7 +16,7 @@ from bert_tf.config import (
     check,
 )
 from bert_tf.errors import InputError
-from bert_tf.json_files import flatten, from_dict, read_json
+from bert_tf.storage.json_files import flatten, from_dict, read_json
 
 # What may differ between a run and its continuation: none of it changes which numbers
 # are computed, except for rounding.

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import metrics
-from bert_tf.example_stream import ExampleStream
-from bert_tf.input_pipeline import BatchReader, Prefetcher
+from bert_tf.data.example_stream import ExampleStream
+from bert_tf.data.input_pipeline import BatchReader, Prefetcher
+from bert_tf.tasks import metrics
+from bert_tf.tasks.task import Task
 from bert_tf.training import step
-from bert_tf.training.task import Task
 
 _BATCHES_PER_CALL = 10
 

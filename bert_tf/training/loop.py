@@ -15,12 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import metrics
-from bert_tf.checkpoint import checkpoint_path
+from bert_tf.checkpoints.workdir import checkpoint_path
 from bert_tf.config import BertConfig
+from bert_tf.data.example_stream import ExampleStream
+from bert_tf.data.input_pipeline import Prefetcher
 from bert_tf.errors import InputError
-from bert_tf.example_stream import ExampleStream
-from bert_tf.input_pipeline import Prefetcher
+from bert_tf.tasks import metrics
+from bert_tf.tasks.task import Task
 from bert_tf.training import state as training_state
 from bert_tf.training import step as training_step
 from bert_tf.training.clock import Clock
@@ -31,7 +32,6 @@ from bert_tf.training.metrics_log import MetricsLog
 from bert_tf.training.phase import Phase, plan_calls
 from bert_tf.training.preemption import PREEMPTED, Preemption
 from bert_tf.training.state import TrainingState
-from bert_tf.training.task import Task
 
 
 @dataclasses.dataclass

@@ -8,7 +8,7 @@ from typing import Any, Self
 import tensorflow as tf
 from tqdm import tqdm
 
-from bert_tf import files
+from bert_tf.storage import files
 
 FILE_NAME = "metrics.jsonl"
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bert_tf import schedules
 from bert_tf.config import DataConfig, OptimizerConfig
-from bert_tf.example_stream import ExampleStream
-from bert_tf.input_pipeline import BatchReader
+from bert_tf.data.example_stream import ExampleStream
+from bert_tf.data.input_pipeline import BatchReader
+from bert_tf.training import schedules
 from bert_tf.training.config import RunConfig
 from bert_tf.training.evaluation import HeldOutSet
 

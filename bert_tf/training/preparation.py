@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_tf import files
-from bert_tf.dataset_info import DatasetInfo
+from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.errors import InputError
+from bert_tf.storage import files
+from bert_tf.text.vocabulary import read_vocabulary_files
 from bert_tf.training import cluster
 from bert_tf.training.config import (
     PhaseConfig,
@@ -15,7 +16,6 @@ from bert_tf.training.config import (
     check_same_run,
     to_json,
 )
-from bert_tf.vocabulary import read_vocabulary_files
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,25 +8,30 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from bert_tf.checkpoint import newest_checkpoint
+from bert_tf.checkpoints.workdir import newest_checkpoint
 from bert_tf.config import DataConfig
-from bert_tf.conversion.initializing import initialize
-from bert_tf.dataset_info import DatasetInfo
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.input_pipeline import BatchReader, open_examples, pretraining_reader
 from bert_tf.errors import InputError
-from bert_tf.input_pipeline import BatchReader, open_examples, pretraining_reader
 from bert_tf.models import BertPretrainer, named_variables
-from bert_tf.optimizers import create_optimizer
-from bert_tf.training import distribution, state, summary
+from bert_tf.reporting import summary
+from bert_tf.tasks.pretraining import PretrainingTask
+from bert_tf.text.vocabulary import (
+    VOCABULARY_NAME,
+    load_vocabulary,
+    read_vocabulary_files,
+)
+from bert_tf.training import distribution, state
 from bert_tf.training.config import PretrainingConfig
 from bert_tf.training.evaluation import HeldOutSet
+from bert_tf.training.init_from import initialize
 from bert_tf.training.loop import Run, TrainingStopped, train_phase
 from bert_tf.training.metrics_log import MetricsLog
+from bert_tf.training.optimizers import create_optimizer
 from bert_tf.training.phase import Phase
 from bert_tf.training.preemption import Preemption
 from bert_tf.training.preparation import PhaseData, PreparedRun
-from bert_tf.training.pretraining_task import PretrainingTask
 from bert_tf.training.state import TrainingState
-from bert_tf.vocabulary import VOCABULARY_NAME, load_vocabulary, read_vocabulary_files
 
 _POLICIES = {
     "float32": "float32",

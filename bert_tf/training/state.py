@@ -8,10 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from bert_tf.checkpoint import checkpoint_path, delete_old_checkpoints, mark_best
+from bert_tf.checkpoints.model_folder import ModelFolder, save_model_folder
+from bert_tf.checkpoints.workdir import (
+    checkpoint_path,
+    delete_old_checkpoints,
+    mark_best,
+)
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.model_folder import ModelFolder, save_model_folder
 from bert_tf.models import named_variables
 from bert_tf.models.variables import assign_variables
 

@@ -15,8 +15,8 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.ops.dropout import fold_in
-from bert_tf.optimizers import clip_by_global_norm
-from bert_tf.training.task import Task
+from bert_tf.tasks.task import Task
+from bert_tf.training.optimizers import clip_by_global_norm
 
 # A float16 gradient that overflows halves the loss scale; this many steps without one
 # double it. Source: Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2.
@@ -58,7 +58,7 @@ def build_train_function(
         strategy: distributes it.
         task: the losses.
         model: built in the strategy's scope.
-        optimizer: an optimiser of `bert_tf.optimizers`, of the same scope.
+        optimizer: an optimiser of `bert_tf.training.optimizers`, of the same scope.
         seed: of dropout.
         max_grad_norm: clips the summed gradient to it; 0 for no clipping.
         static_micro_batches: micro-batches of every step, or None if it varies.

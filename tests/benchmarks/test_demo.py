@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from benchmarks import demo, demo_summary
+from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.config import BertConfig
-from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
-from bert_tf.model_folder import save_model_folder
+from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
 
 ROOT = Path(__file__).parents[2]
 

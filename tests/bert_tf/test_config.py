@@ -10,7 +10,7 @@ from bert_tf.config import (
     OptimizerConfig,
     model_config,
 )
-from bert_tf.json_files import from_dict, read_json
+from bert_tf.storage.json_files import from_dict, read_json
 from bert_tf.training.config import (
     PhaseConfig,
     PretrainingConfig,

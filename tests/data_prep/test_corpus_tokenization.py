@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_tf.vocabulary import TokenizerConfig
+from bert_tf.text.vocabulary import TokenizerConfig
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import ShardAssignment
@@ -124,7 +124,7 @@ def test_kill_while_tokenizing(source, tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from bert_tf.vocabulary import TokenizerConfig
+from bert_tf.text.vocabulary import TokenizerConfig
 from data_prep import corpus_tokenization
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.documents import ShardAssignment

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_tf.dataset_info import DatasetInfo
-from bert_tf.example_codec import decode_example
-from bert_tf.records import read_records
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.storage.example_codec import decode_example
+from bert_tf.storage.tfrecord import read_records
 
 ROOT = Path(__file__).parents[2]
 NUM_KILLS = 10

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_tf.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
 
 ROOT = Path(__file__).parents[2]
 TEXT = "The man ate an apple.\nThe women are at home!\n\nÉmile met them there.\n" * 30

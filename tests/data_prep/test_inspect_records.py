@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
-from bert_tf.example_codec import encode_examples
-from bert_tf.masking import MaskingVocabulary
-from bert_tf.records import RecordWriter
-from bert_tf.vocabulary import load_vocabulary, vocabulary_hash
+from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
+from bert_tf.data.masking import MaskingVocabulary
+from bert_tf.storage.example_codec import encode_examples
+from bert_tf.storage.tfrecord import RecordWriter
+from bert_tf.text.vocabulary import load_vocabulary, vocabulary_hash
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 from data_prep.statistics import add_counts, count_batch, summarize

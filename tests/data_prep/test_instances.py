@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bert_tf.dataset_info import DataParameters
-from bert_tf.features import check_batch
-from bert_tf.masking import MaskingVocabulary
+from bert_tf.data.dataset_info import DataParameters
+from bert_tf.data.masking import MaskingVocabulary
+from bert_tf.data.schema import check_batch
 from data_prep.documents import Documents
 from data_prep.instances import make_instances, truncate
 from data_prep.pairing import SegmentPairs

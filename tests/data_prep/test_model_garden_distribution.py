@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from bert_tf.dataset_info import DataParameters
-from bert_tf.masking import MaskingVocabulary
+from bert_tf.data.dataset_info import DataParameters
+from bert_tf.data.masking import MaskingVocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bert_tf.dataset_info import DataParameters
+from bert_tf.data.dataset_info import DataParameters
 from data_prep.documents import Documents
 from data_prep.pairing import make_pairs, max_num_tokens
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_tf.tokenization import BertTokenizer, WordSplitter
-from bert_tf.vocabulary import SPECIAL_TOKENS, TokenizerConfig, check_vocabulary
+from bert_tf.text.tokenization import BertTokenizer, WordSplitter
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, check_vocabulary
 from data_prep import vocabulary
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toy_checkpoint import P, S, write_checkpoint, write_records
 
-from bert_tf.model_folder import load_model_folder
+from bert_tf.checkpoints.model_folder import load_model_folder
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from toy_checkpoint import P, S
 
+from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.config import BertConfig, DataConfig
-from bert_tf.model_folder import load_model_folder
 from bert_tf.training.config import PhaseConfig, PretrainingConfig, to_json
 from export.pretrained import load_model, sequence_lengths
 

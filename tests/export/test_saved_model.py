@@ -10,7 +10,7 @@ import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 from toy_checkpoint import VOCABULARY, S
 
-from bert_tf.tokenization import BertTokenizer
+from bert_tf.text.tokenization import BertTokenizer
 from export import verification
 from export.backends import KerasBackend, SavedModelBackend
 

@@ -5,7 +5,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from toy_checkpoint import VOCABULARY, P, S, write_checkpoint
 
-from bert_tf.model_folder import load_model_folder
+from bert_tf.checkpoints.model_folder import load_model_folder
 from export import pretrained, tflite, verification
 from export.backends import KerasBackend, TFLiteBackend
 from export.tflite_weights import product_weights

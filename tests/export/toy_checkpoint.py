@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.config import BertConfig
-from bert_tf.dataset_info import DataParameters, DatasetInfo, Shard
-from bert_tf.example_codec import encode_examples
-from bert_tf.model_folder import save_model_folder
-from bert_tf.records import RecordWriter
-from bert_tf.vocabulary import vocabulary_hash
+from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
+from bert_tf.storage.example_codec import encode_examples
+from bert_tf.storage.tfrecord import RecordWriter
+from bert_tf.text.vocabulary import vocabulary_hash
 
 WORDS = "the state of union is strong , we must work for peace . ##s ##ing é".split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]

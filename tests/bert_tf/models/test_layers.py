@@ -6,10 +6,13 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.models.attention import MultiHeadAttention
-from bert_tf.models.attention_sublayer import AttentionSublayer
-from bert_tf.models.dense import Dense
-from bert_tf.models.embeddings import Embeddings
+from bert_tf.layers.attention import MultiHeadAttention
+from bert_tf.layers.attention_sublayer import AttentionSublayer
+from bert_tf.layers.dense import Dense
+from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.layer_norm import LayerNorm
+from bert_tf.layers.sublayers import ActivatedDense, ResidualOutput
+from bert_tf.layers.transformer_block import TransformerBlock
 from bert_tf.models.encoder import TransformerStack
 from bert_tf.models.heads import (
     MaskedLmHead,
@@ -17,9 +20,6 @@ from bert_tf.models.heads import (
     PretrainingHeads,
     Transform,
 )
-from bert_tf.models.layer_norm import LayerNorm
-from bert_tf.models.sublayers import ActivatedDense, ResidualOutput
-from bert_tf.models.transformer_block import TransformerBlock
 
 CONFIG = BertConfig(
     vocab_size=11,

@@ -9,7 +9,7 @@ import transformers
 from benchmarks.pytorch_pretraining import hugging_face_name
 from bert_tf.config import BertConfig
 from bert_tf.models import BertPretrainer, named_variables
-from bert_tf.training.pretraining_task import PretrainingTask
+from bert_tf.tasks.pretraining import PretrainingTask
 
 TOLERANCE = 1e-5
 BATCH, SEQ_LENGTH, PREDICTIONS, VOCAB = 3, 24, 5, 101

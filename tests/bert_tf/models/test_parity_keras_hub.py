@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints.conversion.keras_hub import make_backbone
 from bert_tf.config import BertConfig
-from bert_tf.conversion.keras_hub import make_backbone
 from bert_tf.models import BertEncoder, named_variables
 
 TOLERANCE = 1e-5

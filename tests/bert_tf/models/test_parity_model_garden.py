@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf import conversion
+from bert_tf.checkpoints import conversion
 from bert_tf.config import BertConfig
 from bert_tf.models import BertEncoder, named_variables
 

@@ -74,7 +74,7 @@ class ToyRuns:
         resolved.write_text(to_json(config))
         path = self.folder / f"{name}.py"
         path.write_text(
-            "from bert_tf.json_files import from_dict, read_json\n"
+            "from bert_tf.storage.json_files import from_dict, read_json\n"
             "from bert_tf.training.config import PretrainingConfig\n\n\n"
             "def get_config():\n"
             f"    values = read_json({str(resolved)!r})\n"

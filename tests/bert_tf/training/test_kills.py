@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_tf import checkpoint, files
+from bert_tf.checkpoints import workdir as workdirs
+from bert_tf.storage import files
 from bert_tf.training.preparation import prepare
 
 ROOT = Path(__file__).parents[3]
@@ -80,7 +81,7 @@ class Watch:
     def __init__(self, workdir: Path) -> None:
         self._workdir, self._log = workdir, workdir / "metrics.jsonl"
         self._scratch_before, self._log_before = self._scratch(), self._log_id()
-        saved = checkpoint.list_checkpoints(workdir)
+        saved = workdirs.list_checkpoints(workdir)
         self.first_step = int(saved[-1].name.removeprefix("step-")) if saved else 0
 
     def _scratch(self) -> set[Path]:
@@ -172,7 +173,7 @@ def test_twenty_kills_change_nothing(toy, losses, dataset_writer):
         assert sorted(os.listdir(workdir / folder)) == sorted(
             os.listdir(undisturbed / folder)
         )
-    best = [checkpoint.best_path(each).resolve() for each in (workdir, undisturbed)]
+    best = [workdirs.best_path(each).resolve() for each in (workdir, undisturbed)]
     assert best[0].name == best[1].name
 
 
@@ -219,9 +220,9 @@ def test_a_kill_before_the_workdir_is_whole(toy, files_written):
 def test_a_kill_between_saving_and_marking_the_best(toy):
     config = toy.config(num_train_steps=8, eval_interval=4, checkpoint_interval=4)
     workdir = toy.train("kill-best", config)
-    best = checkpoint.best_path(workdir)
+    best = workdirs.best_path(workdir)
     assert best.resolve().name == "step-00000008"
-    checkpoint.mark_best(workdir, 4)  # As it was before the last one was marked.
+    workdirs.mark_best(workdir, 4)  # As it was before the last one was marked.
     toy.train("kill-best", config)
     assert best.resolve().name == "step-00000008"
 
@@ -232,5 +233,5 @@ def test_a_kill_while_an_old_checkpoint_is_deleted(toy):
     workdir = toy.train("kill-deleting", config)
     half_deleted.mkdir()
     (half_deleted / "model.safetensors").write_bytes(b"")
-    checkpoint.delete_old_checkpoints(workdir, 1)
+    workdirs.delete_old_checkpoints(workdir, 1)
     assert not half_deleted.exists()

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.config import DataConfig
-from bert_tf.dataset_info import DatasetInfo
-from bert_tf.input_pipeline import open_examples, pretraining_reader
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.input_pipeline import open_examples, pretraining_reader
+from bert_tf.data.packing import pack_examples
 from bert_tf.models import BertPretrainer
-from bert_tf.packing import pack_examples
-from bert_tf.training.pretraining_task import PretrainingTask
+from bert_tf.tasks.pretraining import PretrainingTask
 
 SEQ_LENGTH, PREDICTIONS = 64, 8
 

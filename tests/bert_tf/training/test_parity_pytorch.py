@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from benchmarks import pytorch_pretraining
-from bert_tf import schedules
 from bert_tf.config import OptimizerConfig
-from bert_tf.dataset_info import DatasetInfo
-from bert_tf.input_pipeline import BatchReader, open_examples
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.input_pipeline import BatchReader, open_examples
+from bert_tf.training import schedules
 
 STEPS = 300
 

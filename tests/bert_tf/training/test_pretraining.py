@@ -7,10 +7,10 @@ import re
 import numpy as np
 import pytest
 
-from bert_tf.checkpoint import best_path, newest_checkpoint, resolve_checkpoint
+from bert_tf.checkpoints.model_folder import load_model_folder
+from bert_tf.checkpoints.workdir import best_path, newest_checkpoint, resolve_checkpoint
 from bert_tf.config import DataConfig, OptimizerConfig
-from bert_tf.model_folder import load_model_folder
-from bert_tf.records import HEADER_SIZE, read_records
+from bert_tf.storage.tfrecord import HEADER_SIZE, read_records
 from bert_tf.training.config import PhaseConfig
 from bert_tf.training.loop import TrainingStopped
 from bert_tf.training.phase import plan_calls

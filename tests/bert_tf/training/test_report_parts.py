@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bert_tf.training.curves import chart
-from bert_tf.training.samples import fill_masks
+from bert_tf.reporting.curves import chart
+from bert_tf.reporting.samples import fill_masks
 
 
 def points_of(svg):

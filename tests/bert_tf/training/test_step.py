@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig, OptimizerConfig
 from bert_tf.models import BertPretrainer, named_variables
-from bert_tf.optimizers import create_optimizer
-from bert_tf.training.pretraining_task import PretrainingTask
+from bert_tf.tasks.pretraining import PretrainingTask
+from bert_tf.training.optimizers import create_optimizer
 from bert_tf.training.step import build_eval_function, build_train_function
 
 BATCHES = {

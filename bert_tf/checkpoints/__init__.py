@@ -1,0 +1,1 @@
+"""Where weights live: model folders, training workdirs, other programs' formats."""

@@ -1,0 +1,76 @@
+"""Our own model folders, `bert_tf.checkpoints.workdir`, as one format among the others.
+
+A model folder is always complete, so that every job can open it: what the source of a
+conversion lacked gets initial values, `checkpoint.json` lists it, and reading the
+folder for another conversion leaves it out again.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bert_tf.checkpoints.conversion.model_weights import (
+    ModelWeights,
+    collect,
+    initial_values,
+)
+from bert_tf.checkpoints.conversion.vocabularies import write_beside
+from bert_tf.checkpoints.model_folder import save_model_folder
+from bert_tf.checkpoints.workdir import resolve_checkpoint
+from bert_tf.errors import InputError
+from bert_tf.text.vocabulary import (
+    TokenizerConfig,
+    load_vocabulary,
+    read_vocabulary_files,
+)
+
+
+def load(path: Path) -> ModelWeights:
+    """Reads a model folder, or a training workdir's newest checkpoint."""
+    folder = resolve_checkpoint(path)
+    new = set(folder.metadata.get("newly_initialised", []))
+    task = folder.metadata.get("task")
+    arrays = {name: a for name, a in folder.variables.items() if name not in new}
+    variables, left_over = collect(str(folder.path), folder.config, arrays, task)
+    return ModelWeights(
+        format="native",
+        config=folder.config,
+        variables=variables,
+        vocabulary=load_vocabulary(folder.vocab_path),
+        tokenizer_config=TokenizerConfig.load(folder.path),
+        task=task,
+        labels=folder.metadata.get("labels", []),
+        source_names={name: name for name in variables},
+        left_over=left_over,
+    )
+
+
+def save(weights: ModelWeights, folder: Path) -> list[str]:
+    """Writes a model folder into an empty folder.
+
+    Returns:
+        Names of variables that were newly initialised.
+
+    Raises:
+        InputError: the weights come without a vocabulary.
+    """
+    if weights.vocabulary is None:
+        raise InputError(
+            "The source has no vocabulary, and a model folder is nothing without. "
+            "Name it with --vocab_file."
+        )
+    new = initial_values(weights.missing, weights.config, seed=0)
+    with tempfile.TemporaryDirectory() as temporary:
+        write_beside(Path(temporary), weights.vocabulary, weights.tokenizer_config)
+        vocabulary_files = read_vocabulary_files(temporary)
+    metadata: dict[str, Any] = {"newly_initialised": list(new)}
+    if weights.task:
+        metadata |= {"task": weights.task, "labels": weights.labels}
+    save_model_folder(
+        folder,
+        config=weights.config,
+        variables=weights.variables | new,
+        vocabulary_files=vocabulary_files,
+        metadata=metadata,
+    )
+    return list(new)

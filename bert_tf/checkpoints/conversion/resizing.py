@@ -1,0 +1,161 @@
+"""A model's weights for another vocabulary, longer sequences, or fewer layers."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from bert_tf.checkpoints.conversion import names
+from bert_tf.checkpoints.conversion.model_weights import ModelWeights, initial_values
+from bert_tf.errors import InputError
+from bert_tf.text.vocabulary import SUFFIX_INDICATOR, TokenizerConfig
+
+
+def with_vocabulary(
+    weights: ModelWeights, vocabulary: Sequence[str], tokenizer_config: TokenizerConfig
+) -> ModelWeights:
+    """Gives a model a vocabulary: its own if it came without, or another, a domain's.
+
+    An entry of the old vocabulary keeps its row of the word embeddings and its
+    masked-LM bias. Another one starts at the mean of the pieces that the old
+    vocabulary splits it into; one that it cannot split starts anew.
+
+    Args:
+        weights: with the old vocabulary or none.
+        vocabulary: the new entries in order.
+        tokenizer_config: the new tokenizer's settings.
+
+    Raises:
+        InputError: `weights` have no vocabulary, and this one has more entries than
+            they have rows.
+    """
+    if weights.vocabulary is None:
+        if len(vocabulary) > weights.config.vocab_size:
+            raise InputError(
+                "The source comes without a vocabulary, and this one is not its own: "
+                f"it has {len(vocabulary)} entries. Expected at most "
+                f"{weights.config.vocab_size}, the rows of the embeddings."
+            )
+        return dataclasses.replace(
+            weights, vocabulary=list(vocabulary), tokenizer_config=tokenizer_config
+        )
+    old_ids = {entry: index for index, entry in enumerate(weights.vocabulary)}
+    lower = weights.tokenizer_config.do_lower_case
+    pieces = [_pieces(entry, old_ids, lower) for entry in vocabulary]
+    config = dataclasses.replace(weights.config, vocab_size=len(vocabulary))
+
+    shapes: names.Shapes = {
+        names.WORD_EMBEDDINGS: (config.vocab_size, config.hidden_size)
+    }
+    if names.MASKED_LM_BIAS in weights.variables:
+        shapes[names.MASKED_LM_BIAS] = (config.vocab_size,)
+    variables = dict(weights.variables)
+    for name, rows in initial_values(shapes, config, seed=0).items():
+        old = weights.variables[name]
+        for row, ids in enumerate(pieces):
+            if len(ids) == 1:
+                rows[row] = old[ids[0]]
+            elif ids:
+                rows[row] = old[ids].mean(axis=0)
+        variables[name] = rows
+
+    kept = sum(entry in old_ids for entry in vocabulary)
+    new = sum(not ids for ids in pieces)
+    note = (
+        f"New vocabulary of {len(vocabulary)}: {kept} entries keep their rows, "
+        f"{len(vocabulary) - kept - new} start at the mean of their pieces, {new} anew."
+    )
+    return dataclasses.replace(
+        weights,
+        config=config,
+        variables=variables,
+        vocabulary=list(vocabulary),
+        tokenizer_config=tokenizer_config,
+        notes=[*weights.notes, note],
+    )
+
+
+def with_positions(weights: ModelWeights, max_position_embeddings: int) -> ModelWeights:
+    """Makes room for longer sequences by repeating the learnt positions.
+
+    Args:
+        weights: any.
+        max_position_embeddings: new length; a shorter one cuts.
+
+    Source: Beltagy et al. 2020 (arXiv:2004.05150), section 5, which finds repeating
+    the positions a far better start than random ones.
+    """
+    old = weights.variables[names.POSITION_EMBEDDINGS]
+    rows = np.arange(max_position_embeddings) % len(old)
+    note = f"Positions: {max_position_embeddings}, repeating the first {len(old)}."
+    return dataclasses.replace(
+        weights,
+        config=dataclasses.replace(
+            weights.config, max_position_embeddings=max_position_embeddings
+        ),
+        variables=weights.variables | {names.POSITION_EMBEDDINGS: old[rows]},
+        notes=[*weights.notes, note],
+    )
+
+
+def with_layers(weights: ModelWeights, num_hidden_layers: int) -> ModelWeights:
+    """Keeps evenly spread layers, as a student to distil into.
+
+    Args:
+        weights: any.
+        num_hidden_layers: how many to keep, first and last among them.
+
+    Raises:
+        InputError: there are not that many.
+
+    Source: Sanh et al. 2019 (arXiv:1910.01108), section 3; for 6 of 12 the same
+    layers as in its code, 0, 2, 4, 7, 9 and 11.
+    """
+    count = weights.config.num_hidden_layers
+    if not 1 <= num_hidden_layers <= count:
+        raise InputError(
+            f"`num_hidden_layers` must be from 1 to the source's {count}. "
+            f"Received: {num_hidden_layers}"
+        )
+    kept = np.linspace(0, count - 1, num_hidden_layers).round().astype(int).tolist()
+    variables, source_names = {}, {}
+    for name, array in weights.variables.items():
+        if match := re.match(r"bert/encoder/layer_(\d+)/", name):
+            layer = int(match[1])
+            if layer not in kept:
+                continue
+            new_root = f"bert/encoder/layer_{kept.index(layer)}/"
+            new_name = new_root + name.removeprefix(match[0])
+        else:
+            new_name = name
+        variables[new_name] = array
+        source_names[new_name] = weights.source_names.get(name, name)
+    return dataclasses.replace(
+        weights,
+        config=dataclasses.replace(weights.config, num_hidden_layers=num_hidden_layers),
+        variables=variables,
+        source_names=source_names,
+        notes=[*weights.notes, f"Layers kept, of {count}: {kept}."],
+    )
+
+
+def _pieces(entry: str, ids: dict[str, int], lower: bool) -> list[int]:
+    """Splits an entry greedily into the longest pieces that a vocabulary has."""
+    if entry in ids:
+        return [ids[entry]]
+    is_suffix = entry.startswith(SUFFIX_INDICATOR)
+    text = entry.removeprefix(SUFFIX_INDICATOR) if is_suffix else entry
+    text = text.lower() if lower else text
+    found = []
+    start = 0
+    while start < len(text):
+        prefix = SUFFIX_INDICATOR if is_suffix or start else ""
+        for end in range(len(text), start, -1):
+            if (piece := prefix + text[start:end]) in ids:
+                found.append(ids[piece])
+                start = end
+                break
+        else:
+            return []
+    return found

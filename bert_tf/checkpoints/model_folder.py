@@ -1,0 +1,205 @@
+"""The native model folder: what training writes and everything else reads.
+
+    bert_config.json        the model's configuration
+    vocab.txt               one entry a line
+    tokenizer_config.json   how text becomes entries
+    model.safetensors       float32 variables under google-research/bert's names
+    optimizer.safetensors   optimiser slots (training checkpoints only)
+    training_state.json     step, position in the data, ... (training checkpoints only)
+    checkpoint.json         sizes and checksums of all the others, written last
+
+Reading and writing need no TensorFlow.
+"""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
+from bert_tf.storage import files
+from bert_tf.storage.json_files import read_json, write_json
+from bert_tf.storage.safetensors_files import TensorFile, write_tensors
+from bert_tf.text.vocabulary import (
+    TOKENIZER_CONFIG_NAME,
+    VOCABULARY_NAME,
+    read_vocabulary_files,
+)
+
+MANIFEST = "checkpoint.json"
+CONFIG = "bert_config.json"
+VARIABLES = "model.safetensors"
+OPTIMIZER = "optimizer.safetensors"
+TRAINING_STATE = "training_state.json"
+
+FORMAT_VERSION = 1
+_REQUIRED = (CONFIG, VOCABULARY_NAME, TOKENIZER_CONFIG_NAME, VARIABLES)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelFolder:
+    """A model folder whose checksums have been verified.
+
+    Attributes:
+        path: the folder.
+        config: the model's shape.
+        variables: float32 arrays by google-research/bert name, read on access.
+        step: the training step it was written at; 0 for converted weights.
+        metadata: what the writer noted, for instance held-out accuracies.
+        optimizer: optimiser slots by name, or None.
+        training_state: what resuming needs beside the arrays, or None.
+    """
+
+    path: Path
+    config: BertConfig
+    variables: Mapping[str, np.ndarray]
+    step: int
+    metadata: dict[str, Any]
+    optimizer: Mapping[str, np.ndarray] | None
+    training_state: dict[str, Any] | None
+
+    @property
+    def vocab_path(self) -> Path:
+        """Where the vocabulary stands, one entry a line."""
+        return self.path / VOCABULARY_NAME
+
+    @property
+    def tokenizer_config_path(self) -> Path:
+        """Where the tokenizer's settings stand."""
+        return self.path / TOKENIZER_CONFIG_NAME
+
+    def vocabulary_files(self) -> dict[str, bytes]:
+        """Returns the two text files, to pass on to `save_model_folder`."""
+        return read_vocabulary_files(self.path)
+
+
+def save_model_folder(
+    directory: str | os.PathLike[str],
+    *,
+    config: BertConfig,
+    variables: Mapping[str, np.ndarray],
+    vocabulary_files: Mapping[str, bytes],
+    step: int = 0,
+    metadata: Mapping[str, Any] | None = None,
+    optimizer: Mapping[str, np.ndarray] | None = None,
+    training_state: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Writes a model folder; it appears whole or not at all.
+
+    Args:
+        directory: the folder to create.
+        config: the model's shape.
+        variables: float32 arrays by google-research/bert name.
+        vocabulary_files: contents of `vocab.txt` and `tokenizer_config.json`.
+        step: the training step of these variables.
+        metadata: notes for `checkpoint.json`; any JSON object.
+        optimizer: optimiser slots by name.
+        training_state: what resuming needs beside the arrays; any JSON object.
+        overwrite: whether an earlier folder of that path is replaced.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        InputError: `directory` exists and `overwrite` is False, a variable is not
+            float32, or one of the vocabulary files is missing.
+    """
+    directory = Path(directory)
+    if directory.exists() and not overwrite and not _is_empty_folder(directory):
+        raise InputError(f"{directory} already exists. Delete it or name another.")
+    if set(vocabulary_files) != {VOCABULARY_NAME, TOKENIZER_CONFIG_NAME}:
+        raise InputError(
+            f"`vocabulary_files` must hold {VOCABULARY_NAME!r} and "
+            f"{TOKENIZER_CONFIG_NAME!r}. Received: {sorted(vocabulary_files)}"
+        )
+    for name, array in variables.items():
+        if array.dtype != np.float32:
+            raise InputError(f"`{name}` must be float32. Received: {array.dtype}")
+
+    with files.atomic_path(directory) as folder:
+        folder.mkdir()
+        write_json(folder / CONFIG, dataclasses.asdict(config.validate()))
+        for name, content in vocabulary_files.items():
+            (folder / name).write_bytes(content)
+        write_tensors(folder / VARIABLES, variables)
+        if optimizer is not None:
+            write_tensors(folder / OPTIMIZER, optimizer)
+        if training_state is not None:
+            write_json(folder / TRAINING_STATE, training_state)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "step": step,
+            "metadata": dict(metadata or {}),
+            "files": {
+                path.name: {"num_bytes": path.stat().st_size, "sha256": _sha256(path)}
+                for path in sorted(folder.iterdir())
+            },
+        }
+        write_json(folder / MANIFEST, manifest)
+        if overwrite and directory.exists():
+            # Beside the new folder, so that it vanishes with the scratch folder.
+            os.replace(directory, folder.parent / "replaced")
+    return directory
+
+
+def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
+    """Opens a model folder after comparing every file with its checksum.
+
+    Raises:
+        InputError: a file is missing, truncated or altered, or the folder is none of
+            ours; the message names the file.
+    """
+    path = Path(path)
+    if not (path / MANIFEST).is_file():
+        raise InputError(f"{path}: holds no {MANIFEST}, so it is not a model folder.")
+    manifest = read_json(path / MANIFEST)
+    version = manifest.get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path / MANIFEST}: this version reads format_version {FORMAT_VERSION}. "
+            f"Received: {version!r}"
+        )
+    listed = manifest.get("files", {})
+    for name in _REQUIRED:
+        if name not in listed:
+            raise InputError(f"{path / MANIFEST}: lists no {name!r}.")
+    for name, expected in listed.items():
+        _verify(path / name, expected["num_bytes"], expected["sha256"])
+    return ModelFolder(
+        path=path,
+        config=BertConfig.from_json_file(path / CONFIG),
+        variables=TensorFile(path / VARIABLES),
+        step=manifest["step"],
+        metadata=manifest["metadata"],
+        optimizer=TensorFile(path / OPTIMIZER) if OPTIMIZER in listed else None,
+        training_state=(
+            read_json(path / TRAINING_STATE) if TRAINING_STATE in listed else None
+        ),
+    )
+
+
+def _verify(path: Path, num_bytes: int, sha256: str) -> None:
+    if not path.is_file():
+        raise InputError(f"{path}: missing, though {MANIFEST} lists it.")
+    if path.stat().st_size != num_bytes:
+        raise InputError(
+            f"{path}: truncated or altered. It must be {num_bytes} bytes long. "
+            f"Received: {path.stat().st_size}"
+        )
+    if _sha256(path) != sha256:
+        raise InputError(f"{path}: altered; its SHA-256 is not {MANIFEST}'s {sha256}.")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())

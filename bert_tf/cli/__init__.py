@@ -1,0 +1,1 @@
+"""How jobs start, read their configuration, and fail."""

@@ -1,0 +1,1 @@
+"""Folders of records, and the batches read from them."""

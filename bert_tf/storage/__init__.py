@@ -1,0 +1,1 @@
+"""Files on disk: they appear whole, and say what is wrong with them."""

@@ -1,0 +1,109 @@
+import json
+
+import pytest
+
+from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
+from bert_tf.storage.tfrecord import RecordWriter
+
+
+@pytest.fixture
+def info(tmp_path):
+    shards = []
+    for index in range(2):
+        name = f"pretraining.tfrecord-{index:05d}-of-00002"
+        with RecordWriter(tmp_path / name) as writer:
+            writer.write([b"record"] * (index + 1))
+        shards.append(Shard(name, writer.num_records, writer.num_bytes, writer.sha256))
+    info = DatasetInfo(
+        parameters=DataParameters(max_seq_length=64),
+        vocab_size=100,
+        vocab_hash="abc",
+        shards=shards,
+        corpus={"inputs": [["text.txt", 5]]},
+        statistics={"fill_rate": 0.5},
+    )
+    info.save(tmp_path)
+    return info
+
+
+def test_round_trip(info, tmp_path):
+    assert DatasetInfo.load(tmp_path) == info
+    assert info.num_records == 3
+    assert [path.name for path in info.shard_paths(tmp_path)] == [
+        shard.name for shard in info.shards
+    ]
+    info.verify(tmp_path)
+
+
+def test_unfinished_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no finished data set"):
+        DatasetInfo.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format_version": 99}, "format_version must be 1. Received: 99"),
+        ({"shards": [{"name": "x"}]}, "not a data set's description"),
+        ({"parameters": {"max_seq_length": "x"}}, "max_seq_length must be of type int"),
+        ({"parameters": {"dupe_factor": 0}}, "`dupe_factor` must be at least 1"),
+        ({"surprise": 1}, "not a data set's description"),
+    ],
+)
+def test_damaged_description_is_refused(info, tmp_path, change, message):
+    path = tmp_path / "dataset_info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=message):
+        DatasetInfo.load(tmp_path)
+
+
+def test_missing_and_shortened_shards_are_named(info, tmp_path):
+    path = tmp_path / info.shards[1].name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{path.name}: expected .* bytes"):
+        info.shard_paths(tmp_path)
+    path.unlink()
+    with pytest.raises(ValueError, match=f"{path.name}: .*no file"):
+        info.shard_paths(tmp_path)
+
+
+def test_changed_shard_is_named(info, tmp_path):
+    path = tmp_path / info.shards[1].name
+    content = bytearray(path.read_bytes())
+    content[20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{path.name}: damaged"):
+        info.verify(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("max_seq_length", 128, 64),
+        ("max_predictions_per_seq", 10, 20),
+        ("vocab_hash", "xyz", "abc"),
+        ("vocab_size", 99, 100),
+    ],
+)
+def test_reader_of_other_records_hears_both_values(info, tmp_path, name, value, found):
+    info.check_matches(tmp_path, **{name: found})
+    with pytest.raises(ValueError, match=f"`{name}` {found}, but {value} is expected"):
+        info.check_matches(tmp_path, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_seq_length", 4),
+        ("max_predictions_per_seq", 0),
+        ("dupe_factor", 0),
+        ("max_ngram_size", 0),
+        ("masked_lm_prob", 1.0),
+        ("short_seq_prob", -0.1),
+        ("objective", "both"),
+        ("random_seed", -1),
+    ],
+)
+def test_parameters_out_of_range_are_named(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must .*Received: '?{value}"):
+        DataParameters(**{name: value}).validate()

@@ -1,0 +1,96 @@
+"""Starting a model from weights of any format."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bert_tf.checkpoints import conversion
+from bert_tf.checkpoints.conversion import names
+from bert_tf.models import BertPretrainer, named_variables
+from bert_tf.models.variables import assign_variables
+from bert_tf.training.init_from import initialize
+
+
+@pytest.fixture
+def model(make_weights):
+    return BertPretrainer(make_weights().config, seed=5)
+
+
+def snapshot(model):
+    return {name: v.numpy() for name, v in named_variables(model).items()}
+
+
+def test_the_model_has_the_names_and_shapes_that_converters_write(model):
+    assert {
+        name: tuple(variable.shape) for name, variable in named_variables(model).items()
+    } == names.pretrainer(model.config)
+
+
+@pytest.mark.parametrize("format", ["native", "hugging_face", "tf1", "model_garden"])
+def test_every_format_starts_a_model(tmp_path, make_weights, model, format):
+    weights = make_weights()
+    conversion.save(weights, tmp_path / "model", format)
+
+    done = initialize(model, weights.config, weights.vocabulary, tmp_path / "model")
+
+    assert done.missing == [] and done.left_over == []
+    assert sorted(done.assigned) == sorted(weights.variables)
+    for name, array in snapshot(model).items():
+        np.testing.assert_array_equal(array, weights.variables[name])
+
+
+def test_missing_heads_keep_their_initial_values(tmp_path, make_weights, model):
+    weights = make_weights(shapes=names.encoder)
+    conversion.save(weights, tmp_path / "model", "native")
+    before = snapshot(model)
+
+    done = initialize(model, weights.config, weights.vocabulary, tmp_path / "model")
+
+    assert set(done.missing) == set(weights.missing)
+    after = snapshot(model)
+    for name in done.missing:
+        np.testing.assert_array_equal(after[name], before[name])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("hidden_act", "gelu_erf"), ("num_hidden_layers", 2), ("layer_norm_eps", 1e-5)],
+)
+def test_weights_of_another_configuration_are_refused(
+    tmp_path, make_weights, model, field, value
+):
+    weights = make_weights()
+    conversion.save(weights, tmp_path / "model", "native")
+    config = dataclasses.replace(weights.config, **{field: value})
+
+    with pytest.raises(ValueError, match=f"its {field} is .*--config.model.{field}"):
+        initialize(model, config, weights.vocabulary, tmp_path / "model")
+
+
+def test_weights_of_another_vocabulary_are_refused(tmp_path, make_weights, model):
+    weights = make_weights()
+    conversion.save(weights, tmp_path / "model", "native")
+    other = [*weights.vocabulary[:-1], "other"]
+
+    with pytest.raises(ValueError, match="its vocabulary is not .*convert_checkpoint"):
+        initialize(model, weights.config, other, tmp_path / "model")
+
+
+def test_assigning_is_all_or_nothing(make_weights, model):
+    values = make_weights().variables
+    before = snapshot(model)
+
+    short = values | {"cls/seq_relationship/output_bias": np.zeros(3, np.float32)}
+    with pytest.raises(ValueError, match=r"must have shape \(2,\). Received: \(3,\)"):
+        assign_variables(model, short)
+    del short["cls/seq_relationship/output_bias"]
+    with pytest.raises(
+        ValueError, match="lacks 1 variables .*seq_relationship/output_"
+    ):
+        assign_variables(model, short)
+    for name, array in snapshot(model).items():
+        np.testing.assert_array_equal(array, before[name])
+
+    done = assign_variables(model, values | {"output_bias": np.zeros(2, np.float32)})
+    assert done.left_over == ["output_bias"]
