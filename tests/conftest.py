@@ -1,6 +1,7 @@
 """Options of the test suite, and toy data sets with something to learn in them."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,22 @@ def write_dataset(
 @pytest.fixture(scope="session")
 def dataset_writer() -> Callable[..., Path]:
     return write_dataset
+
+
+@pytest.fixture(scope="session")
+def without_tensorflow(tmp_path_factory) -> dict[str, str]:
+    """An environment for jobs that must answer before they load anything heavy.
+
+    Loading TensorFlow is what makes a job slow to answer; here it ends the job with a
+    traceback, whatever the machine's clock says.
+    """
+    folder = tmp_path_factory.mktemp("without_tensorflow")
+    for name in ("tensorflow", "tensorflow_text", "keras", "torch", "apache_beam"):
+        (folder / f"{name}.py").write_text(
+            f"raise AssertionError('{name} was loaded before the answer')\n"
+        )
+    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def pytest_addoption(parser):

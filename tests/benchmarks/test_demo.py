@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks import demo, demo_summary
@@ -109,9 +110,12 @@ def test_ctrl_c_ends_the_job_and_leaves_the_step_undone(tmp_path):
     signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     assert "Vocabulary" in process.stdout.readline() + process.stdout.readline()
-    time.sleep(1)
+    demo_process = psutil.Process(process.pid)
+    while not demo_process.children():  # The step's job has not started yet.
+        assert process.poll() is None
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=400)
     assert process.returncode == 130
     assert "benchmarks.demo: error: interrupted" in stderr
     assert not (tmp_path / "vocab" / "vocab.txt").exists()

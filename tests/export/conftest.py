@@ -40,7 +40,10 @@ def run_job() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs `python -m export.JOB` with flags, as a user would."""
 
     def run(
-        job: str, *arguments: str, **flags: object
+        job: str,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        **flags: object,
     ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", f"export.{job}", *arguments]
         command += [
@@ -51,9 +54,10 @@ def run_job() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(
             command,
             cwd=ROOT,
+            env=env,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=500,
         )
 
     return run

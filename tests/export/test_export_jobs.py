@@ -9,24 +9,12 @@ import time
 import pytest
 from toy_checkpoint import P, S, write_records
 
-JOBS = ("export_saved_model", "export_tflite", "verify_export")
-
 
 def error(done: subprocess.CompletedProcess[str]) -> str:
     """The job's one line of error."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.strip().splitlines()[-1]
-
-
-@pytest.mark.parametrize("job", JOBS)
-def test_help_answers_at_once_with_an_example(run_job, job):
-    start = time.monotonic()
-    done = run_job(job, "--help")
-    assert time.monotonic() - start < 5  # Without TensorFlow; under 1 s when idle.
-    assert done.returncode == 0
-    assert f"python -m export.{job}" in done.stdout
-    assert "--checkpoint" in done.stdout
 
 
 def test_from_checkpoint_to_verified_artifacts(
@@ -109,13 +97,12 @@ def test_existing_output_dir_is_refused(run_job, tmp_path, checkpoint_dir):
     [("export_saved_model", "output_dir"), ("export_tflite", "output_file")],
 )
 def test_unwritable_output_is_told_before_the_work(
-    run_job, tmp_path, checkpoint_dir, job, flag
+    run_job, tmp_path, checkpoint_dir, job, flag, without_tensorflow
 ):
     (tmp_path / "file").touch()
-    start = time.monotonic()
-    done = run_job(job, checkpoint=checkpoint_dir, **{flag: tmp_path / "file" / "out"})
+    output = {flag: tmp_path / "file" / "out"}
+    done = run_job(job, env=without_tensorflow, checkpoint=checkpoint_dir, **output)
     assert f"{tmp_path / 'file'}: File exists" in error(done)
-    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize("job", ["export_saved_model", "export_tflite"])

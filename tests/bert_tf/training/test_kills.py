@@ -108,13 +108,13 @@ class Watch:
     def wait_for(self, moment: str, rng: random.Random) -> None:
         """Returns at a random time after the moment has come."""
         goal = self.first_step + rng.randrange(1, 8)
-        deadline = time.monotonic() + 100
+        deadline = time.monotonic() + 400
         while not {
             "starting": lambda: True,
             "training": lambda: self.last_step() >= goal,
             "saving": self.saving,
         }[moment]():
-            assert time.monotonic() < deadline, f"not {moment} after 100 s"
+            assert time.monotonic() < deadline, f"not {moment} after 400 s"
             time.sleep(0.001)
         most = {"starting": 6, "training": 0.03, "saving": 0.01}
         time.sleep(rng.uniform(0, most[moment]))
