@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from bert_tf.training import cluster
+from bert_tf.training import cluster, rendezvous
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +29,16 @@ def create_strategy(name: str) -> tf.distribute.Strategy:
 
     Args:
         name: `default`, `mirrored`, `multi_worker` or `tpu`.
+
+    Raises:
+        InputError: this process' port in the cluster is taken.
     """
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        processes = cluster.read_cluster()
+        assert processes is not None, "`check_strategy` comes first"
+        with rendezvous.ended_by_signals():
+            rendezvous.wait_for_peers(processes)
+            return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "mirrored":
         gpus = tf.config.list_logical_devices("GPU")
         devices = gpus or tf.config.list_logical_devices("CPU")
@@ -51,7 +58,7 @@ def create_strategy(name: str) -> tf.distribute.Strategy:
 
 def topology(strategy: tf.distribute.Strategy) -> Topology:
     """Returns what this process has of a strategy's replicas."""
-    index, processes = cluster.task_index(), max(cluster.num_workers(), 1)
+    index, processes = cluster.process_index(), cluster.num_processes()
     local = strategy.num_replicas_in_sync // processes
     return Topology(
         num_replicas=strategy.num_replicas_in_sync,

@@ -78,7 +78,7 @@ def prepare(
     vocab_size = data[0].train.vocab_size
     model = dataclasses.replace(config.model, vocab_size=vocab_size)
     config = dataclasses.replace(config, model=model)
-    if cluster.task_index() == 0:
+    if cluster.process_index() == 0:
         _prepare_workdir(workdir, config)
     return PreparedRun(config, data, workdir)
 

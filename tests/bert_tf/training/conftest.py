@@ -86,13 +86,16 @@ class ToyRuns:
             f"--workdir={self.folder / name}",
         ]
 
-    def start(self, command: list[str]) -> "subprocess.Popen[str]":
+    def start(
+        self, command: list[str], env: dict[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=env,
         )
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -231,6 +232,71 @@ def test_workers_that_find_different_checkpoints_are_refused(toy):
         assert worker.returncode == 1, output
         message = f"another worker finds another checkpoint than step {step}. Put"
         assert message in output
+
+
+def worker(toy, name, tf_config, **overrides):
+    """Starts one process of a cluster, whose `TF_CONFIG` is somebody else's."""
+    config = toy.config(strategy="multi_worker", **overrides)
+    environment = {**os.environ, "TF_CONFIG": json.dumps(tf_config)}
+    return toy.start(toy.command(name, config), env=environment)
+
+
+@pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_process_that_waits_for_its_peers_ends_at_once(toy, index, signal_sent):
+    addresses = [f"localhost:{port}" for port in free_ports(2)]
+    cluster = {"worker": addresses}
+    process = worker(
+        toy,
+        "waits",
+        {"cluster": cluster, "task": {"type": "worker", "index": index}},
+    )
+    for line in process.stdout:
+        if f"Waiting for 1 of 2 processes: {addresses[1 - index]}" in line:
+            break
+    process.send_signal(signal_sent)
+    process.communicate(timeout=30)  # TensorFlow would wait for an hour.
+    assert process.returncode == -signal_sent
+
+
+def test_a_taken_port_is_named(toy):
+    with socket.create_server(("", 0)) as taken:
+        address = f"localhost:{taken.getsockname()[1]}"
+        process = worker(
+            toy,
+            "taken-port",
+            {"cluster": {"chief": [address]}, "task": {"type": "chief", "index": 0}},
+        )
+        last = process.communicate(timeout=120)[0].splitlines()[-1]
+    assert process.returncode == 1
+    assert f"{address}: this process' port in the cluster cannot be opened" in last
+
+
+def test_a_chief_and_a_worker_train_as_one_process_does(toy, losses):
+    """Started as Kubeflow starts a TFJob with a chief and a worker."""
+    chief, other = (f"localhost:{port}" for port in free_ports(2))
+    settings = {"model": toy.without_dropout(), "num_train_steps": 4}
+    processes = [
+        worker(
+            toy,
+            "kubeflow",
+            {
+                "cluster": {"chief": [chief], "worker": [other]},
+                "task": {"type": kind, "index": 0},
+                "environment": "cloud",
+            },
+            **settings,
+        )
+        for kind in ("worker", "chief")
+    ]
+    for process in processes:
+        output = process.communicate(timeout=200)[0]
+        assert process.returncode == 0, output
+    alone = losses(toy.train("kubeflow-alone", toy.config(**settings)))
+    together = losses(toy.folder / "kubeflow")
+    assert list(together) == list(alone)
+    for step, values in alone.items():
+        assert together[step] == pytest.approx(values, rel=1e-5), step
 
 
 EQUIVALENCE = """
