@@ -9,6 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from bert_tf.cli.quiet_tensorflow import quiet_tensorflow
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -33,7 +35,7 @@ def map_in_processes(
     # Spawned, not forked: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
-        num_workers, mp_context=context, initializer=_end_with_parent
+        num_workers, mp_context=context, initializer=_start_worker
     )
     try:
         futures = [pool.submit(function, task) for task in tasks]
@@ -48,7 +50,8 @@ def map_in_processes(
         pool.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
+def _start_worker() -> None:
+    quiet_tensorflow()
     # Ctrl-C reaches the whole group; the parent decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -9,6 +9,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from bert_tf.cli.quiet_tensorflow import held_back_stderr
 from bert_tf.errors import InputError
 
 Arrays = Mapping[str, np.ndarray]
@@ -74,6 +76,8 @@ class SavedModelBackend:
                 "Write one with `python -m export.export_saved_model`."
             )
         self._directory = os.fspath(directory)
+        # Held back: TensorFlow's greeting is of use only where something fails.
+        self._stderr = tempfile.TemporaryFile()
         # `-P` keeps our package from the child's path, so that the artifact can only
         # find TensorFlow; the script is given as a file for the same reason.
         script = Path(__file__).with_name("saved_model_process.py")
@@ -81,6 +85,7 @@ class SavedModelBackend:
             [sys.executable, "-P", script, self._directory, str(num_threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._stderr,
         )
 
     def predict(self, batch: Arrays) -> Arrays:
@@ -113,10 +118,13 @@ class SavedModelBackend:
             self._process.stdin.flush()
             return pickle.load(self._process.stdout)
         except (BrokenPipeError, EOFError):
+            status = self._process.wait()
+            self._stderr.seek(0)
+            sys.stderr.write(self._stderr.read().decode(errors="replace"))
             raise InputError(
                 f"{self._directory}: this SavedModel could not be loaded or run where "
                 "only tensorflow and tensorflow_text are imported; the reason stands "
-                f"above. Exit status: {self._process.wait()}"
+                f"above. Exit status: {status}"
             ) from None
 
     def __enter__(self) -> Self:
@@ -130,6 +138,7 @@ class SavedModelBackend:
     ) -> None:
         self._process.kill()
         self._process.communicate()
+        self._stderr.close()
 
 
 class TFLiteBackend:
@@ -159,6 +168,12 @@ class TFLiteBackend:
                 name: int(details["shape"][1])
                 for name, details in self._run.get_input_details().items()
             }
+            zeros = {
+                name: np.zeros([1, length], np.int32)
+                for name, length in self._lengths.items()
+            }
+            with held_back_stderr():  # LiteRT greets at the first call.
+                self._run(**zeros)
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"{os.fspath(path)}: not a TFLite file of `python -m "

@@ -12,7 +12,7 @@ wrote. TF Serving expects the output folder's name to be a version number.
 from collections.abc import Sequence
 from pathlib import Path
 
-from absl import flags, logging
+from absl import flags
 
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.cli import jobs
@@ -43,7 +43,6 @@ def main(argv: Sequence[str]) -> None:
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
     max_seq_length, _ = pretrained.sequence_lengths(folder, _MAX_SEQ_LENGTH.value)
 
-    logging.set_verbosity(logging.WARNING)  # TensorFlow narrates its saving.
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
         from export import saved_model  # loads TensorFlow

@@ -12,7 +12,7 @@ wrote. The file takes one example of a fixed length a call.
 
 from collections.abc import Sequence
 
-from absl import flags, logging
+from absl import flags
 
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.cli import jobs
@@ -46,7 +46,6 @@ def main(argv: Sequence[str]) -> None:
     max_seq_length, max_predictions = pretrained.sequence_lengths(
         folder, _MAX_SEQ_LENGTH.value, _MAX_PREDICTIONS.value
     )
-    logging.set_verbosity(logging.WARNING)  # TensorFlow narrates its saving.
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(str(_OUTPUT_FILE.value)) as temporary:
         from export import tflite, tflite_weights  # loads TensorFlow

@@ -1,12 +1,12 @@
 """How every job starts: absl flags in, help at once, one-line errors out."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from absl import app, flags
 
+from bert_tf.cli.quiet_tensorflow import quiet_tensorflow
 from bert_tf.errors import InputError
 
 USAGE_ERROR = 2
@@ -59,8 +59,7 @@ def run(
         except KeyboardInterrupt:
             _fail(job, "interrupted; the same command goes on or starts over", 130)
 
-    # TensorFlow greets on stderr when it loads; there an error should stand alone.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_tensorflow()
     app.run(guarded, flags_parser=parse)
     sys.exit(0)  # `app.run` always exits; this tells the type checker so.
 

@@ -12,6 +12,9 @@ from bert_tf.checkpoints.model_folder import load_model_folder
 
 ROOT = Path(__file__).parents[2]
 
+# Of TensorFlow, in the job's process and the SavedModel's, and of LiteRT.
+GREETINGS = ("InitializeLog", "oneDNN custom operations", "cuInit", "XNNPACK")
+
 
 @pytest.fixture(scope="session")
 def checkpoint_dir(tmp_path_factory):
@@ -51,7 +54,7 @@ def run_job() -> Callable[..., subprocess.CompletedProcess[str]]:
             for name, values in flags.items()
             for value in (values if isinstance(values, list) else [values])
         ]
-        return subprocess.run(
+        done = subprocess.run(
             command,
             cwd=ROOT,
             env=env,
@@ -59,6 +62,9 @@ def run_job() -> Callable[..., subprocess.CompletedProcess[str]]:
             text=True,
             timeout=500,
         )
+        for greeting in GREETINGS:
+            assert greeting not in done.stderr
+        return done
 
     return run
 
