@@ -62,6 +62,40 @@ class Documents:
             np.diff(self.document_starts)[documents],
         )
 
+    def split_long_sentences(
+        self, max_tokens: int, size: int, is_continuation: np.ndarray
+    ) -> "Documents":
+        """Cuts sentences that are longer than an example into parts.
+
+        Args:
+            max_tokens: longer sentences are cut.
+            size: of each part but the last. A part goes on to the end of a word that
+                ends soon after, so that no part but the last is shorter.
+            is_continuation: bool `[vocab_size]`, whether an entry goes on a word.
+        """
+        lengths = np.diff(self.sentence_starts)
+        long = np.flatnonzero(lengths > max_tokens)
+        if not len(long):
+            return self
+        cuts = []
+        for begin, end in zip(
+            self.sentence_starts[long].tolist(),
+            self.sentence_starts[long + 1].tolist(),
+            strict=True,
+        ):
+            while end - begin > size:
+                begin += size
+                slack = self.tokens[begin : min(begin + size // 4 + 1, end)]
+                word_starts = np.flatnonzero(~is_continuation[slack])
+                begin += int(word_starts[0]) if len(word_starts) else 0
+                cuts.append(begin)
+        starts = np.union1d(self.sentence_starts, np.array(cuts, np.int64))
+        return Documents(
+            self.tokens,
+            starts,
+            np.searchsorted(starts, self.sentence_starts[self.document_starts]),
+        )
+
     @classmethod
     def from_lists(cls, documents: Sequence[Sequence[Sequence[int]]]) -> Self:
         """Builds documents from nested lists of token ids."""

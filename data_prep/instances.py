@@ -34,13 +34,19 @@ def make_instances(
         Batches that `example_codec.encode_examples` takes, in the order of
         `parameters.features()`.
     """
+    limit = max_num_tokens(parameters)
+    # Two parts make an example. Left whole, a long sentence would lose what an example
+    # has no room for, and with no second sentence beside it be half of a random pair.
+    documents = documents.split_long_sentences(
+        limit, size=(limit + 1) // 2, is_continuation=vocabulary.is_continuation
+    )
     seed = (parameters.random_seed, shard_index)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     pairs = make_pairs(documents, parameters, seed=int(rng.integers(1 << 62)))
     order = rng.permutation(len(pairs))
     for first in range(0, len(pairs), _BATCH_SIZE):
         rows = order[first : first + _BATCH_SIZE]
-        batch = truncate(pairs.take(rows), max_num_tokens(parameters), rng)
+        batch = truncate(pairs.take(rows), limit, rng)
         seeds = example_seeds(*seed, positions=rows)
         yield make_batch(documents.tokens, batch, vocabulary, parameters, seeds)
 

@@ -1,0 +1,61 @@
+"""Where running text ends its sentences, in scripts that sentencex knows and not."""
+
+import pytest
+
+from data_prep.sentences import split_text
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        # Tibetan: shads, with and without spaces; a head mark begins the text.
+        (
+            "bo",
+            [
+                "༄༅། །བཀྲ་ཤིས་བདེ་ལེགས།",
+                "ཁྱེད་རང་ག་པར་འགྲོ། །",
+                "ང་ནང་ལ་འགྲོ་གི་ཡོད༎",
+                "ལེགས་སོ༏ ༏",
+                "ཡིན།",
+            ],
+        ),
+        # Khmer: khan and bariyoosan; "and so on" has khans but ends nothing.
+        (
+            "km",
+            [
+                "មនុស្សទាំងអស់ កើតមកមានសេរីភាព។",
+                "គេមានពូជសាសន៍ ពណ៌សម្បុរ ភេទ ។ល។ ដូចគ្នា ។",
+                "«គ្មានការរើសអើងឡើយ។»",
+                "ចប់៕",
+            ],
+        ),
+        # Ethiopic: the full stop, two word spaces or two colons in its place.
+        ("ti", ["ኩሎም ሰባት ነፃን ማዕርን እዮም፡፡", "ኦለዎም፡ ፡", "ሰናይ::", "እወ።", "ኣሎ"]),
+        # Burmese: section marks end sentences, little sections and the genitive don't.
+        (
+            "my",
+            [
+                "လူတိုင်းသည် တူညီ၊ လွတ်လပ်သော ဂုဏ်ဖြင့်လည်းကောင်း၊ မွေးဖွားသည်။",
+                "နိုင်ငံ၏ လွတ်လပ်ရေး၏ အခြေခံ ဖြစ်၏။",
+                "ပြီးပြီ။",
+            ],
+        ),
+        ("jv", ["ꦱꦧꦼꦤ꧀ꦲꦸꦮꦺꦴꦁ꧈ ꦭꦲꦶꦂ꧉", "ꦏꦧꦺꦃ꧉"]),
+        ("hi", ["सभी मनुष्य स्वतंत्र हैं।", "उन्हें बुद्धि प्राप्त है॥"]),
+        ("en", ["Ratio a::b, see std::map.", "It ended: well."]),
+    ],
+)
+@pytest.mark.parametrize("given_language", ["same", "en"])
+def test_marks_of_other_scripts(language, sentences, given_language):
+    language = language if given_language == "same" else "en"
+    assert list(split_text(" ".join(sentences), language)) == sentences
+
+
+def test_without_spaces_after_the_marks():
+    assert list(split_text("ནང་ལ་འགྲོ།ལེགས་སོ།", "bo")) == ["ནང་ལ་འགྲོ།", "ལེགས་སོ།"]
+    assert list(split_text("សេរីភាព។ចប់៕", "km")) == ["សេរីភាព។", "ចប់៕"]
+
+
+def test_marks_alone_are_kept():
+    assert list(split_text("། ། ༎", "bo")) == ["། ། ༎"]
+    assert list(split_text("។", "km")) == ["។"]
