@@ -36,6 +36,8 @@ from data_prep.pretraining_data import Dataset, create_pretraining_data
 _DEFAULTS = DataParameters()
 _MEBIBYTE = 1 << 20
 _COMPRESSION = 3  # Of text, roughly.
+# As many random pairs leave too few others to learn from; half is meant.
+_MANY_RANDOM_PAIRS = 0.8
 # What the summary says about input that is in no record, or changed.
 _LEFT_OUT = {
     "num_empty_documents": "left out: empty documents",
@@ -207,7 +209,8 @@ def main(argv: Sequence[str]) -> None:
     )
     for dataset, info in zip(datasets, infos, strict=True):
         _print_summary(dataset, info)
-    print(f"Next: python -m data_prep.inspect_records --input_dir={_OUTPUT_DIR.value}")
+    input_dir = shlex.quote(_OUTPUT_DIR.value)
+    print(f"Next: python -m data_prep.inspect_records --input_dir={input_dir}")
 
 
 def cli() -> None:
@@ -233,6 +236,19 @@ def _print_summary(dataset: Dataset, info: DatasetInfo) -> None:
         f"documents with {statistics['num_sentences']:,} sentences and "
         f"{statistics['num_corpus_tokens']:,} tokens."
     )
+    if "cut_off_rate" in statistics:
+        print(
+            f"  cut off: {statistics['cut_off_rate']:.1%} of the text's tokens, where "
+            "segments are longer than an example"
+        )
+    random_pairs = statistics.get("random_pair_rate", 0.0)
+    if random_pairs > _MANY_RANDOM_PAIRS:
+        print(
+            f"  {random_pairs:.0%} of the pairs are random: most documents hold one "
+            "sentence, which nothing follows. Little can be learnt of next sentences; "
+            "--objective=sentence_order or none does without. (In text a blank line "
+            "ends a document.)"
+        )
     inputs = statistics["inputs"]
     for name, count in inputs.items():
         reason = name.removeprefix("skipped: ")

@@ -14,6 +14,7 @@ from bert_tf.storage.example_codec import decode_example, decode_examples
 from bert_tf.storage.tfrecord import read_records
 from bert_tf.text.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.statistics import (
+    DOCUMENT_COUNTS,
     NUM_LENGTH_BINS,
     Counts,
     add_counts,
@@ -78,6 +79,7 @@ def describe_statistics(info: DatasetInfo) -> Iterator[str]:
         "masked_as_mask": "0.8",
         "masked_as_random": "0.1",
         "masked_as_original": "0.1",
+        "cut_off_rate": "0.1 to 0.2; 0 for the objective none",
         "unknown_rate": "near 0; above 0.01 the vocabulary does not suit the text",
     }
     yield f"{'statistic':<24} {'value':>14}  expected"
@@ -122,12 +124,16 @@ def verify(directory: Path, info: DatasetInfo) -> None:
             raise InputError(
                 f"{path}: expected {shard.num_records} records. Received: {num_records}"
             )
-    found = summarize(counts, info.parameters) if counts else {}
-    for name, value in found.items():
-        if info.statistics.get(name) != value:
+    for name in set(DOCUMENT_COUNTS) & set(info.statistics):
+        counts[name] = np.asarray(info.statistics[name], np.int64)
+    found = summarize(counts, info.parameters) if "records" in counts else {}
+    # Data sets of earlier versions state less.
+    for name in found.keys() & info.statistics.keys():
+        value = found[name]
+        if info.statistics[name] != value:
             raise InputError(
                 f"{directory}: the records have `{name}` {value}, but dataset_info.json"
-                f" says {info.statistics.get(name)}. Write the data set again."
+                f" says {info.statistics[name]}. Write the data set again."
             )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from bert_tf.data.dataset_info import DataParameters
 from bert_tf.data.masking import MaskingVocabulary
 from data_prep.documents import Documents
+from data_prep.pairing import max_num_tokens
 
 NUM_LENGTH_BINS = 16
 DOCUMENT_COUNTS = ("num_documents", "num_sentences", "num_corpus_tokens")
@@ -33,11 +34,13 @@ def count_batch(
     max_seq_length = input_ids.shape[1]
     num_tokens = batch["input_mask"].sum(axis=1, dtype=np.int64)
     bins = (num_tokens - 1) * NUM_LENGTH_BINS // max_seq_length
+    labels = batch["next_sentence_labels"].astype(np.int64)
     counts = {
         "records": np.int64(len(input_ids)),
         "tokens": num_tokens.sum(),
         "unknown": np.count_nonzero(input_ids == vocabulary.unk_id),
-        "labels": batch["next_sentence_labels"].sum(dtype=np.int64),
+        "labels": labels.sum(),
+        "labelled_tokens": (batch["segment_ids"] * labels).sum(),
         "lengths": np.bincount(bins, minlength=NUM_LENGTH_BINS),
     }
     if "masked_lm_weights" in batch:
@@ -82,7 +85,9 @@ def summarize(counts: Counts, parameters: DataParameters) -> dict[str, Any]:
         `swapped_pair_rate`, the share of label 1; `length_histogram`, records by
         length in `NUM_LENGTH_BINS` equal steps up to S. With static masks also
         `masked_rate`, predictions a token, and the shares of them that show [MASK], a
-        random token, or the original.
+        random token, or the original. With `DOCUMENT_COUNTS` also `cut_off_rate`, the
+        share of the text's tokens that a pass leaves out: segments are cut to the
+        length of an example.
     """
     records, tokens = int(counts["records"]), int(counts["tokens"])
     summary: dict[str, Any] = {
@@ -97,6 +102,15 @@ def summarize(counts: Counts, parameters: DataParameters) -> dict[str, Any]:
     }.get(parameters.objective)
     if label:
         summary[label] = _share(int(counts["labels"]), records)
+    if "num_corpus_tokens" in counts:
+        passes = parameters.dupe_factor * int(counts["num_corpus_tokens"])
+        kept = tokens - records * (
+            parameters.max_seq_length - max_num_tokens(parameters)
+        )
+        if parameters.objective == "next_sentence":
+            # A random segment is a guest from another document; its [SEP] is counted.
+            kept -= int(counts["labelled_tokens"]) - int(counts["labels"])
+        summary["cut_off_rate"] = _share(passes - kept, passes)
     if "predictions" in counts:
         predictions = int(counts["predictions"])
         masked = _share(int(counts["predictions_masked"]), predictions)

@@ -11,7 +11,12 @@ from bert_tf.data.schema import check_batch
 from data_prep.documents import Documents
 from data_prep.instances import make_instances, truncate
 from data_prep.pairing import SegmentPairs
-from data_prep.statistics import add_counts, count_batch, summarize
+from data_prep.statistics import (
+    add_counts,
+    count_batch,
+    count_documents,
+    summarize,
+)
 
 ENTRIES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(995)]
 VOCABULARY = MaskingVocabulary.from_entries(ENTRIES)
@@ -156,3 +161,41 @@ def test_statistics_say_what_is_in_the_batches():
     assert summary["unknown_rate"] == pytest.approx(len(batches) / tokens, abs=1e-6)
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.05)
     assert sum(shares) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("objective", ["next_sentence", "sentence_order", "none"])
+def test_the_share_of_the_text_that_is_cut_off(objective):
+    # Every token of the text is another one.
+    lengths = np.random.default_rng(0).integers(1, 60, 30)
+    tokens = 5 + np.arange(lengths.sum())
+    documents = Documents.from_lengths(tokens, lengths, np.full(3, 10))
+    parameters = dataclasses.replace(
+        PARAMETERS, objective=objective, dynamic_masking=True
+    )
+    assert len(tokens) < len(ENTRIES) - 5
+    counts = count_documents(documents)
+    kept = 0
+    for batch in make_instances(documents, VOCABULARY, parameters, 0):
+        counts = add_counts(counts, count_batch(batch, VOCABULARY))
+        guests = batch["next_sentence_labels"] * batch["segment_ids"]
+        guests *= objective == "next_sentence"
+        kept += np.count_nonzero((batch["input_ids"] >= 5) & (guests == 0))
+    share = summarize(counts, parameters)["cut_off_rate"]
+    assert share == pytest.approx(1 - kept / len(tokens) / 3, abs=1e-6)
+    assert share == 0 if objective == "none" else 0.05 < share < 0.25
+
+
+def test_a_text_without_ends_of_sentences_loses_no_more_than_others():
+    """Each document is a single sentence, as in scripts that mark no ends."""
+    summaries = []
+    for sentences in ([[12] * 25] * 8, [[300]] * 8):
+        lengths = np.concatenate(sentences)
+        tokens = np.random.default_rng(0).choice(VOCABULARY.ordinary_ids, sum(lengths))
+        documents = Documents.from_lengths(tokens, lengths, [len(d) for d in sentences])
+        counts = count_documents(documents)
+        for batch in make_instances(documents, VOCABULARY, PARAMETERS, 0):
+            counts = add_counts(counts, count_batch(batch, VOCABULARY))
+        summaries.append(summarize(counts, PARAMETERS))
+    marked, unmarked = summaries
+    assert unmarked["cut_off_rate"] < marked["cut_off_rate"] + 0.05
+    assert unmarked["random_pair_rate"] < 0.65
