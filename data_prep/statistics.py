@@ -104,13 +104,13 @@ def summarize(counts: Counts, parameters: DataParameters) -> dict[str, Any]:
         summary[label] = _share(int(counts["labels"]), records)
     if "num_corpus_tokens" in counts:
         passes = parameters.dupe_factor * int(counts["num_corpus_tokens"])
-        kept = tokens - records * (
+        own = tokens - records * (
             parameters.max_seq_length - max_num_tokens(parameters)
         )
         if parameters.objective == "next_sentence":
             # A random segment is a guest from another document; its [SEP] is counted.
-            kept -= int(counts["labelled_tokens"]) - int(counts["labels"])
-        summary["cut_off_rate"] = _share(passes - kept, passes)
+            own -= int(counts["labelled_tokens"]) - int(counts["labels"])
+        summary["cut_off_rate"] = _share(passes - own, passes)
     if "predictions" in counts:
         predictions = int(counts["predictions"])
         masked = _share(int(counts["predictions_masked"]), predictions)
