@@ -10,7 +10,9 @@ TF ?= 2.21
 VENV ?= .venv
 
 RUN := $(VENV)/bin/python
-PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check \
+# seqeval comes as source, which pip before 25.3 builds with this environment's own
+# setuptools unless told otherwise; recent ones can't.
+PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --use-pep517 \
 	--constraint constraints.txt "tensorflow~=$(TF).0" "tensorflow-text~=$(TF).0"
 
 # Where TensorFlow logs more than its errors, a job's own lines drown.
