@@ -1,6 +1,5 @@
 """Folders that a run fills, perhaps in several attempts, and no other run may touch."""
 
-import errno
 import fcntl
 import json
 import os
@@ -37,20 +36,6 @@ def locked(directories: Sequence[Path]) -> Iterator[None]:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
-
-
-@contextmanager
-def named_if_full(directory: Path) -> Iterator[None]:
-    """Says where and what to do when a write fails for lack of space."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise OSError(
-            f"{directory}: {error.strerror}. Make room and run the same command again: "
-            "what is finished stays."
-        ) from error
 
 
 def check_parameters(directory: Path, parameters: dict[str, Any]) -> None:

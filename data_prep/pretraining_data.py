@@ -19,13 +19,13 @@ from tqdm import tqdm
 
 from bert_tf.data.dataset_info import FILE_NAME, DataParameters, DatasetInfo
 from bert_tf.errors import InputError
+from bert_tf.storage.files import named_if_full
 from bert_tf.text.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.folders import (
     check_parameters,
     first_difference,
     locked,
-    named_if_full,
     remove_leftovers,
 )
 from data_prep.shards import (

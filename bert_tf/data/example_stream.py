@@ -98,7 +98,7 @@ class ExampleStream:
 
     Attributes:
         num_records: examples an epoch.
-        num_damaged: damaged records met so far.
+        num_damaged: examples read so far that stand in for a damaged record.
     """
 
     def __init__(
@@ -142,8 +142,8 @@ class ExampleStream:
             files = [self._shards[index] for index in blocks[number]]
             seed = None if self._seed is None else [self._seed, epoch, number]
             self._block = (key, _Block(files, seed, self._skip))
-        record, damaged = self._block[1].read(place)
-        self.num_damaged += damaged
+        record, is_replaced = self._block[1].read(place)
+        self.num_damaged += is_replaced
         return record
 
     def _plan(self, epoch: int) -> tuple[list[list[int]], np.ndarray]:
@@ -188,15 +188,15 @@ class _Block:
         if seed is not None:
             self._order = np.random.default_rng(seed).permutation(self._order)
 
-    def read(self, place: int) -> tuple[bytes, int]:
-        """Returns the record at a place of the order, and the damaged ones passed."""
+    def read(self, place: int) -> tuple[bytes, bool]:
+        """Returns the record at a place of the order, and whether it is another's."""
         total = len(self._order)
         for damaged in range(total):
             record = int(self._order[place] + damaged) % total
             number = int(np.searchsorted(self._ends, record, side="right"))
             first = int(self._ends[number - 1]) if number else 0
             try:
-                return self._shards[number].read(record - first), damaged
+                return self._shards[number].read(record - first), damaged > 0
             except InputError as error:
                 if not self._skip:
                     raise

@@ -117,7 +117,7 @@ def _draw(
             label: [
                 (line["step"], line[key])
                 for line in metrics
-                if line["split"] == split and key in line
+                if line["split"] == split and line.get(key) is not None
             ]
             for label, split in splits.items()
         },

@@ -31,25 +31,31 @@ def write(run: Run, data: PhaseData) -> None:
         run: in the chief, at its end.
         data: of the last phase.
     """
-    lines = read_metrics(run.workdir)
-    results = _results(run, data, [line for line in lines if line["split"] == "eval"])
-    files.write_text(run.workdir / EVAL_FILE, json.dumps(results, indent=2) + "\n")
+    if data.eval is not None and not run.state.evaluation:
+        print(f"{run.workdir} was finished by an earlier version, and stays as it is.")
+        return
+    results = _results(run, data)
+    files.write_text(
+        run.workdir / EVAL_FILE, json.dumps(results, indent=2, allow_nan=False) + "\n"
+    )
     report = write_report(
         run.workdir,
         config=dataclasses.asdict(run.config),
         results=results,
         data={"examples": data.train.num_records, **data.train.statistics},
         devices=[device.name for device in tf.config.list_logical_devices()],
-        metrics=lines,
+        metrics=read_metrics(run.workdir),
         samples=_samples(run, data),
     )
-    if data.eval is not None:
+    if results.get("masked_lm_loss") is not None:
         print(
             f"Held-out masked-LM accuracy {results['masked_lm_accuracy']:.3f} (unigram "
             f"baseline {results['unigram_accuracy']:.3f}), loss "
             f"{results['masked_lm_loss']:.3f} ({results['unigram_loss']:.3f}), "
             f"perplexity {results['masked_lm_perplexity']:.1f}."
         )
+    elif data.eval is not None and results["loss"] is None:
+        print("The held-out loss is not finite: eval.json has null in its place.")
     print(f"Wrote {run.workdir / EVAL_FILE} and {report}.")
     print(
         f"Next: python -m export.export_saved_model --checkpoint={run.workdir} "
@@ -57,9 +63,7 @@ def write(run: Run, data: PhaseData) -> None:
     )
 
 
-def _results(
-    run: Run, data: PhaseData, evaluations: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _results(run: Run, data: PhaseData) -> dict[str, Any]:
     """Returns the last evaluation beside the unigram baseline's."""
     results: dict[str, Any] = {
         "step": run.state.step,
@@ -67,7 +71,7 @@ def _results(
         "seconds": round(run.state.seconds, 1),
         "best_step": run.state.best_step,
     }
-    if data.eval is None or not evaluations:
+    if data.eval is None:
         return results
     counts = [
         masked_token_counts(
@@ -78,8 +82,7 @@ def _results(
             (data.config.data.eval_dir, data.eval),
         )
     ]
-    last = {name: v for name, v in evaluations[-1].items() if name != "split"}
-    return {**results, **last, **metrics.unigram_baseline(*counts)}
+    return {**results, **run.state.evaluation, **metrics.unigram_baseline(*counts)}
 
 
 def _samples(run: Run, data: PhaseData) -> list[Sample]:

@@ -1,6 +1,7 @@
 """Writes that appear whole or not at all."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -24,7 +25,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises:
         OSError: the folder is not writable, the disk is full, or `path` is a folder
-            already.
+            already; names `path` unless it names another file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +38,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, path)
         # The new name only: what else is in the folder is for others to sync.
         _sync_one(path.parent)
+    except OSError as error:
+        # As the file will be called, not as it is while it is written.
+        name = str(error.filename or path)
+        error.filename = name.replace(str(scratch), str(path.parent), 1)
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -53,6 +59,62 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes UTF-8 text atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+class Appender:
+    """A file that grows: what is written survives a kill, and a crash after `sync`.
+
+    Args:
+        path: the file; created if it is not there.
+
+    Raises:
+        OSError: the disk is full, for instance; names the file, as every method does.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._file = self._path.open("ab", buffering=0)
+
+    def write(self, content: bytes) -> None:
+        """Appends to the file."""
+        with _naming(self._path):
+            while content:  # A write to a disk that is nearly full may be partial.
+                content = content[self._file.write(content) :]
+
+    def sync(self) -> None:
+        """Forces what was written to disk."""
+        with _naming(self._path):
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Closes the file."""
+        with _naming(self._path):
+            self._file.close()
+
+
+@contextlib.contextmanager
+def named_if_full(directory: str | os.PathLike[str]) -> Iterator[None]:
+    """Says where and what to do when a write fails for lack of space."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise OSError(
+            f"{error.filename or directory}: {error.strerror}. Make room and run the "
+            "same command again: what is finished stays."
+        ) from error
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Gives an OSError the name of a file: those of writes have none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def sync(path: str | os.PathLike[str]) -> None:

@@ -139,6 +139,12 @@ def header_problem(header: bytes) -> str | None:
     return None
 
 
+def frame(record: bytes) -> bytes:
+    """Returns a record as it stands in a file, with its length and checksums."""
+    length = _LENGTH.pack(len(record))
+    return length + checksum(length) + record + checksum(record)
+
+
 def checksum(data: bytes) -> bytes:
     """Returns the masked CRC-32C that the format stores, four bytes."""
     crc = google_crc32c.value(data)

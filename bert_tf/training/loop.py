@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from bert_tf.checkpoints.workdir import checkpoint_path
 from bert_tf.config import BertConfig
-from bert_tf.data.example_stream import ExampleStream
 from bert_tf.data.input_pipeline import Prefetcher
 from bert_tf.errors import InputError
+from bert_tf.storage.json_files import finite_values
 from bert_tf.tasks import metrics
 from bert_tf.tasks.task import Task
 from bert_tf.training import state as training_state
@@ -77,6 +77,8 @@ class Run:
     def save(self) -> None:
         """Writes a checkpoint, in the chief."""
         if self.topology.is_chief:
+            if self.log is not None:
+                self.log.sync()
             self.state.num_replicas = self.topology.num_replicas
             training_state.save(
                 self.workdir,
@@ -126,15 +128,14 @@ def train_phase(run: Run, phase: Phase) -> None:
     names = training_step.row_names(run.task)
     calls = plan_calls(config, state.step, phase.last_step)
     read = functools.partial(phase.read, steps_per_call=config.steps_per_call)
-    damaged_before = state.damaged_records
     clock = Clock()
     with Prefetcher(read, calls) as inputs:
-        for steps, batches, micro_batches, learning_rates in inputs:
+        for steps, batches, micro_batches, learning_rates, damaged in inputs:
             if steps.start <= config.profile_step < steps.stop:
                 tf.profiler.experimental.start(str(run.workdir / "profile"))
             rows, applied, loss_scale = train(
                 run.distribute(batches),
-                run.distribute(_host_values(run, phase.stream)),
+                run.distribute(_host_values(run, damaged)),
                 micro_batches,
                 learning_rates,
                 tf.constant(steps.start, tf.int64),
@@ -146,8 +147,8 @@ def train_phase(run: Run, phase: Phase) -> None:
                 tf.profiler.experimental.stop()
             state.step += int(applied)
             state.loss_scale = loss_scale.numpy().tolist()
-            state.damaged_records = damaged_before + int(table["damaged_records"][-1])
             _check_finite(run, steps, table)
+            state.damaged_records += int(table["damaged_records"][-1])
             _add_to_window(state, table)
             examples = sum(phase.micro_batches(steps)) * phase.reader.micro_batch_size
             tokens = float(table["tokens"].sum())
@@ -177,10 +178,12 @@ def train_phase(run: Run, phase: Phase) -> None:
 
 def evaluate(run: Run, held_out: HeldOutSet) -> None:
     """Scores the held-out examples, and remembers whether it is the best yet."""
-    values = held_out.evaluate()
+    values = finite_values(held_out.evaluate())
     state = run.state
-    if state.best_loss is None or values["loss"] < state.best_loss:
-        state.best_loss, state.best_step = values["loss"], state.step
+    state.evaluation = values
+    loss = values["loss"]
+    if loss is not None and (state.best_loss is None or loss < state.best_loss):
+        state.best_loss, state.best_step = loss, state.step
         state.evaluations_since_best = 0
     else:
         state.evaluations_since_best += 1
@@ -189,10 +192,10 @@ def evaluate(run: Run, held_out: HeldOutSet) -> None:
         run.log.say(f"step {state.step}, held out: {_describe(values)}")
 
 
-def _host_values(run: Run, stream: ExampleStream) -> np.ndarray:
+def _host_values(run: Run, damaged: int) -> np.ndarray:
     """Returns `HOST_VALUES` of this process, fed to its first replica."""
     values = np.zeros([len(run.topology.local_replicas), 2], np.float32)
-    values[0] = [run.preemption.requested, stream.num_damaged]
+    values[0] = [run.preemption.requested, damaged]
     return values
 
 
@@ -211,22 +214,30 @@ def _check_finite(run: Run, steps: range, table: Mapping[str, np.ndarray]) -> No
 
 
 def _add_to_window(state: TrainingState, table: Mapping[str, np.ndarray]) -> None:
-    """Adds a call's rows to what the next line of metrics sums up."""
-    rows = len(table["tokens"])
+    """Adds a call's rows to what the next line of metrics sums up.
+
+    Steps whose float16 gradient overflowed changed nothing and are counted only.
+    """
+    whole = np.isfinite(np.stack(list(table.values()))).all(axis=0)
     for name, column in table.items():
         last = name in ("learning_rate", "damaged_records", "stop_requested")
         # Added one by one: the sum must not depend on how steps fell into calls.
-        for value in column.tolist():
+        for value in (column if last else column[whole]).tolist():
             state.window[name] = value if last else state.window.get(name, 0.0) + value
-    state.window_steps += rows
+    state.window_steps += int(whole.sum())
+    overflowed = state.window.get("overflowed_steps", 0.0) + int((~whole).sum())
+    state.window["overflowed_steps"] = overflowed
 
 
 def _write_metrics(run: Run, clock: Clock) -> None:
     state = run.state
     window, steps = state.window, state.window_steps
-    values = metrics.summarize(window, run.task.losses)
+    values = metrics.summarize(window, run.task.losses) if steps else {}
     values["learning_rate"] = window["learning_rate"]
-    values["gradient_norm"] = window["gradient_norm"] / steps
+    if steps:
+        values["gradient_norm"] = window["gradient_norm"] / steps
+    if overflowed := int(window.get("overflowed_steps", 0)):
+        values["overflowed_steps"] = overflowed
     if state.damaged_records:
         values["damaged_records"] = state.damaged_records
     rates = clock.rates()
@@ -235,6 +246,8 @@ def _write_metrics(run: Run, clock: Clock) -> None:
         return
     run.log.write("train", state.step, {**values, **rates})
     text = f"{_describe(values)}, lr {values['learning_rate']:.1e}"
+    if overflowed:
+        text += f", {overflowed} of {steps + overflowed} steps overflowed"
     if rates:
         text += (
             f", {rates['examples_per_second']:.1f} sequences/s, "
@@ -243,11 +256,13 @@ def _write_metrics(run: Run, clock: Clock) -> None:
     run.log.show(state.step, text)
 
 
-def _describe(values: Mapping[str, float]) -> str:
-    parts = [f"loss {values['loss']:.3f}"]
+def _describe(values: Mapping[str, float | None]) -> str:
+    loss = values.get("loss")
+    parts = ["no finite loss" if loss is None else f"loss {loss:.3f}"]
     for name, label in (("masked_lm", "MLM"), ("next_sentence", "NSP")):
-        if f"{name}_accuracy" in values:
-            parts.append(f"{label} accuracy {values[f'{name}_accuracy']:.3f}")
+        accuracy = values.get(f"{name}_accuracy")
+        if accuracy is not None:
+            parts.append(f"{label} accuracy {accuracy:.3f}")
     return ", ".join(parts)
 
 

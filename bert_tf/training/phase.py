@@ -72,13 +72,15 @@ class Phase:
 
         Returns:
             `steps`; the batches, name -> `[local replicas, micro-batches, ...]`; the
-            number of micro-batches and the learning rate of each step.
+            number of micro-batches and the learning rate of each step; and how many
+            of the examples stand in for a damaged record.
         """
         counts = self.micro_batches(steps)
         size = self.reader.micro_batch_size
         begin = schedules.examples_before(
             self.data, steps.start - self.first_step, size
         )
+        damaged_before = self.stream.num_damaged
         batches = self.reader.read(begin, sum(counts))
         most = steps_per_call * (self.data.global_batch_size // size)
         missing = steps_per_call - len(steps)
@@ -87,6 +89,7 @@ class Phase:
             {name: _pad(values, most) for name, values in batches.items()},
             tf.constant(counts + [0] * missing, tf.int32),
             tf.constant(self.learning_rates(steps) + [0.0] * missing, tf.float32),
+            self.stream.num_damaged - damaged_before,
         )
 
 

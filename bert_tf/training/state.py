@@ -29,12 +29,15 @@ class TrainingState:
     Attributes:
         step: steps done, over all phases.
         window: sums over the steps since the last line of `metrics.jsonl`, by name.
-        window_steps: how many steps these are.
+        window_steps: how many steps these are; those whose float16 gradient overflowed
+            are not among them.
         loss_scale: of float16, and the steps since it changed.
         best_loss: lowest held-out loss so far; None before the first evaluation.
         best_step: the step it was measured at.
         evaluations_since_best: evaluations after that one.
-        damaged_records: damaged records passed over.
+        evaluation: the last held-out metrics, the run's result so far; None in place
+            of a number that is not finite; empty before the first evaluation.
+        damaged_records: examples trained on that stand in for a damaged record.
         seconds: time spent training.
         num_replicas: replicas of the process that wrote this.
     """
@@ -46,6 +49,7 @@ class TrainingState:
     best_loss: float | None = None
     best_step: int = 0
     evaluations_since_best: int = 0
+    evaluation: dict[str, float | None] = dataclasses.field(default_factory=dict)
     damaged_records: int = 0
     seconds: float = 0.0
     num_replicas: int = 1
