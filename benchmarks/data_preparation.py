@@ -35,7 +35,7 @@ from bert_tf.data.schema import check_batch
 from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import encode_examples
 from bert_tf.storage.tfrecord import RecordWriter, read_records
-from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import Documents, ShardAssignment
@@ -225,11 +225,11 @@ def _peak_memory(command: list[str]) -> int:
 
 
 def _measure_stages(corpus: Path, vocab_file: Path, scratch: Path) -> None:
+    vocabulary = Vocabulary.load_file(vocab_file)
     source = CorpusSource(
         files=find_input_files(str(corpus)),
         options=CorpusOptions(),
-        vocab_file=vocab_file,
-        tokenizer=TokenizerConfig.load(vocab_file.parent),
+        vocabulary=vocabulary,
         assignment=ShardAssignment(num_shards=1),
     )
     directory = scratch / "corpus"
@@ -240,16 +240,16 @@ def _measure_stages(corpus: Path, vocab_file: Path, scratch: Path) -> None:
     print(f"tokenising, one thread: {corpus.stat().st_size / 1e6 / seconds:.1f} MB/s")
 
     documents = TokenizedCorpus(directory).read_shard(0)
-    vocabulary = MaskingVocabulary.from_entries(load_vocabulary(vocab_file))
+    masking_vocabulary = MaskingVocabulary.of(vocabulary)
     stages: dict[str, float] = {}
     path = scratch / "records"
     pairs = _timed(stages, "pairs", make_pairs, documents, _PARAMETERS, 0)
     with RecordWriter(path) as writer:
-        for batch in _timed_batches(stages, documents, vocabulary):
+        for batch in _timed_batches(stages, documents, masking_vocabulary):
             _timed(stages, "check", check_batch, batch, _PARAMETERS.features())
             records = _timed(stages, "encode", encode_examples, batch)
             _timed(stages, "checksums, write", writer.write, records)
-            _timed(stages, "statistics", count_batch, batch, vocabulary)
+            _timed(stages, "statistics", count_batch, batch, masking_vocabulary)
     stages["copy, mask"] -= stages["pairs"]
     for name, total in stages.items():
         print(f"{name:<18} {total / len(pairs) * 1e6:5.1f} us an instance")

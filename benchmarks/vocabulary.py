@@ -26,7 +26,7 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.text.tokenization import MAX_BYTES_PER_WORD, BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import UNK, TokenizerConfig
+from bert_tf.text.vocabulary import UNK, TokenizerConfig, Vocabulary
 from data_prep import vocabulary
 from data_prep.corpus import (
     CorpusOptions,
@@ -118,7 +118,7 @@ def _measure_tokenizers(lines: list[str]) -> None:
     words = vocabulary.count_words(lines, splitter)
     alphabet = vocabulary.choose_alphabet(words, splitter, 1.0, 10_000)
     entries = vocabulary.train(words, alphabet, 30_522)
-    ours = BertTokenizer(entries, config)
+    ours = BertTokenizer(Vocabulary.from_entries(entries, config))
     theirs = BertWordPieceTokenizer({entry: n for n, entry in enumerate(entries)})
     stock = tf_text.FastBertTokenizer(
         entries,

@@ -19,7 +19,6 @@ from absl import flags
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import report, resizing, vocabularies
 from bert_tf.cli import jobs
-from bert_tf.text.vocabulary import load_vocabulary
 
 _FROM = flags.DEFINE_string("from", None, "What to convert.")
 _TO = flags.DEFINE_string("to", None, "The folder to create.")
@@ -50,10 +49,8 @@ def main(argv: Sequence[str]) -> None:
     assert source and target  # `cli` requires both.
     weights = conversion.load_any(source)
     if _VOCAB_FILE.value:
-        vocabulary = load_vocabulary(_VOCAB_FILE.value)
-        folder = Path(_VOCAB_FILE.value).parent
-        settings = vocabularies.read_settings(folder, vocabulary)
-        weights = resizing.with_vocabulary(weights, vocabulary, settings)
+        vocabulary = vocabularies.read_file(Path(_VOCAB_FILE.value))
+        weights = resizing.with_vocabulary(weights, vocabulary)
     if _POSITIONS.value:
         weights = resizing.with_positions(weights, _POSITIONS.value)
     if _LAYERS.value:

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bert_tf.text.tokenization import BertTokenizer
-from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.corpus import (
     CorpusOptions,
     Document,
@@ -43,25 +43,23 @@ class CorpusSource:
     Attributes:
         files: of text.
         options: how to read them.
-        vocab_file: the vocabulary.
-        tokenizer: what happens to text before it is split.
+        vocabulary: entries and the tokenizer's settings.
         assignment: of documents to shards.
     """
 
     files: Sequence[InputFile]
     options: CorpusOptions
-    vocab_file: Path
-    tokenizer: TokenizerConfig
+    vocabulary: Vocabulary
     assignment: ShardAssignment
 
-    def parameters(self, vocab_hash: str) -> dict[str, Any]:
+    def parameters(self) -> dict[str, Any]:
         """Returns what determines the corpus, as JSON takes it."""
         return {
             "inputs": [[file.path.name, file.num_bytes] for file in self.files],
             **dataclasses.asdict(self.options),
-            "vocab_hash": vocab_hash,
-            "do_lower_case": self.tokenizer.do_lower_case,
-            "strip_accents": self.tokenizer.strip_accents,
+            "vocab_hash": self.vocabulary.hash,
+            "do_lower_case": self.vocabulary.config.do_lower_case,
+            "strip_accents": self.vocabulary.config.strip_accents,
             **dataclasses.asdict(self.assignment),
         }
 
@@ -134,9 +132,8 @@ def tokenize_corpus(
 
 def make_tokenize(source: CorpusSource) -> Callable[[list[str]], Ragged]:
     """Returns the function from sentences to token ids and tokens a sentence."""
-    vocabulary = load_vocabulary(source.vocab_file)
-    tokenizer = BertTokenizer(vocabulary, source.tokenizer)
-    dtype = np.min_scalar_type(len(vocabulary) - 1)
+    tokenizer = BertTokenizer(source.vocabulary)
+    dtype = np.min_scalar_type(len(source.vocabulary) - 1)
 
     def tokenize(sentences: list[str]) -> Ragged:
         ragged = tokenizer.tokenize(sentences)

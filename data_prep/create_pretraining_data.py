@@ -26,7 +26,7 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.data.dataset_info import OBJECTIVES, DataParameters, DatasetInfo
-from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep import corpus
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.corpus_tokenization import CorpusSource
@@ -170,8 +170,7 @@ def main(argv: Sequence[str]) -> None:
         objective=_OBJECTIVE.value,
         random_seed=_RANDOM_SEED.value,
     ).validate()
-    vocab_file = Path(_VOCAB_FILE.value)
-    load_vocabulary(vocab_file)  # Its faults should show before anything is written.
+    vocabulary = Vocabulary.load_file(_VOCAB_FILE.value)
     files = find_input_files(_INPUT_FILE.value)
     num_shards = _NUM_SHARDS.value or _default_num_shards(files)
     assignment = ShardAssignment(num_shards)
@@ -186,8 +185,7 @@ def main(argv: Sequence[str]) -> None:
             language=_LANGUAGE.value,
             bad_input=_BAD_INPUT.value,
         ),
-        vocab_file=vocab_file,
-        tokenizer=TokenizerConfig.load(vocab_file.parent),
+        vocabulary=vocabulary,
         assignment=assignment,
     )
     datasets = [Dataset(Path(_OUTPUT_DIR.value), parameters, range(num_shards))]

@@ -20,9 +20,13 @@ from tqdm import tqdm
 
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
-from bert_tf.storage import files
 from bert_tf.text.tokenization import WordSplitter
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig
+from bert_tf.text.vocabulary import (
+    SPECIAL_TOKENS,
+    TOKENIZER_CONFIG_NAME,
+    TokenizerConfig,
+    Vocabulary,
+)
 from data_prep import corpus, vocabulary
 
 _INPUT_FILE = flags.DEFINE_string(
@@ -94,14 +98,15 @@ def main(argv: Sequence[str]) -> None:
     room = _VOCAB_SIZE.value - len(SPECIAL_TOKENS)
     alphabet = vocabulary.choose_alphabet(words, splitter, _COVERAGE.value, room)
     print(f"Learning from {len(words):,} different words", file=sys.stderr)
-    entries = vocabulary.train(words, alphabet, _VOCAB_SIZE.value)
-    fit = vocabulary.measure(entries, config, words)
+    learnt = Vocabulary.from_entries(
+        vocabulary.train(words, alphabet, _VOCAB_SIZE.value), config
+    )
+    fit = vocabulary.measure(learnt, words)
 
-    config.save(output_file.parent)
-    files.write_text(output_file, "".join(f"{entry}\n" for entry in entries))
-    for line in [*report.lines(), *_summary(entries, alphabet, fit)]:
+    learnt.save_file(output_file)
+    for line in [*report.lines(), *_summary(len(learnt), alphabet, fit)]:
         print(line)
-    print(f"Wrote {output_file} and {output_file.parent / 'tokenizer_config.json'}")
+    print(f"Wrote {output_file} and {output_file.with_name(TOKENIZER_CONFIG_NAME)}")
     print(
         "Next: python -m data_prep.create_pretraining_data "
         f"--input_file={shlex.quote(input_file)} "
@@ -110,10 +115,10 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _summary(
-    entries: Sequence[str], alphabet: vocabulary.Alphabet, fit: vocabulary.Fit
+    num_entries: int, alphabet: vocabulary.Alphabet, fit: vocabulary.Fit
 ) -> Iterator[str]:
-    yield f"{len(entries):,} entries"
-    if len(entries) < _VOCAB_SIZE.value:
+    yield f"{num_entries:,} entries"
+    if num_entries < _VOCAB_SIZE.value:
         yield (
             f"fewer than the {_VOCAB_SIZE.value:,} asked for: the text repeats no more "
             "pieces; more text gives more"

@@ -1,7 +1,7 @@
 """Describes a data set's examples and statistics as text."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import decode_example, decode_examples
 from bert_tf.storage.tfrecord import read_records
-from bert_tf.text.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.statistics import (
     DOCUMENT_COUNTS,
     NUM_LENGTH_BINS,
@@ -38,9 +38,7 @@ def load(directory: Path) -> DatasetInfo:
         InputError: no finished data set, or another vocabulary.
     """
     info = DatasetInfo.load(directory)
-    info.check_matches(
-        directory, vocab_hash=vocabulary_hash(directory / VOCABULARY_NAME)
-    )
+    info.check_matches(directory, vocab_hash=Vocabulary.load(directory).hash)
     return info
 
 
@@ -52,7 +50,7 @@ def describe_examples(
     A masked token is shown as `{original→what stands there}`, or `{original}` where
     it was kept.
     """
-    vocabulary = load_vocabulary(directory / VOCABULARY_NAME)
+    entries = Vocabulary.load(directory).entries
     examples = (
         decode_example(record, info.features)
         for path in info.shard_paths(directory)
@@ -64,7 +62,7 @@ def describe_examples(
         ]
         length = int(example["input_mask"].sum())
         yield f"Example {index}: {label}, {length} tokens"
-        yield "  " + " ".join(_tokens(example, vocabulary)[:length])
+        yield "  " + " ".join(_tokens(example, entries)[:length])
         yield ""
 
 
@@ -109,15 +107,15 @@ def verify(directory: Path, info: DatasetInfo) -> None:
         InputError: something does not match; the message names the file.
     """
     info.verify(directory)
-    entries = load_vocabulary(directory / VOCABULARY_NAME)
-    vocabulary = MaskingVocabulary.from_entries(entries)
+    vocabulary = Vocabulary.load(directory)
+    masking_vocabulary = MaskingVocabulary.of(vocabulary)
     counts: Counts = {}
     for path, shard in zip(info.shard_paths(directory), info.shards, strict=True):
         num_records = 0
         progress = tqdm(desc=path.name, total=shard.num_records, leave=False)
         with progress:
-            for batch in _batches(path, info, len(entries)):
-                counts = add_counts(counts, count_batch(batch, vocabulary))
+            for batch in _batches(path, info, len(vocabulary)):
+                counts = add_counts(counts, count_batch(batch, masking_vocabulary))
                 num_records += len(batch["input_ids"])
                 progress.update(len(batch["input_ids"]))
         if num_records != shard.num_records:
@@ -155,8 +153,8 @@ def _batches(
         yield examples
 
 
-def _tokens(example: Mapping[str, np.ndarray], vocabulary: list[str]) -> list[str]:
-    tokens = [vocabulary[index] for index in example["input_ids"]]
+def _tokens(example: Mapping[str, np.ndarray], entries: Sequence[str]) -> list[str]:
+    tokens = [entries[index] for index in example["input_ids"]]
     if "masked_lm_positions" not in example:
         return tokens
     for position, original, weight in zip(
@@ -166,7 +164,7 @@ def _tokens(example: Mapping[str, np.ndarray], vocabulary: list[str]) -> list[st
         strict=True,
     ):
         if weight:
-            shown, original_token = tokens[position], vocabulary[original]
+            shown, original_token = tokens[position], entries[original]
             changed = "" if shown == original_token else f"→{shown}"
             tokens[position] = f"{{{original_token}{changed}}}"
     return tokens

@@ -20,7 +20,6 @@ from tqdm import tqdm
 from bert_tf.data.dataset_info import FILE_NAME, DataParameters, DatasetInfo
 from bert_tf.errors import InputError
 from bert_tf.storage.files import named_if_full
-from bert_tf.text.vocabulary import VOCABULARY_NAME, load_vocabulary, vocabulary_hash
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.folders import (
     check_parameters,
@@ -95,7 +94,7 @@ def create_pretraining_data(
             belongs to a run of other parameters.
         OSError: a folder cannot be written.
     """
-    corpus_parameters = source.parameters(vocabulary_hash(source.vocab_file))
+    corpus_parameters = source.parameters()
     directories = [dataset.directory.absolute() for dataset in datasets]
     if len(set(directories)) < len(directories):
         raise InputError(f"{directories[0]}: each data set needs a folder of its own.")
@@ -104,6 +103,7 @@ def create_pretraining_data(
         if not all(_is_finished(each, corpus_parameters) for each in datasets):
             for dataset in datasets:
                 _claim(dataset, corpus_parameters)
+                source.vocabulary.save(dataset.directory)  # For the workers too.
             if beam_options is None:
                 inputs = _run_locally(
                     source, datasets, corpus, corpus_parameters, num_workers
@@ -221,7 +221,7 @@ def _tasks(
         ShardTask(
             corpus_dir=corpus_dir,
             corpus_shard=shard,
-            vocab_file=source.vocab_file,
+            vocabulary_dir=dataset.directory,
             parameters=dataset.parameters,
             path=dataset.directory / name,
             receipt=dataset.progress_dir / f"{name}.json",
@@ -261,11 +261,9 @@ def _finish(
         shard, shard_counts = read_receipt(task)
         shards.append(shard)
         counts = add_counts(counts, shard_counts)
-    shutil.copyfile(source.vocab_file, dataset.directory / VOCABULARY_NAME)
-    source.tokenizer.save(dataset.directory)
     DatasetInfo(
         parameters=dataset.parameters,
-        vocab_size=len(load_vocabulary(source.vocab_file)),
+        vocab_size=len(source.vocabulary),
         vocab_hash=corpus_parameters["vocab_hash"],
         shards=shards,
         corpus=corpus_parameters,

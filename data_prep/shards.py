@@ -14,7 +14,7 @@ from bert_tf.storage import files
 from bert_tf.storage.example_codec import encode_examples
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.tfrecord import RecordWriter
-from bert_tf.text.vocabulary import load_vocabulary
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 from data_prep.statistics import Counts, add_counts, count_batch, count_documents
@@ -28,7 +28,7 @@ class ShardTask:
     Attributes:
         corpus_dir: of the tokenised corpus; None if the documents come otherwise.
         corpus_shard: which of its shards.
-        vocab_file: the vocabulary.
+        vocabulary_dir: holds the vocabulary.
         parameters: of the data set.
         path: the record file.
         receipt: the JSON file that says that the record file is done, and what is
@@ -37,7 +37,7 @@ class ShardTask:
 
     corpus_dir: Path | None
     corpus_shard: int
-    vocab_file: Path
+    vocabulary_dir: Path
     parameters: DataParameters
     path: Path
     receipt: Path
@@ -68,7 +68,7 @@ def write_documents(task: ShardTask, documents: Documents) -> None:
     Raises:
         OSError: a file cannot be written.
     """
-    vocabulary = _masking_vocabulary(task.vocab_file)
+    vocabulary = _masking_vocabulary(task.vocabulary_dir)
     features = task.parameters.features()
     counts: Counts = {}
     with files.atomic_path(task.path) as temporary:
@@ -108,5 +108,5 @@ def is_done(task: ShardTask) -> bool:
 
 
 @functools.lru_cache(maxsize=1)
-def _masking_vocabulary(path: Path) -> MaskingVocabulary:
-    return MaskingVocabulary.from_entries(load_vocabulary(path))
+def _masking_vocabulary(directory: Path) -> MaskingVocabulary:
+    return MaskingVocabulary.of(Vocabulary.load(directory))

@@ -9,7 +9,7 @@ it is deterministic only because every character is given to it beforehand, in o
 import collections
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from bert_tf.errors import InputError
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
@@ -17,7 +17,7 @@ from bert_tf.text.vocabulary import (
     SPECIAL_TOKENS,
     SUFFIX_INDICATOR,
     UNK,
-    TokenizerConfig,
+    Vocabulary,
 )
 
 WordCounts = collections.Counter[str]
@@ -191,17 +191,9 @@ def train(
     return sorted(ids, key=ids.__getitem__)
 
 
-def measure(
-    vocabulary: Sequence[str], config: TokenizerConfig, words: WordCounts
-) -> Fit:
-    """Tokenises every word of the corpus once and weights it with its count.
-
-    Args:
-        vocabulary: entries by id.
-        config: case and accents.
-        words: counts by word.
-    """
-    tokenizer = BertTokenizer(vocabulary, config)
+def measure(vocabulary: Vocabulary, words: WordCounts) -> Fit:
+    """Tokenises every word of the corpus once and weights it with its count."""
+    tokenizer = BertTokenizer(vocabulary)
     ids = tokenizer.tokenize(list(words))
     num_words = sum(words.values())
     unknown = pieces = 0
@@ -210,7 +202,7 @@ def measure(
         words.values(), ids.row_lengths().numpy().tolist(), first.tolist(), strict=True
     ):
         pieces += count * number
-        unknown += count * (head == tokenizer.unk_id)
+        unknown += count * (head == vocabulary.unk_id)
     return Fit(num_words, unknown / num_words, pieces / num_words)
 
 

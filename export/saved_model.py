@@ -72,7 +72,7 @@ class ServedPretrainer(tf.Module):
             and the surplus of the others is empty strings of probability 0.
         """
         packed = self._pack(text)
-        is_mask = packed["input_ids"] == self._tokenizer.mask_id
+        is_mask = packed["input_ids"] == self._tokenizer.vocabulary.mask_id
         where = tf.cast(tf.where(is_mask), tf.int32)
         rows = tf.RaggedTensor.from_value_rowids(
             where[:, 1], where[:, 0], nrows=tf.shape(text)[0]
@@ -82,7 +82,7 @@ class ServedPretrainer(tf.Module):
         probabilities, token_ids = tf.math.top_k(
             tf.nn.softmax(logits["masked_lm_logits"]), self._top_k
         )
-        tokens = tf.gather(tf.constant(self._tokenizer.vocabulary), token_ids)
+        tokens = tf.gather(tf.constant(self._tokenizer.vocabulary.entries), token_ids)
         real = tf.sequence_mask(rows.row_lengths(), tf.shape(positions)[1])[..., None]
         return {
             "tokens": tf.where(real, tokens, ""),
@@ -167,7 +167,7 @@ def save(
     Returns:
         What `assets.extra/export.json` says of the export.
     """
-    tokenizer = BertTokenizer.from_directory(folder.path)
+    tokenizer = BertTokenizer(folder.vocabulary)
     served = ServedPretrainer(model, tokenizer, max_seq_length, top_k)
     signatures = {
         "serving_default": served.fill_mask,
@@ -185,8 +185,7 @@ def save(
     }
     extra = Path(directory) / EXTRA_ASSETS
     extra.mkdir()
-    for name, content in folder.vocabulary_files().items():
-        (extra / name).write_bytes(content)
+    folder.vocabulary.save(extra)
     for name, value in (
         (CONFIG, dataclasses.asdict(folder.config)),
         ("export.json", description),

@@ -18,7 +18,6 @@ from bert_tf.models import BertPretrainer
 from bert_tf.storage.example_codec import decode_example
 from bert_tf.storage.tfrecord import read_records
 from bert_tf.text.tokenization import BertTokenizer
-from bert_tf.text.vocabulary import vocabulary_hash
 from export import tflite_weights
 from export.backends import (
     Arrays,
@@ -69,7 +68,7 @@ def verify(
             artifact that does not load.
     """
     DatasetInfo.load(records_dir).check_matches(
-        records_dir, vocab_hash=vocabulary_hash(folder.vocab_path)
+        records_dir, vocab_hash=folder.vocabulary.hash
     )
     examples = load_examples(records_dir, max_examples)
     with ExitStack() as stack:
@@ -228,12 +227,14 @@ def _fill(
     The model sees every text alone and padded, the SavedModel all of them in a batch.
     """
     outputs, _ = served.call("serving_default", {"text": list(texts)})
-    tokenizer = BertTokenizer.from_directory(folder.path)
+    tokenizer = BertTokenizer(folder.vocabulary)
     fillings, difference = [], 0.0
     for row, text in enumerate(texts):
         tokens = tokenizer.tokenize([text], literal_mask=True)
         packed = tokenizer.pack([tokens], folder.config.max_position_embeddings)
-        (positions,) = np.nonzero(packed["input_ids"][0] == tokenizer.mask_id)
+        (positions,) = np.nonzero(
+            packed["input_ids"][0] == tokenizer.vocabulary.mask_id
+        )
         logits = model({**packed, "masked_lm_positions": positions[None]})
         logits = logits["masked_lm_logits"].numpy()[0]
         expected = np.exp(logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True))

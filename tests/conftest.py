@@ -1,6 +1,5 @@
 """Options of the test suite, and toy data sets with something to learn in them."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.storage.example_codec import encode_examples
 from bert_tf.storage.tfrecord import RecordWriter
-from bert_tf.text.vocabulary import vocabulary_hash
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 CLS, SEP, MASK = 2, 3, 4
@@ -60,11 +59,10 @@ def write_dataset(
     np.put_along_axis(masked, positions, np.where(weights > 0, MASK, originals), 1)
 
     directory.mkdir(parents=True)
-    vocabulary = SPECIALS + [f"word{i}" for i in range(words)]
-    (directory / "vocab.txt").write_text("\n".join(vocabulary) + "\n")
-    (directory / "tokenizer_config.json").write_text(
-        json.dumps({"do_lower_case": True, "strip_accents": True})
+    vocabulary = Vocabulary.from_entries(
+        SPECIALS + [f"word{i}" for i in range(words)], TokenizerConfig()
     )
+    vocabulary.save(directory)
     examples = encode_examples(
         {
             "input_ids": masked * mask,
@@ -87,7 +85,7 @@ def write_dataset(
             max_seq_length=s, max_predictions_per_seq=p, dupe_factor=1
         ),
         vocab_size=vocab_size,
-        vocab_hash=vocabulary_hash(directory / "vocab.txt"),
+        vocab_hash=vocabulary.hash,
         shards=shards,
         statistics={"num_examples": n, "fill_rate": float(mask.mean())},
     ).save(directory)

@@ -28,7 +28,7 @@ from bert_tf.storage.safetensors_files import TensorFile, write_tensors
 from bert_tf.text.vocabulary import (
     TOKENIZER_CONFIG_NAME,
     VOCABULARY_NAME,
-    read_vocabulary_files,
+    Vocabulary,
 )
 
 MANIFEST = "checkpoint.json"
@@ -48,6 +48,7 @@ class ModelFolder:
     Attributes:
         path: the folder.
         config: the model's shape.
+        vocabulary: entries and the tokenizer's settings.
         variables: float32 arrays by google-research/bert name, read on access.
         step: the training step it was written at; 0 for converted weights.
         metadata: what the writer noted, for instance held-out accuracies.
@@ -57,25 +58,12 @@ class ModelFolder:
 
     path: Path
     config: BertConfig
+    vocabulary: Vocabulary
     variables: Mapping[str, np.ndarray]
     step: int
     metadata: dict[str, Any]
     optimizer: Mapping[str, np.ndarray] | None
     training_state: dict[str, Any] | None
-
-    @property
-    def vocab_path(self) -> Path:
-        """Where the vocabulary stands, one entry a line."""
-        return self.path / VOCABULARY_NAME
-
-    @property
-    def tokenizer_config_path(self) -> Path:
-        """Where the tokenizer's settings stand."""
-        return self.path / TOKENIZER_CONFIG_NAME
-
-    def vocabulary_files(self) -> dict[str, bytes]:
-        """Returns the two text files, to pass on to `save_model_folder`."""
-        return read_vocabulary_files(self.path)
 
 
 def save_model_folder(
@@ -83,7 +71,7 @@ def save_model_folder(
     *,
     config: BertConfig,
     variables: Mapping[str, np.ndarray],
-    vocabulary_files: Mapping[str, bytes],
+    vocabulary: Vocabulary,
     step: int = 0,
     metadata: Mapping[str, Any] | None = None,
     optimizer: Mapping[str, np.ndarray] | None = None,
@@ -96,7 +84,7 @@ def save_model_folder(
         directory: the folder to create.
         config: the model's shape.
         variables: float32 arrays by google-research/bert name.
-        vocabulary_files: contents of `vocab.txt` and `tokenizer_config.json`.
+        vocabulary: entries and the tokenizer's settings.
         step: the training step of these variables.
         metadata: notes for `checkpoint.json`; any JSON object.
         optimizer: optimiser slots by name.
@@ -107,17 +95,12 @@ def save_model_folder(
         The folder's path.
 
     Raises:
-        InputError: `directory` exists and `overwrite` is False, a variable is not
-            float32, or one of the vocabulary files is missing.
+        InputError: `directory` exists and `overwrite` is False, or a variable is
+            not float32.
     """
     directory = Path(directory)
     if directory.exists() and not overwrite and not _is_empty_folder(directory):
         raise InputError(f"{directory} already exists. Delete it or name another.")
-    if set(vocabulary_files) != {VOCABULARY_NAME, TOKENIZER_CONFIG_NAME}:
-        raise InputError(
-            f"`vocabulary_files` must hold {VOCABULARY_NAME!r} and "
-            f"{TOKENIZER_CONFIG_NAME!r}. Received: {sorted(vocabulary_files)}"
-        )
     for name, array in variables.items():
         if array.dtype != np.float32:
             raise InputError(f"`{name}` must be float32. Received: {array.dtype}")
@@ -125,8 +108,7 @@ def save_model_folder(
     with files.atomic_path(directory) as folder:
         folder.mkdir()
         write_json(folder / CONFIG, dataclasses.asdict(config.validate()))
-        for name, content in vocabulary_files.items():
-            (folder / name).write_bytes(content)
+        vocabulary.save(folder)
         write_tensors(folder / VARIABLES, variables)
         if optimizer is not None:
             write_tensors(folder / OPTIMIZER, optimizer)
@@ -174,6 +156,7 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     return ModelFolder(
         path=path,
         config=BertConfig.from_json_file(path / CONFIG),
+        vocabulary=Vocabulary.load(path),
         variables=TensorFile(path / VARIABLES),
         step=manifest["step"],
         metadata=manifest["metadata"],

@@ -22,7 +22,7 @@ from bert_tf.data.masking import MaskingVocabulary, mask_batch
 from bert_tf.data.packing import pack_examples
 from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import Feature, decode_example
-from bert_tf.text.vocabulary import load_vocabulary
+from bert_tf.text.vocabulary import Vocabulary
 
 Batch = dict[str, np.ndarray]
 Transform = Callable[[Batch, np.ndarray], Batch]
@@ -151,8 +151,7 @@ def pretraining_reader(
     parameters = info.parameters
     if not parameters.dynamic_masking:
         return BatchReader(stream, info.features, **settings)
-    entries = load_vocabulary(Path(directory) / "vocab.txt")
-    vocabulary = MaskingVocabulary.from_entries(entries)
+    vocabulary = MaskingVocabulary.of(Vocabulary.load(directory))
 
     def mask(batch: dict[str, np.ndarray], positions: np.ndarray) -> Batch:
         seeds = example_seeds(parameters.random_seed, positions=positions)

@@ -11,7 +11,6 @@ only teach how rare words look around.
 
 import dataclasses
 import re
-from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy as np
 from bert_tf.data.dataset_info import DataParameters
 from bert_tf.data.example_random import uniform, unique_keys
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, SUFFIX_INDICATOR
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, SUFFIX_INDICATOR, Vocabulary
 
 _UNUSED = re.compile(r"\[unused\d+\]")
 # Which of an example's random sequences: each decision takes its own.
@@ -52,8 +51,8 @@ class MaskingVocabulary:
     ordinary_ids: np.ndarray
 
     @classmethod
-    def from_entries(cls, entries: Sequence[str]) -> Self:
-        """Builds it from the lines of a `vocab.txt` that has the five special tokens.
+    def of(cls, vocabulary: Vocabulary) -> Self:
+        """Builds it.
 
         Raises:
             InputError: no entry may be masked.
@@ -61,21 +60,20 @@ class MaskingVocabulary:
         ordinary = np.array(
             [
                 entry not in SPECIAL_TOKENS and not _UNUSED.fullmatch(entry)
-                for entry in entries
+                for entry in vocabulary.entries
             ]
         )
         if not ordinary.any():
             raise InputError("The vocabulary holds nothing but special tokens.")
-        pad_id, unk_id, cls_id, sep_id, mask_id = map(entries.index, SPECIAL_TOKENS)
         return cls(
-            pad_id=pad_id,
-            unk_id=unk_id,
-            cls_id=cls_id,
-            sep_id=sep_id,
-            mask_id=mask_id,
+            pad_id=vocabulary.pad_id,
+            unk_id=vocabulary.unk_id,
+            cls_id=vocabulary.cls_id,
+            sep_id=vocabulary.sep_id,
+            mask_id=vocabulary.mask_id,
             is_ordinary=ordinary,
             is_continuation=np.array(
-                [entry.startswith(SUFFIX_INDICATOR) for entry in entries]
+                [entry.startswith(SUFFIX_INDICATOR) for entry in vocabulary.entries]
             ),
             ordinary_ids=np.flatnonzero(ordinary).astype(np.int32),
         )

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.text.vocabulary import Vocabulary
+
 _GUESSES = 3
 
 
@@ -37,21 +39,22 @@ class Sample:
 
 
 def fill_masks(
-    model: Any, batch: Mapping[str, np.ndarray], vocabulary: Sequence[str]
+    model: Any, batch: Mapping[str, np.ndarray], vocabulary: Vocabulary
 ) -> list[Sample]:
     """Lets the model guess the masked tokens of a batch.
 
     Args:
         model: a `BertPretrainer`.
         batch: name -> `[batch, ...]`, records' features.
-        vocabulary: entry of each id.
+        vocabulary: of the data.
     """
+    entries = vocabulary.entries
     inputs = {name: tf.constant(values) for name, values in batch.items()}
     probabilities = tf.nn.softmax(model(inputs)["masked_lm_logits"]).numpy()
     samples = []
     for row in range(len(probabilities)):
         length = int(batch["input_mask"][row].sum())
-        tokens = [vocabulary[i] for i in batch["input_ids"][row, :length]]
+        tokens = [entries[i] for i in batch["input_ids"][row, :length]]
         positions = batch["masked_lm_positions"][row]
         shown = [
             slot
@@ -64,8 +67,8 @@ def fill_masks(
                 text=_join(tokens),
                 masked=[
                     Guess(
-                        vocabulary[batch["masked_lm_ids"][row, slot]],
-                        _top(probabilities[row, slot], vocabulary),
+                        entries[batch["masked_lm_ids"][row, slot]],
+                        _top(probabilities[row, slot], entries),
                     )
                     for slot in shown
                 ],
@@ -74,11 +77,9 @@ def fill_masks(
     return samples
 
 
-def _top(
-    probabilities: np.ndarray, vocabulary: Sequence[str]
-) -> list[tuple[str, float]]:
+def _top(probabilities: np.ndarray, entries: Sequence[str]) -> list[tuple[str, float]]:
     best = np.argsort(-probabilities)[:_GUESSES]
-    return [(vocabulary[i], float(probabilities[i])) for i in best]
+    return [(entries[i], float(probabilities[i])) for i in best]
 
 
 def _join(tokens: Sequence[str]) -> str:

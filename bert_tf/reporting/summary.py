@@ -12,7 +12,6 @@ from bert_tf.reporting.report import write_report
 from bert_tf.reporting.samples import Sample, fill_masks
 from bert_tf.storage import files
 from bert_tf.tasks import metrics
-from bert_tf.text.vocabulary import VOCABULARY_NAME, load_vocabulary
 from bert_tf.training.loop import Run
 from bert_tf.training.metrics_log import read_metrics
 from bert_tf.training.preparation import PhaseData
@@ -98,5 +97,4 @@ def _samples(run: Run, data: PhaseData) -> list[Sample]:
         replica_batch_size=min(_SAMPLES, stream.num_records),
     )
     batch = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
-    vocabulary = load_vocabulary(run.workdir / VOCABULARY_NAME)
-    return fill_masks(run.model, batch, vocabulary)
+    return fill_masks(run.model, batch, run.vocabulary)

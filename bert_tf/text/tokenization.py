@@ -5,10 +5,8 @@ Data preparation, training, the SavedModel and the TFLite file all tokenise thro
 """
 
 import functools
-import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +14,10 @@ from bert_tf.errors import InputError
 from bert_tf.text import normalization
 from bert_tf.text.vocabulary import (
     MASK,
-    SPECIAL_TOKENS,
     SUFFIX_INDICATOR,
     UNK,
-    VOCABULARY_NAME,
     TokenizerConfig,
-    check_vocabulary,
-    load_vocabulary,
+    Vocabulary,
 )
 
 if TYPE_CHECKING:
@@ -102,44 +97,20 @@ class BertTokenizer:
     (arXiv:2012.15524) for the linear-time WordPiece that tf-text implements.
     """
 
-    def __init__(self, vocabulary: Sequence[str], config: TokenizerConfig) -> None:
-        """Builds the tokenizer's tables; imports TensorFlow.
-
-        Args:
-            vocabulary: entries by id.
-            config: case and accents.
-
-        Raises:
-            InputError: a fault in the vocabulary.
-        """
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        """Builds the tokenizer's tables; imports TensorFlow."""
         import tensorflow as tf
         import tensorflow_text as tf_text
 
-        check_vocabulary(vocabulary)
-        self.vocabulary = list(vocabulary)
-        self.config = config
-        self.pad_id, self.unk_id, self.cls_id, self.sep_id, self.mask_id = map(
-            self.vocabulary.index, SPECIAL_TOKENS
-        )
+        self.vocabulary = vocabulary
         self._tokenizer = tf_text.FastBertTokenizer(
-            self.vocabulary,
+            list(vocabulary.entries),
             suffix_indicator=SUFFIX_INDICATOR,
             max_bytes_per_word=MAX_BYTES_PER_WORD,
             token_out_type=tf.int32,
             unknown_token=UNK,
-            fast_bert_normalizer_model_buffer=_normalizer_model(config),
+            fast_bert_normalizer_model_buffer=_normalizer_model(vocabulary.config),
         )
-
-    @classmethod
-    def from_directory(cls, directory: str | os.PathLike[str]) -> Self:
-        """Builds it from a folder's `vocab.txt` and `tokenizer_config.json`.
-
-        Raises:
-            InputError: a fault in either file, named.
-            OSError: there is no `vocab.txt`.
-        """
-        vocabulary = load_vocabulary(Path(directory) / VOCABULARY_NAME)
-        return cls(vocabulary, TokenizerConfig.load(directory))
 
     def tokenize(self, texts: Any, literal_mask: bool = False) -> "tf.RaggedTensor":
         """Splits texts into pieces.
@@ -160,7 +131,7 @@ class BertTokenizer:
         parts = tf.strings.split(texts, sep=MASK)
         ids = self._tokenizer.tokenize(parts.flat_values)
         # Each part is preceded by a mask, but for the first of its text.
-        masks = tf.fill([tf.shape(ids.row_splits)[0] - 1, 1], self.mask_id)
+        masks = tf.fill([tf.shape(ids.row_splits)[0] - 1, 1], self.vocabulary.mask_id)
         ids = parts.with_flat_values(tf.concat([masks, ids], axis=1))
         return ids.merge_dims(1, 2)[:, 1:]
 
@@ -209,7 +180,11 @@ class BertTokenizer:
         position = tf.range(max_seq_length)[tf.newaxis, :]
         start = tf.ones_like(lengths[0])[:, tf.newaxis]  # past [CLS]
         shape = tf.stack([tf.shape(start)[0], max_seq_length])
-        input_ids = tf.where(position == 0, self.cls_id, tf.fill(shape, self.pad_id))
+        input_ids = tf.where(
+            position == 0,
+            self.vocabulary.cls_id,
+            tf.fill(shape, self.vocabulary.pad_id),
+        )
         segment_ids = tf.zeros_like(input_ids)
         for number, (segment, length) in enumerate(zip(segments, lengths, strict=True)):
             dense = segment.to_tensor(shape=[None, max_seq_length])
@@ -218,7 +193,7 @@ class BertTokenizer:
             inside = (position >= start) & (position < end)
             shifted = tf.gather(dense, index, batch_dims=1)
             input_ids = tf.where(inside, shifted, input_ids)
-            input_ids = tf.where(position == end, self.sep_id, input_ids)
+            input_ids = tf.where(position == end, self.vocabulary.sep_id, input_ids)
             segment_ids = tf.where(
                 (position >= start) & (position <= end), number, segment_ids
             )
@@ -231,7 +206,7 @@ class BertTokenizer:
 
     def ids_to_tokens(self, ids: Iterable[int]) -> list[str]:
         """Returns the vocabulary entries of a sequence of ids."""
-        return [self.vocabulary[index] for index in ids]
+        return [self.vocabulary.entries[index] for index in ids]
 
     def detokenize(self, ids: Iterable[int]) -> str:
         """Returns readable text: pieces joined to words, words to text by spaces."""

@@ -1,15 +1,15 @@
-"""What a tokenizer is made from: `vocab.txt`, and `tokenizer_config.json` beside it."""
+"""A vocabulary: `vocab.txt`, and `tokenizer_config.json` beside it."""
 
 import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from bert_tf.errors import InputError
-from bert_tf.storage import files
+from bert_tf.storage.files import atomic_path
 from bert_tf.storage.json_files import read_json
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
@@ -19,7 +19,7 @@ VOCABULARY_NAME = "vocab.txt"
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class TokenizerConfig:
     """What happens to text before it is split into pieces.
 
@@ -31,6 +31,15 @@ class TokenizerConfig:
     do_lower_case: bool = True
     strip_accents: bool | None = None
 
+    def __eq__(self, other: object) -> bool:
+        """Settings are equal that do the same."""
+        if not isinstance(other, TokenizerConfig):
+            return NotImplemented
+        return self._effect == other._effect
+
+    def __hash__(self) -> int:
+        return hash(self._effect)
+
     @property
     def strips_accents(self) -> bool:
         """`strip_accents` with None resolved."""
@@ -38,25 +47,37 @@ class TokenizerConfig:
             return self.do_lower_case
         return self.strip_accents
 
-    def save(self, directory: str | os.PathLike[str]) -> None:
-        """Writes `tokenizer_config.json`, which Hugging Face reads too."""
+    @property
+    def _effect(self) -> tuple[bool, bool]:
+        return self.do_lower_case, self.strips_accents
+
+    def to_json(self) -> bytes:
+        """Returns a `tokenizer_config.json`, which Hugging Face reads too."""
         values = {
             "do_lower_case": self.do_lower_case,
             "strip_accents": self.strip_accents,
             "tokenize_chinese_chars": True,
             "tokenizer_class": "BertTokenizer",
         }
-        text = json.dumps(values, indent=2) + "\n"
-        files.write_text(Path(directory) / TOKENIZER_CONFIG_NAME, text)
+        return (json.dumps(values, indent=2) + "\n").encode()
 
     @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> Self:
-        """Reads `tokenizer_config.json`, ours or Hugging Face's.
+    def guess(cls, entries: Sequence[str]) -> Self:
+        """Returns the settings that entries suggest: a capital shows cased text."""
+        words = [
+            entry
+            for entry in entries
+            if entry not in SPECIAL_TOKENS and not entry.startswith("[unused")
+        ]
+        return cls(do_lower_case=all(word == word.lower() for word in words))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Reads a `tokenizer_config.json`, ours or Hugging Face's.
 
         Raises:
             InputError: no such file, not JSON, or settings that BERT does not have.
         """
-        path = Path(directory) / TOKENIZER_CONFIG_NAME
         try:
             values = read_json(path)
         except FileNotFoundError as error:
@@ -83,35 +104,164 @@ class TokenizerConfig:
         return cls(do_lower_case=lower, strip_accents=strip)
 
 
-def load_vocabulary(path: str | os.PathLike[str]) -> list[str]:
-    """Reads a `vocab.txt`: one entry a line, its id the line's number from 0.
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """Entries by id, and what happens to text before it is split into them.
 
-    Args:
-        path: the file.
+    Attributes:
+        entries: an entry's id is its place here.
+        config: case and accents.
+        files: `vocab.txt` and `tokenizer_config.json` by name, to the byte.
+    """
+
+    entries: tuple[str, ...]
+    config: TokenizerConfig
+    files: Mapping[str, bytes] = dataclasses.field(repr=False, compare=False)
+
+    @classmethod
+    def from_entries(
+        cls,
+        entries: Sequence[str],
+        config: TokenizerConfig,
+        source: str = "vocabulary",
+    ) -> Self:
+        """Builds a vocabulary that was in no `vocab.txt` before.
+
+        Args:
+            entries: by id.
+            config: case and accents.
+            source: what to call the entries in an error.
+
+        Raises:
+            InputError: an entry that such a file can't hold, a repeated one, or one of
+                `SPECIAL_TOKENS` missing.
+        """
+        _check_entries(entries, source)
+        content = "".join(f"{entry}\n" for entry in entries).encode("utf-8")
+        return cls(
+            tuple(entries),
+            config,
+            {VOCABULARY_NAME: content, TOKENIZER_CONFIG_NAME: config.to_json()},
+        )
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> Self:
+        """Reads the two files of a folder.
+
+        Raises:
+            InputError: a fault in either file, named.
+            OSError: there is no `vocab.txt`.
+        """
+        return cls.load_file(Path(directory) / VOCABULARY_NAME)
+
+    @classmethod
+    def load_file(
+        cls, path: str | os.PathLike[str], config: TokenizerConfig | None = None
+    ) -> Self:
+        """Reads a `vocab.txt` of any name.
+
+        Args:
+            path: the file.
+            config: case and accents; None for what `tokenizer_config.json` beside the
+                file says.
+
+        Raises:
+            InputError: a fault in either file, named.
+            OSError: there is no such file.
+        """
+        content = Path(path).read_bytes()
+        entries = _parse_entries(content, source=os.fspath(path))
+        if config is None:
+            config_path = Path(path).with_name(TOKENIZER_CONFIG_NAME)
+            config = TokenizerConfig.load(config_path)
+            config_content = config_path.read_bytes()
+        else:
+            config_content = config.to_json()
+        contents = {VOCABULARY_NAME: content, TOKENIZER_CONFIG_NAME: config_content}
+        return cls(entries, config, contents)
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Writes the two files into a folder, each atomically."""
+        self.save_file(Path(directory) / VOCABULARY_NAME)
+
+    def save_file(self, path: str | os.PathLike[str]) -> None:
+        """Writes a `vocab.txt` of any name, and `tokenizer_config.json` beside it."""
+        # The settings first: entries without them would be read in another way.
+        for place, content in (
+            (Path(path).with_name(TOKENIZER_CONFIG_NAME), TOKENIZER_CONFIG_NAME),
+            (Path(path), VOCABULARY_NAME),
+        ):
+            with atomic_path(place) as temporary:
+                temporary.write_bytes(self.files[content])
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of `vocab.txt`, in hexadecimal."""
+        return hashlib.sha256(self.files[VOCABULARY_NAME]).hexdigest()
+
+    @property
+    def pad_id(self) -> int:
+        """The id of [PAD], which fills up a sequence."""
+        return self.entries.index(PAD)
+
+    @property
+    def unk_id(self) -> int:
+        """The id of [UNK], which stands for a word that has no pieces."""
+        return self.entries.index(UNK)
+
+    @property
+    def cls_id(self) -> int:
+        """The id of [CLS], which begins a sequence."""
+        return self.entries.index(CLS)
+
+    @property
+    def sep_id(self) -> int:
+        """The id of [SEP], which ends a segment."""
+        return self.entries.index(SEP)
+
+    @property
+    def mask_id(self) -> int:
+        """The id of [MASK], which hides a token."""
+        return self.entries.index(MASK)
+
+
+def load_entries(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Reads a `vocab.txt` alone: one entry a line, its id the line's number from 0.
 
     Raises:
         InputError: not UTF-8, Windows line ends, a blank or repeated entry, or one of
             `SPECIAL_TOKENS` missing.
     """
+    return _parse_entries(Path(path).read_bytes(), source=os.fspath(path))
+
+
+def _parse_entries(content: bytes, source: str) -> tuple[str, ...]:
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: not UTF-8 at byte {error.start}. Expected a text file with one "
+            f"{source}: not UTF-8 at byte {error.start}. Expected a text file with one "
             "vocabulary entry a line."
         ) from error
     # Not `splitlines`: an entry may hold U+2028 and other ends that only it knows.
-    vocabulary = text.removesuffix("\n").split("\n")
-    check_vocabulary(vocabulary, source=str(path))
-    return vocabulary
+    entries = text.removesuffix("\n").split("\n")
+    _check_entries(entries, source)
+    return tuple(entries)
 
 
-def check_vocabulary(vocabulary: Sequence[str], source: str = "vocabulary") -> None:
+def _check_entries(entries: Sequence[str], source: str) -> None:
     """Raises an InputError that names the fault and its line, if there is one."""
     lines: dict[str, int] = {}
-    for line, entry in enumerate(vocabulary, start=1):
+    for line, entry in enumerate(entries, start=1):
         if not entry:
             raise InputError(f"{source}: line {line} is blank. Remove it.")
+        if "\n" in entry:  # Can't come from a file with an entry a line.
+            raise InputError(
+                f"{source}: entry {line - 1} holds a line end: {entry!r}. Remove it."
+            )
         if entry.endswith("\r"):
             raise InputError(
                 f"{source}: line {line} ends in a carriage return. Convert the file "
@@ -126,19 +276,6 @@ def check_vocabulary(vocabulary: Sequence[str], source: str = "vocabulary") -> N
     missing = [token for token in SPECIAL_TOKENS if token not in lines]
     if missing:
         raise InputError(
-            f"{source}: no {', '.join(missing)} among {len(vocabulary)} entries. BERT "
+            f"{source}: no {', '.join(missing)} among {len(entries)} entries. BERT "
             f"needs all of {' '.join(SPECIAL_TOKENS)}."
         )
-
-
-def vocabulary_hash(path: str | os.PathLike[str]) -> str:
-    """Returns the SHA-256 of the file's bytes, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def read_vocabulary_files(directory: str | os.PathLike[str]) -> dict[str, bytes]:
-    """Returns the contents of a folder's `vocab.txt` and `tokenizer_config.json`."""
-    return {
-        name: (Path(directory) / name).read_bytes()
-        for name in (VOCABULARY_NAME, TOKENIZER_CONFIG_NAME)
-    }

@@ -2,13 +2,13 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.models.variables import Assignment, assign_variables
+from bert_tf.text.vocabulary import Vocabulary
 
 # Fields of the configuration that change what the same weights compute.
 _MEANINGFUL = (
@@ -27,7 +27,7 @@ _MEANINGFUL = (
 def initialize(
     model: Any,
     config: BertConfig,
-    vocabulary: Sequence[str],
+    vocabulary: Vocabulary,
     path: str | os.PathLike[str],
 ) -> Assignment:
     """Gives a model the weights that `path` holds, in any format.
@@ -35,7 +35,7 @@ def initialize(
     Args:
         model: a built model of `bert_tf.models`.
         config: its configuration.
-        vocabulary: the entries of the vocabulary that the records were written with.
+        vocabulary: the one that the records were written with.
         path: whatever `load_any` reads.
 
     Returns:
@@ -58,7 +58,7 @@ def initialize(
                 f"configuration's {ours[field]!r}. Set --config.model.{field}, or "
                 f"resize the weights with {convert}"
             )
-    if weights.vocabulary is not None and weights.vocabulary != list(vocabulary):
+    if weights.vocabulary is not None and weights.vocabulary != vocabulary:
         raise InputError(
             f"init_from {path}: its vocabulary is not the one that the records were "
             "written with. Prepare the records with its vocab.txt, or adapt the "

@@ -22,6 +22,7 @@ from bert_tf.errors import InputError
 from bert_tf.storage.json_files import finite_values
 from bert_tf.tasks import metrics
 from bert_tf.tasks.task import Task
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import state as training_state
 from bert_tf.training import step as training_step
 from bert_tf.training.clock import Clock
@@ -47,7 +48,7 @@ class Run:
         task: the losses.
         model: the model.
         optimizer: the optimiser of the current phase.
-        vocabulary_files: for checkpoints.
+        vocabulary: of the data.
         state: where the run stands.
         log: the chief's metrics; None in other processes.
         num_train_steps: steps of all phases.
@@ -62,7 +63,7 @@ class Run:
     task: Task
     model: keras.Model
     optimizer: Any
-    vocabulary_files: Mapping[str, bytes]
+    vocabulary: Vocabulary
     state: TrainingState
     log: MetricsLog | None
     num_train_steps: int
@@ -86,7 +87,7 @@ class Run:
                 config=self.model_config,
                 model=self.model,
                 optimizer=self.optimizer,
-                vocabulary_files=self.vocabulary_files,
+                vocabulary=self.vocabulary,
                 keep=self.config.keep_checkpoints,
             )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.errors import InputError
 from bert_tf.storage import files
-from bert_tf.text.vocabulary import read_vocabulary_files
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import cluster
 from bert_tf.training.config import (
     PhaseConfig,
@@ -40,11 +40,13 @@ class PreparedRun:
     Attributes:
         config: complete: what it left to the data is filled in.
         data: of each phase.
+        vocabulary: of the data.
         workdir: holds `config.json`, `vocab.txt` and `tokenizer_config.json`.
     """
 
     config: PretrainingConfig
     data: list[PhaseData]
+    vocabulary: Vocabulary
     workdir: Path
 
 
@@ -78,9 +80,10 @@ def prepare(
     vocab_size = data[0].train.vocab_size
     model = dataclasses.replace(config.model, vocab_size=vocab_size)
     config = dataclasses.replace(config, model=model)
+    vocabulary = Vocabulary.load(config.data.train_dir)
     if cluster.process_index() == 0:
-        _prepare_workdir(workdir, config)
-    return PreparedRun(config, data, workdir)
+        _prepare_workdir(workdir, config, vocabulary)
+    return PreparedRun(config, data, vocabulary, workdir)
 
 
 def _describe_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
@@ -112,7 +115,9 @@ def _check_same_vocabulary(phase: PhaseData, first: PhaseData) -> None:
     phase.train.check_matches(directory, vocab_hash=first.train.vocab_hash)
 
 
-def _prepare_workdir(workdir: Path, config: PretrainingConfig) -> None:
+def _prepare_workdir(
+    workdir: Path, config: PretrainingConfig, vocabulary: Vocabulary
+) -> None:
     leftovers = files.leftovers(workdir)
     config_file = workdir / "config.json"
     if config_file.exists():
@@ -125,6 +130,4 @@ def _prepare_workdir(workdir: Path, config: PretrainingConfig) -> None:
     for path in leftovers:
         shutil.rmtree(path)
     files.write_text(config_file, to_json(config))
-    vocabulary = read_vocabulary_files(config.data.train_dir)
-    for name, content in vocabulary.items():
-        files.write_text(workdir / name, content.decode("utf-8"))
+    vocabulary.save(workdir)

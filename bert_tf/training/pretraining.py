@@ -1,7 +1,6 @@
 """Pretraining from a configuration: checks, set-up, phases, report."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,11 +15,6 @@ from bert_tf.errors import InputError
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.reporting import summary
 from bert_tf.tasks.pretraining import PretrainingTask
-from bert_tf.text.vocabulary import (
-    VOCABULARY_NAME,
-    load_vocabulary,
-    read_vocabulary_files,
-)
 from bert_tf.training import distribution, state
 from bert_tf.training.config import PretrainingConfig
 from bert_tf.training.evaluation import HeldOutSet
@@ -110,8 +104,8 @@ def _build_run(prepared: PreparedRun, preemption: Preemption) -> Run:
         task=PretrainingTask(sentence_pairs=objective != "none"),
         model=model,
         optimizer=optimizer,
-        vocabulary_files=read_vocabulary_files(config.data.train_dir),
-        state=_initial_state(config, prepared.workdir, model, optimizer),
+        vocabulary=prepared.vocabulary,
+        state=_initial_state(prepared, model, optimizer),
         log=None,
         num_train_steps=sum(phase.num_train_steps for phase in config.phases),
         preemption=preemption,
@@ -139,14 +133,14 @@ def _train_phases(run: Run, prepared: PreparedRun) -> None:
 
 
 def _initial_state(
-    config: PretrainingConfig, workdir: Path, model: keras.Model, optimizer: Any
+    prepared: PreparedRun, model: keras.Model, optimizer: Any
 ) -> TrainingState:
-    folder = newest_checkpoint(workdir)
+    config = prepared.config
+    folder = newest_checkpoint(prepared.workdir)
     if folder is not None:
         return state.restore(folder, model=model, optimizer=optimizer)
     if config.init_from:
-        vocabulary = load_vocabulary(Path(config.data.train_dir) / VOCABULARY_NAME)
-        done = initialize(model, config.model, vocabulary, config.init_from)
+        done = initialize(model, config.model, prepared.vocabulary, config.init_from)
         logging.info(
             "%s gives %d variables; newly initialised: %s",
             config.init_from,

@@ -18,6 +18,7 @@ from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.models import named_variables
 from bert_tf.models.variables import assign_variables
+from bert_tf.text.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass
@@ -62,7 +63,7 @@ def save(
     config: BertConfig,
     model: keras.Model,
     optimizer: Any,
-    vocabulary_files: Mapping[str, bytes],
+    vocabulary: Vocabulary,
     keep: int,
 ) -> None:
     """Writes this step's checkpoint, marks it if it is the best, deletes old ones."""
@@ -70,7 +71,7 @@ def save(
         checkpoint_path(workdir, state.step),
         config=config,
         variables=_arrays(named_variables(model)),
-        vocabulary_files=vocabulary_files,
+        vocabulary=vocabulary,
         step=state.step,
         metadata={"held_out_loss": state.best_loss, "best_step": state.best_step},
         optimizer=_arrays(optimizer.slots),

@@ -18,6 +18,7 @@ from benchmarks import demo, demo_summary
 from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.config import BertConfig
 from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
 
 ROOT = Path(__file__).parents[2]
 
@@ -196,7 +197,7 @@ def test_the_summary_comes_from_the_files(tmp_path):
         layout.workdir / "checkpoints" / "step-00000030",
         config=BertConfig(),
         variables={"a": np.zeros([4, 5], np.float32), "b": np.zeros(3, np.float32)},
-        vocabulary_files={"vocab.txt": b"", "tokenizer_config.json": b""},
+        vocabulary=Vocabulary.from_entries(SPECIAL_TOKENS, TokenizerConfig()),
         step=30,
     )
     for directory, count in ((layout.train_dir, 100), (layout.eval_dir, 7)):

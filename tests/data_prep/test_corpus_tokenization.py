@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import signal
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bert_tf.text.vocabulary import TokenizerConfig
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import ShardAssignment
@@ -32,8 +33,7 @@ def source(tmp_path, vocab_file):
     return CorpusSource(
         files=find_input_files(f"{tmp_path}/*.txt"),
         options=CorpusOptions(bad_input="skip"),
-        vocab_file=vocab_file,
-        tokenizer=TOKENIZER,
+        vocabulary=Vocabulary.load_file(vocab_file, TOKENIZER),
         assignment=ShardAssignment(NUM_SHARDS),
     )
 
@@ -83,9 +83,11 @@ def test_documents_without_tokens_are_left_out_and_counted(tmp_path, vocab_file)
     path = tmp_path / "a.txt"
     path.write_text("bale\n\u200b\n\n\u200b\u200b\n\nfino\n")
     source = CorpusSource(
-        find_input_files(str(path)), CorpusOptions(), vocab_file, TOKENIZER,
-        ShardAssignment(1),
-    )  # fmt: skip
+        files=find_input_files(str(path)),
+        options=CorpusOptions(),
+        vocabulary=Vocabulary.load_file(vocab_file, TOKENIZER),
+        assignment=ShardAssignment(1),
+    )
     corpus = tokenize(source, tmp_path / "tokens")
     assert corpus.counts()["num_sentences_without_tokens"] == 2
     assert corpus.counts()["num_documents_without_tokens"] == 1
@@ -119,12 +121,12 @@ def test_resumes_after_any_block(source, tmp_path, monkeypatch):
         assert corpus.progress()[0] == num_blocks
 
 
-def test_kill_while_tokenizing(source, tmp_path):
+def test_kill_while_tokenizing(source, tmp_path, vocab_file):
     directory = tmp_path / "tokens"
     code = f"""
 import time
 from pathlib import Path
-from bert_tf.text.vocabulary import TokenizerConfig
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 from data_prep import corpus_tokenization
 from data_prep.corpus import CorpusOptions, find_input_files
 from data_prep.documents import ShardAssignment
@@ -137,7 +139,8 @@ def slowly(*args, **kwargs):
 TokenizedCorpus.write_block = slowly
 source = corpus_tokenization.CorpusSource(
     find_input_files("{tmp_path}/*.txt"), CorpusOptions(bad_input="skip"),
-    Path("{source.vocab_file}"), TokenizerConfig(), ShardAssignment({NUM_SHARDS}),
+    Vocabulary.load_file("{vocab_file}", TokenizerConfig()),
+    ShardAssignment({NUM_SHARDS}),
 )
 corpus_tokenization.tokenize_corpus(source, Path("{directory}"), 2, 50)
 """
@@ -169,8 +172,9 @@ def test_damaged_block_is_named(source, tmp_path, name):
 
 def test_folder_of_another_corpus_is_refused(source, tmp_path):
     corpus = TokenizedCorpus(tmp_path / "tokens")
-    parameters = source.parameters("abc")
+    parameters = source.parameters()
     corpus.open(parameters)
     corpus.open(parameters)
-    with pytest.raises(ValueError, match="begun with `vocab_hash` 'abc'.*'xyz'"):
-        corpus.open(source.parameters("xyz"))
+    other = Vocabulary.from_entries([*SPECIAL_TOKENS, "a"], TOKENIZER)
+    with pytest.raises(ValueError, match=f"begun with `vocab_hash` .*{other.hash}"):
+        corpus.open(dataclasses.replace(source, vocabulary=other).parameters())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 ROOT = Path(__file__).parents[2]
 TEXT = "The man ate an apple.\nThe women are at home!\n\nÉmile met them there.\n" * 30
@@ -34,9 +34,10 @@ def test_a_vocabulary_and_what_is_said_of_it(tmp_path, text_file):
     output_file = tmp_path / "out" / "vocab.txt"
     result = run(input_file=text_file, output_file=output_file, vocab_size=1000)
     assert result.returncode == 0, result.stderr
-    entries = load_vocabulary(output_file)
+    learnt = Vocabulary.load_file(output_file)
+    entries = learnt.entries
     assert {"the", "##n", "emile", "!"} <= set(entries)
-    assert TokenizerConfig.load(output_file.parent) == TokenizerConfig()
+    assert learnt.config == TokenizerConfig()
     assert sorted(path.name for path in output_file.parent.iterdir()) == [
         "tokenizer_config.json",
         "vocab.txt",
@@ -74,12 +75,13 @@ def test_case_accents_and_rare_characters(tmp_path, text_file):
         character_coverage=0.999,
     )
     assert result.returncode == 0, result.stderr
-    entries = load_vocabulary(output_file)
+    learnt = Vocabulary.load_file(output_file)
+    entries = learnt.entries
     assert len(entries) == 60
     assert {"E", "T"} <= set(entries)
     assert "É" not in entries
     assert "1 rare characters left out, words with them are [UNK]: 'ж'" in result.stdout
-    assert TokenizerConfig.load(tmp_path) == TokenizerConfig(False, True)
+    assert learnt.config == TokenizerConfig(False, True)
 
 
 def test_bad_input_is_left_out_on_request(tmp_path, text_file):

@@ -10,7 +10,7 @@ from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.storage.example_codec import encode_examples
 from bert_tf.storage.tfrecord import RecordWriter
-from bert_tf.text.vocabulary import load_vocabulary, vocabulary_hash
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 from data_prep.statistics import add_counts, count_batch, summarize
@@ -22,10 +22,10 @@ PARAMETERS = DataParameters(max_seq_length=32, max_predictions_per_seq=5)
 def write_dataset(directory, vocab_file, **changes):
     """A data set of random tokens, in two shards."""
     directory.mkdir()
-    (directory / "vocab.txt").write_bytes(vocab_file.read_bytes())
     parameters = dataclasses.replace(PARAMETERS, **changes)
-    entries = load_vocabulary(vocab_file)
-    vocabulary = MaskingVocabulary.from_entries(entries)
+    own = Vocabulary.load_file(vocab_file)
+    own.save(directory)
+    vocabulary = MaskingVocabulary.of(own)
     rng = np.random.default_rng(0)
     lengths = rng.integers(1, 15, 200)
     tokens = rng.choice(vocabulary.ordinary_ids, lengths.sum())
@@ -40,8 +40,8 @@ def write_dataset(directory, vocab_file, **changes):
         shards.append(Shard(name, writer.num_records, writer.num_bytes, writer.sha256))
     info = DatasetInfo(
         parameters=parameters,
-        vocab_size=len(entries),
-        vocab_hash=vocabulary_hash(vocab_file),
+        vocab_size=len(own),
+        vocab_hash=own.hash,
         shards=shards,
         statistics=summarize(counts, parameters),
     )
@@ -92,7 +92,7 @@ def test_examples_are_readable_and_statistics_stand_beside_expectation(directory
 
 def test_the_originals_of_masked_tokens_are_shown(directory, vocab_file):
     shown = inspect(directory, "--num_examples=200").stdout
-    entries = set(load_vocabulary(vocab_file))
+    entries = set(Vocabulary.load_file(vocab_file).entries)
     words = [
         word for line in shown.splitlines() if "[CLS]" in line for word in line.split()
     ]
@@ -125,7 +125,8 @@ def test_wrong_statistics_and_vocabulary_are_named(directory, vocab_file):
     info.statistics["fill_rate"] = 0.1
     info.save(directory)
     assert "have `fill_rate`" in error_of(directory, "--verify")
-    (directory / "vocab.txt").write_text("[PAD]\n")
+    with (directory / "vocab.txt").open("a") as file:
+        file.write("another\n")
     assert "`vocab_hash`" in error_of(directory)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from bert_tf.data.dataset_info import DataParameters
 from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.data.schema import check_batch
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances, truncate
 from data_prep.pairing import SegmentPairs
@@ -19,7 +20,7 @@ from data_prep.statistics import (
 )
 
 ENTRIES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(995)]
-VOCABULARY = MaskingVocabulary.from_entries(ENTRIES)
+VOCABULARY = MaskingVocabulary.of(Vocabulary.from_entries(ENTRIES, TokenizerConfig()))
 PAD, UNK, CLS, SEP, MASK = range(5)
 PARAMETERS = DataParameters(max_seq_length=32, max_predictions_per_seq=5, dupe_factor=3)
 

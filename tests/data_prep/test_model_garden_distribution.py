@@ -7,6 +7,7 @@ import pytest
 
 from bert_tf.data.dataset_info import DataParameters
 from bert_tf.data.masking import MaskingVocabulary
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances
 
@@ -66,7 +67,7 @@ def ours_of(corpus_file, vocab_file, parameters):
             for document in corpus_file.read_text(encoding="utf-8").split("\n\n")
         ]
     )
-    vocabulary = MaskingVocabulary.from_entries(vocab_file.read_text().splitlines())
+    vocabulary = MaskingVocabulary.of(Vocabulary.load_file(vocab_file))
     batches = list(make_instances(documents, vocabulary, parameters, shard_index=0))
     batch = {name: np.concatenate([b[name] for b in batches]) for name in batches[0]}
     length = batch["input_mask"].sum(axis=1, dtype=np.int64)

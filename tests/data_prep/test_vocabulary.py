@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, check_vocabulary
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
 from data_prep import vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -91,14 +91,14 @@ def test_a_small_vocabulary_gets_the_most_frequent_characters(splitter, words):
 def test_training(splitter, words):
     alphabet = vocabulary.choose_alphabet(words, splitter, 1.0, 1000)
     entries = vocabulary.train(words, alphabet, 30_000)
-    check_vocabulary(entries)
+    learnt = Vocabulary.from_entries(entries, CONFIG)
     start = len(SPECIAL_TOKENS) + len(alphabet.entries)
     assert entries[:start] == [*SPECIAL_TOKENS, *alphabet.entries]
     assert {"the", "low", "##est", "42", "newer"} <= set(entries[start:])
     # Pairs seen once are not merged, so the text has no more to give.
     assert "rare" not in entries
     assert len(entries) < 300
-    fit = vocabulary.measure(entries, CONFIG, words)
+    fit = vocabulary.measure(learnt, words)
     assert fit.num_words == sum(words.values())
     assert fit.unknown_rate == 0
     assert 1 < fit.pieces_per_word < 1.2
@@ -107,11 +107,12 @@ def test_training(splitter, words):
 def test_the_fit_is_that_of_tokenising_the_text(splitter, words):
     alphabet = vocabulary.choose_alphabet(words, splitter, 0.9, 1000)
     entries = vocabulary.train(words, alphabet, 100)
-    tokenizer = BertTokenizer(entries, CONFIG)
+    learnt = Vocabulary.from_entries(entries, CONFIG)
+    tokenizer = BertTokenizer(learnt)
     ids = tokenizer.tokenize(TEXT).flat_values.numpy()
-    fit = vocabulary.measure(entries, CONFIG, words)
+    fit = vocabulary.measure(learnt, words)
     assert fit.pieces_per_word == pytest.approx(len(ids) / sum(words.values()))
-    unknown = (ids == tokenizer.unk_id).sum()
+    unknown = (ids == learnt.unk_id).sum()
     assert fit.unknown_rate == pytest.approx(unknown / sum(words.values()))
     assert unknown > 0
 

@@ -10,7 +10,6 @@ import pytest
 from tensorflow.core.protobuf import saved_model_pb2
 from toy_checkpoint import VOCABULARY, S
 
-from bert_tf.text.tokenization import BertTokenizer
 from export import verification
 from export.backends import KerasBackend, SavedModelBackend
 
@@ -54,10 +53,9 @@ def test_ids_take_any_batch_length_and_number_of_positions(served, model, batch_
 
 def test_fillings_are_the_keras_models_best(served, model, folder):
     text = "The [MASK] of the union is strong, we [MASK] work."
-    tokenizer = BertTokenizer.from_directory(folder.path)
     words = "[CLS] the [MASK] of the union is strong , we [MASK] work . [SEP]".split()
     ids = np.array([[VOCABULARY.index(word) for word in words]], np.int32)
-    assert tokenizer.mask_id == ids[0, 2] == ids[0, 10]
+    assert folder.vocabulary.mask_id == ids[0, 2] == ids[0, 10]
     logits = model(
         {
             "input_ids": ids,

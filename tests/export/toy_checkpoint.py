@@ -1,6 +1,5 @@
 """A checkpoint with weights that nobody trained, and records of its vocabulary."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from bert_tf.config import BertConfig
 from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.storage.example_codec import encode_examples
 from bert_tf.storage.tfrecord import RecordWriter
-from bert_tf.text.vocabulary import vocabulary_hash
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 WORDS = "the state of union is strong , we must work for peace . ##s ##ing é".split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
@@ -36,12 +35,9 @@ def write_checkpoint(directory: Path, hidden_act: str = "gelu") -> Path:
         + 0.2 * rng.standard_normal(value.shape, dtype=np.float32)
         for name, value in named_variables(BertPretrainer(config)).items()
     }
-    files = {
-        "vocab.txt": ("\n".join(VOCABULARY) + "\n").encode(),
-        "tokenizer_config.json": json.dumps({"do_lower_case": True}).encode(),
-    }
+    vocabulary = Vocabulary.from_entries(VOCABULARY, TokenizerConfig())
     return save_model_folder(
-        directory, config=config, variables=variables, vocabulary_files=files, step=7
+        directory, config=config, variables=variables, vocabulary=vocabulary, step=7
     )
 
 
@@ -69,7 +65,7 @@ def write_records(
     DatasetInfo(
         parameters=DataParameters(max_seq_length=seq_length, max_predictions_per_seq=P),
         vocab_size=len(VOCABULARY),
-        vocab_hash=vocabulary_hash(checkpoint_dir / "vocab.txt"),
+        vocab_hash=Vocabulary.load(checkpoint_dir).hash,
         shards=[Shard(name, num_records, writer.num_bytes, writer.sha256)],
     ).save(directory)
     return directory

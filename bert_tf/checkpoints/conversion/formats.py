@@ -42,10 +42,10 @@ def load_any(path: str | os.PathLike[str]) -> ModelWeights:
             a pickle, which is never opened.
     """
     weights = _load(Path(path))
-    entries = len(weights.vocabulary or ())
-    if entries > weights.config.vocab_size:
+    num_entries = len(weights.vocabulary or ())
+    if num_entries > weights.config.vocab_size:
         raise InputError(
-            f"{path}: its vocabulary has {entries} entries, its embeddings only "
+            f"{path}: its vocabulary has {num_entries} entries, its embeddings only "
             f"{weights.config.vocab_size} rows. They belong to different models."
         )
     return weights

@@ -18,7 +18,7 @@ from bert_tf.checkpoints.conversion.model_weights import (
     collect,
 )
 from bert_tf.checkpoints.conversion.safetensors_folder import WEIGHTS, open_arrays
-from bert_tf.checkpoints.conversion.vocabularies import read_beside, write_beside
+from bert_tf.checkpoints.conversion.vocabularies import read_beside
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json, write_json
@@ -26,7 +26,7 @@ from bert_tf.storage.safetensors_files import write_tensors
 from bert_tf.text.vocabulary import (
     TOKENIZER_CONFIG_NAME,
     TokenizerConfig,
-    check_vocabulary,
+    Vocabulary,
 )
 
 _CONFIG = "config.json"
@@ -96,7 +96,6 @@ def load(folder: Path) -> ModelWeights:
     renamed = RenamedArrays(arrays, source_names, _reshape)
     _check_tied(folder, renamed)
     variables, left_over = collect(str(folder), config, renamed, task)
-    vocabulary, settings = _read_tokenizer(folder)
     head = names.TASK_HEADS[task][0] if task else None
     labels = values.get("id2label") or {}
     has_head = head in variables
@@ -104,8 +103,7 @@ def load(folder: Path) -> ModelWeights:
         format="hugging_face",
         config=config,
         variables=variables,
-        vocabulary=vocabulary,
-        tokenizer_config=settings,
+        vocabulary=_read_vocabulary(folder),
         task=task if has_head else None,
         labels=[labels[key] for key in sorted(labels, key=int)] if has_head else [],
         source_names=source_names,
@@ -133,8 +131,8 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         "dtype": "float32",
         **{key: getattr(config, key) for key in _SHARED_KEYS},
     }
-    if weights.vocabulary and "[PAD]" in weights.vocabulary:
-        values["pad_token_id"] = weights.vocabulary.index("[PAD]")
+    if weights.vocabulary is not None:
+        values["pad_token_id"] = weights.vocabulary.pad_id
     if weights.task and weights.task != "multiple_choice":  # its one output is a score
         head = weights.variables[names.TASK_HEADS[weights.task][0]]
         labels = weights.labels or [f"LABEL_{i}" for i in range(len(head))]
@@ -151,10 +149,11 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         arrays[ours] = _reshape(name, array)
     write_tensors(folder / WEIGHTS, arrays)
 
-    write_beside(folder, weights.vocabulary, weights.tokenizer_config)
-    settings = read_json(folder / TOKENIZER_CONFIG_NAME)
-    settings["model_max_length"] = config.max_position_embeddings
-    write_json(folder / TOKENIZER_CONFIG_NAME, settings)
+    if weights.vocabulary is not None:
+        weights.vocabulary.save(folder)
+        settings = read_json(folder / TOKENIZER_CONFIG_NAME)
+        settings["model_max_length"] = config.max_position_embeddings
+        write_json(folder / TOKENIZER_CONFIG_NAME, settings)
     return []
 
 
@@ -253,11 +252,11 @@ def _architecture(weights: ModelWeights) -> str:
     return "BertForNextSentencePrediction" if next_sentence else "BertModel"
 
 
-def _read_tokenizer(folder: Path) -> tuple[list[str] | None, TokenizerConfig]:
-    vocabulary, settings = read_beside(folder)
+def _read_vocabulary(folder: Path) -> Vocabulary | None:
+    vocabulary = read_beside(folder)
     path = folder / _TOKENIZER
     if vocabulary is not None or not path.is_file():
-        return vocabulary, settings
+        return vocabulary
     tokenizer = read_json(path)
     model = tokenizer.get("model") or {}
     if model.get("type") != "WordPiece":
@@ -267,12 +266,13 @@ def _read_tokenizer(folder: Path) -> tuple[list[str] | None, TokenizerConfig]:
     ids = model["vocab"]
     if sorted(ids.values()) != list(range(len(ids))):
         raise InputError(f"{path}: its ids are not 0 to {len(ids) - 1} without a gap.")
-    vocabulary = sorted(ids, key=ids.__getitem__)
-    check_vocabulary(vocabulary, source=str(path))
-    if not (folder / TOKENIZER_CONFIG_NAME).is_file():
+    if (folder / TOKENIZER_CONFIG_NAME).is_file():
+        settings = TokenizerConfig.load(folder / TOKENIZER_CONFIG_NAME)
+    else:
         normalizer = tokenizer.get("normalizer") or {}
         settings = TokenizerConfig(
             do_lower_case=normalizer.get("lowercase", True),
             strip_accents=normalizer.get("strip_accents"),
         )
-    return vocabulary, settings
+    entries = sorted(ids, key=ids.__getitem__)
+    return Vocabulary.from_entries(entries, settings, source=str(path))

@@ -23,7 +23,7 @@ from bert_tf.checkpoints.conversion.model_weights import (
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
-from bert_tf.text.vocabulary import TokenizerConfig, load_vocabulary
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 _CLASSES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
 _TASK_CLASSES = {
@@ -84,13 +84,11 @@ def load(folder: Path) -> ModelWeights:
         if name not in side.newly_initialised
     }
     variables, left_over = collect(str(folder), config, arrays | side.variables, task)
-    vocabulary, tokenizer_config = _read_tokenizer(folder, side)
     return ModelWeights(
         format="keras_hub",
         config=config,
         variables=variables,
-        vocabulary=vocabulary,
-        tokenizer_config=tokenizer_config,
+        vocabulary=side.vocabulary or _read_vocabulary(folder),
         task=task,
         labels=side.labels,
         source_names={name: variable.path for name, variable in found.items()},
@@ -135,9 +133,9 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     model.save_to_preset(str(folder))
     if weights.vocabulary is not None:
         tokenizer = keras_hub.models.BertTokenizer(
-            vocabulary=weights.vocabulary,
-            lowercase=weights.tokenizer_config.do_lower_case,
-            strip_accents=weights.tokenizer_config.strips_accents,
+            vocabulary=list(weights.vocabulary.entries),
+            lowercase=weights.vocabulary.config.do_lower_case,
+            strip_accents=weights.vocabulary.config.strips_accents,
         )
         tokenizer.save_to_preset(str(folder))
     side_files.write(
@@ -256,15 +254,13 @@ def _from_keras(name: str, array: np.ndarray) -> np.ndarray:
     return array.T if name == "output_weights" else join_heads(name, array)
 
 
-def _read_tokenizer(
-    folder: Path, side: side_files.SideFiles
-) -> tuple[list[str] | None, TokenizerConfig]:
+def _read_vocabulary(folder: Path) -> Vocabulary | None:
     path = folder / "assets" / "tokenizer" / "vocabulary.txt"
-    if side.vocabulary is not None or not path.is_file():
-        return side.vocabulary, side.tokenizer_config
+    if not path.is_file():
+        return None
     stated = read_json(folder / "tokenizer.json")["config"]
     settings = TokenizerConfig(
         do_lower_case=bool(stated["lowercase"]),
         strip_accents=bool(stated.get("strip_accents", stated["lowercase"])),
     )
-    return load_vocabulary(path), settings
+    return Vocabulary.load_file(path, settings)

@@ -83,7 +83,6 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
         config=config,
         variables=variables | side.variables,
         vocabulary=side.vocabulary,
-        tokenizer_config=side.tokenizer_config,
         task=side.task,
         labels=side.labels,
         source_names={name: key.removesuffix(_VALUE) for name, key in keys.items()},

@@ -9,7 +9,7 @@ import numpy as np
 from bert_tf.checkpoints.conversion import names
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 # Kept by other programs for themselves; leaving them behind loses no weight.
 _NOT_WEIGHTS = re.compile(
@@ -27,8 +27,7 @@ class ModelWeights:
         config: its shape.
         variables: float32 arrays by google-research/bert name: the whole encoder, and
             whatever of pooler and heads the source had.
-        vocabulary: its entries in order, or None where the source has no vocabulary.
-        tokenizer_config: what happens to text before it is split.
+        vocabulary: None where the source has none.
         task: a key of `names.TASK_HEADS` where there is such a head, else None.
         labels: what the head's outputs mean; empty where the source does not say.
         source_names: what each variable was called in the source.
@@ -39,8 +38,7 @@ class ModelWeights:
     format: str
     config: BertConfig
     variables: dict[str, np.ndarray]
-    vocabulary: list[str] | None
-    tokenizer_config: TokenizerConfig
+    vocabulary: Vocabulary | None
     task: str | None = None
     labels: list[str] = dataclasses.field(default_factory=list)
     source_names: dict[str, str] = dataclasses.field(default_factory=dict)

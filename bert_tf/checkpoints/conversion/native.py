@@ -5,7 +5,6 @@ conversion lacked gets initial values, `checkpoint.json` lists it, and reading t
 folder for another conversion leaves it out again.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,9 @@ from bert_tf.checkpoints.conversion.model_weights import (
     collect,
     initial_values,
 )
-from bert_tf.checkpoints.conversion.vocabularies import write_beside
 from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import (
-    TokenizerConfig,
-    load_vocabulary,
-    read_vocabulary_files,
-)
 
 
 def load(path: Path) -> ModelWeights:
@@ -36,8 +29,7 @@ def load(path: Path) -> ModelWeights:
         format="native",
         config=folder.config,
         variables=variables,
-        vocabulary=load_vocabulary(folder.vocab_path),
-        tokenizer_config=TokenizerConfig.load(folder.path),
+        vocabulary=folder.vocabulary,
         task=task,
         labels=folder.metadata.get("labels", []),
         source_names={name: name for name in variables},
@@ -60,9 +52,6 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
             "Name it with --vocab_file."
         )
     new = initial_values(weights.missing, weights.config, seed=0)
-    with tempfile.TemporaryDirectory() as temporary:
-        write_beside(Path(temporary), weights.vocabulary, weights.tokenizer_config)
-        vocabulary_files = read_vocabulary_files(temporary)
     metadata: dict[str, Any] = {"newly_initialised": list(new)}
     if weights.task:
         metadata |= {"task": weights.task, "labels": weights.labels}
@@ -70,7 +59,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         folder,
         config=weights.config,
         variables=weights.variables | new,
-        vocabulary_files=vocabulary_files,
+        vocabulary=weights.vocabulary,
         metadata=metadata,
     )
     return list(new)

@@ -2,19 +2,16 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights, initial_values
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import SUFFIX_INDICATOR, TokenizerConfig
+from bert_tf.text.vocabulary import SUFFIX_INDICATOR, Vocabulary
 
 
-def with_vocabulary(
-    weights: ModelWeights, vocabulary: Sequence[str], tokenizer_config: TokenizerConfig
-) -> ModelWeights:
+def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeights:
     """Gives a model a vocabulary: its own if it came without, or another, a domain's.
 
     An entry of the old vocabulary keeps its row of the word embeddings and its
@@ -23,8 +20,7 @@ def with_vocabulary(
 
     Args:
         weights: with the old vocabulary or none.
-        vocabulary: the new entries in order.
-        tokenizer_config: the new tokenizer's settings.
+        vocabulary: the new one.
 
     Raises:
         InputError: `weights` have no vocabulary, and this one has more entries than
@@ -37,12 +33,10 @@ def with_vocabulary(
                 f"it has {len(vocabulary)} entries. Expected at most "
                 f"{weights.config.vocab_size}, the rows of the embeddings."
             )
-        return dataclasses.replace(
-            weights, vocabulary=list(vocabulary), tokenizer_config=tokenizer_config
-        )
-    old_ids = {entry: index for index, entry in enumerate(weights.vocabulary)}
-    lower = weights.tokenizer_config.do_lower_case
-    pieces = [_pieces(entry, old_ids, lower) for entry in vocabulary]
+        return dataclasses.replace(weights, vocabulary=vocabulary)
+    old_ids = {entry: index for index, entry in enumerate(weights.vocabulary.entries)}
+    lower = weights.vocabulary.config.do_lower_case
+    pieces = [_pieces(entry, old_ids, lower) for entry in vocabulary.entries]
     config = dataclasses.replace(weights.config, vocab_size=len(vocabulary))
 
     shapes: names.Shapes = {
@@ -60,7 +54,7 @@ def with_vocabulary(
                 rows[row] = old[ids].mean(axis=0)
         variables[name] = rows
 
-    kept = sum(entry in old_ids for entry in vocabulary)
+    kept = sum(entry in old_ids for entry in vocabulary.entries)
     new = sum(not ids for ids in pieces)
     note = (
         f"New vocabulary of {len(vocabulary)}: {kept} entries keep their rows, "
@@ -70,8 +64,7 @@ def with_vocabulary(
         weights,
         config=config,
         variables=variables,
-        vocabulary=list(vocabulary),
-        tokenizer_config=tokenizer_config,
+        vocabulary=vocabulary,
         notes=[*weights.notes, note],
     )
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
-from bert_tf.checkpoints.conversion.vocabularies import read_beside, write_beside
+from bert_tf.checkpoints.conversion.vocabularies import read_beside
 from bert_tf.config import BertConfig
 from bert_tf.storage.json_files import read_json, write_json
 from bert_tf.storage.safetensors_files import TensorFile, write_tensors
-from bert_tf.text.vocabulary import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 CONFIG = "bert_config.json"
 _HEADS = "heads.json"
@@ -28,8 +28,7 @@ class SideFiles:
 
     Attributes:
         config: of `bert_config.json`.
-        vocabulary: of `vocab.txt`.
-        tokenizer_config: of `tokenizer_config.json`, else guessed.
+        vocabulary: of `vocab.txt`; its settings guessed without a file that says them.
         task: a key of `names.TASK_HEADS`.
         labels: what the task head's outputs mean.
         newly_initialised: variables that the format needs but the source of the
@@ -38,8 +37,7 @@ class SideFiles:
     """
 
     config: BertConfig | None
-    vocabulary: list[str] | None
-    tokenizer_config: TokenizerConfig
+    vocabulary: Vocabulary | None
     task: str | None
     labels: list[str]
     newly_initialised: list[str]
@@ -50,14 +48,12 @@ def read(folder: Path) -> SideFiles:
     """Reads what there is, in `folder` or, for a SavedModel, its `assets`."""
     if not (folder / CONFIG).is_file() and (folder / "assets" / CONFIG).is_file():
         folder = folder / "assets"
-    vocabulary, tokenizer_config = read_beside(folder)
     heads = read_json(folder / _HEADS) if (folder / _HEADS).is_file() else {}
     has_config = (folder / CONFIG).is_file()
     has_heads = (folder / _HEAD_WEIGHTS).is_file()
     return SideFiles(
         config=BertConfig.from_json_file(folder / CONFIG) if has_config else None,
-        vocabulary=vocabulary,
-        tokenizer_config=tokenizer_config,
+        vocabulary=read_beside(folder),
         task=heads.get("task"),
         labels=heads.get("labels", []),
         newly_initialised=heads.get("newly_initialised", []),
@@ -81,7 +77,8 @@ def write(
         homeless: variables that the format has no place for.
     """
     write_json(folder / CONFIG, dataclasses.asdict(weights.config))
-    write_beside(folder, weights.vocabulary, weights.tokenizer_config)
+    if weights.vocabulary is not None:
+        weights.vocabulary.save(folder)
     if weights.task or newly_initialised or homeless:
         heads = {
             "task": weights.task,

@@ -62,7 +62,6 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
         config=side.config,
         variables=variables,
         vocabulary=side.vocabulary,
-        tokenizer_config=side.tokenizer_config,
         task=task,
         labels=side.labels,
         source_names={name: root + name for name in variables},

@@ -1,5 +1,4 @@
 import errno
-import json
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from bert_tf.checkpoints.workdir import (
 )
 from bert_tf.config import BertConfig
 from bert_tf.storage import files
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
 
 CONFIG = BertConfig(
     vocab_size=5,
@@ -32,15 +32,12 @@ VARIABLES = {
     "bert/embeddings/word_embeddings": np.arange(20, dtype=np.float32).reshape(5, 4),
     "bert/pooler/dense/bias": np.float32([1.5, -0.0, np.inf, np.nan]),
 }
-VOCABULARY_FILES = {
-    "vocab.txt": b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n",
-    "tokenizer_config.json": b'{"do_lower_case": true}\n',
-}
+VOCABULARY = Vocabulary.from_entries(SPECIAL_TOKENS, TokenizerConfig())
 
 
 def save(path, step=0, **kwargs):
     settings = {"config": CONFIG, "variables": VARIABLES} | kwargs
-    settings.setdefault("vocabulary_files", VOCABULARY_FILES)
+    settings.setdefault("vocabulary", VOCABULARY)
     return save_model_folder(path, step=step, **settings)
 
 
@@ -73,9 +70,8 @@ def test_everything_saved_comes_back(tmp_path):
     assert_same_arrays(folder.variables, VARIABLES)
     assert_same_arrays(folder.optimizer, slots)
     assert folder.training_state == {"epoch": 2, "seed": [1, 2]}
-    assert folder.vocabulary_files() == VOCABULARY_FILES
-    assert folder.vocab_path.read_bytes() == VOCABULARY_FILES["vocab.txt"]
-    assert json.loads(folder.tokenizer_config_path.read_bytes())["do_lower_case"]
+    assert folder.vocabulary == VOCABULARY
+    assert folder.vocabulary.files == VOCABULARY.files
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path):
@@ -112,8 +108,6 @@ def test_what_cannot_be_saved_is_refused_before_anything_is_written(tmp_path):
     half = {"bert/pooler/dense/bias": np.zeros(4, np.float16)}
     with pytest.raises(ValueError, match="dense/bias` must be float32. .*: float16"):
         save(tmp_path / "model", variables=half)
-    with pytest.raises(ValueError, match="must hold 'vocab.txt'.*Received: \\[\\]"):
-        save(tmp_path / "model", vocabulary_files={})
 
     assert not list(tmp_path.iterdir())
 
@@ -131,7 +125,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", sorted([*VOCABULARY_FILES, "model.safetensors", "bert_config.json"])
+    "name", sorted([*VOCABULARY.files, "model.safetensors", "bert_config.json"])
 )
 @pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
 def test_every_damage_names_the_file(tmp_path, name, damage):
@@ -226,12 +220,13 @@ import numpy as np
 from bert_tf.checkpoints.workdir import checkpoint_path
 from bert_tf.config import BertConfig
 from bert_tf.checkpoints.model_folder import save_model_folder
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
 variables = {"bert/pooler/dense/bias": np.ones(1_000_000, np.float32)}
-texts = {"vocab.txt": b"", "tokenizer_config.json": b""}
+vocabulary = Vocabulary.from_entries(SPECIAL_TOKENS, TokenizerConfig())
 for step in range(10**6):
     save_model_folder(
         checkpoint_path(sys.argv[1], step),
-        config=BertConfig(), variables=variables, vocabulary_files=texts, step=step)
+        config=BertConfig(), variables=variables, vocabulary=vocabulary, step=step)
     print(step, flush=True)
 """
     for attempt in range(4):

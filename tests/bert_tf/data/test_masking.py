@@ -14,10 +14,11 @@ from bert_tf.data.masking import (
     span_starts,
     word_starts,
 )
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 ENTRIES = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ENTRIES += [f"word{i}" for i in range(40)] + [f"##piece{i}" for i in range(20)]
-VOCABULARY = MaskingVocabulary.from_entries(ENTRIES)
+VOCABULARY = MaskingVocabulary.of(Vocabulary.from_entries(ENTRIES, TokenizerConfig()))
 PAD, UNK, CLS, SEP, MASK = 0, 2, 3, 4, 5
 FIRST_ORDINARY = 6
 PARAMETERS = DataParameters(max_seq_length=64, max_predictions_per_seq=10)
@@ -185,5 +186,6 @@ def test_text_of_unknown_tokens_has_no_predictions():
 
 
 def test_vocabulary_of_special_tokens_is_refused():
+    vocabulary = Vocabulary.from_entries(ENTRIES[:6], TokenizerConfig())
     with pytest.raises(ValueError, match="nothing but special tokens"):
-        MaskingVocabulary.from_entries(ENTRIES[:6])
+        MaskingVocabulary.of(vocabulary)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer, normalizers, pre_tokenizers
 
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
 
 SAMPLES = [
     "The quick brown fox jumps over the lazy dog's back, doesn't it?",
@@ -69,13 +69,13 @@ def pair(request):
         lowercase=config.do_lower_case,
         strip_accents=config.strip_accents,
     )
-    return BertTokenizer(vocabulary, config), reference
+    return BertTokenizer(Vocabulary.from_entries(vocabulary, config)), reference
 
 
 @pytest.fixture(scope="module")
 def tiny():
-    vocabulary = [*SPECIAL_TOKENS, "a", "b", "c", "##a", "##b", "[", "]", "mask"]
-    return BertTokenizer(vocabulary, TokenizerConfig())
+    entries = [*SPECIAL_TOKENS, "a", "b", "c", "##a", "##b", "[", "]", "mask"]
+    return BertTokenizer(Vocabulary.from_entries(entries, TokenizerConfig()))
 
 
 def test_samples_as_hugging_face(pair):
@@ -84,7 +84,7 @@ def test_samples_as_hugging_face(pair):
     encodings = reference.encode_batch(SAMPLES, add_special_tokens=False)
     for text, ours, theirs in zip(SAMPLES, ids, encodings, strict=True):
         assert tokenizer.ids_to_tokens(ours) == theirs.tokens, text
-    assert {tokenizer.unk_id} < {index for row in ids for index in row}
+    assert {tokenizer.vocabulary.unk_id} < {index for row in ids for index in row}
 
 
 def differs_in_hugging_face(character):
@@ -166,15 +166,16 @@ def test_the_longest_word_is_counted_in_bytes(pair):
 
 def test_a_word_with_invalid_utf8_is_unknown(tiny):
     texts = [b"a\xffb c", b"a \xe4\xbd", b"\xed\xa0\x80 c"]
-    unknown, a, c = tiny.unk_id, 5, 7
+    unknown, a, c = tiny.vocabulary.unk_id, 5, 7
     assert tiny.tokenize(texts).to_list() == [[unknown, c], [a, unknown], [unknown, c]]
 
 
 def test_literal_mask(tiny):
     texts = ["a[MASK][mask] b", "", "[MASK]", "[MASK][MASK]a", "[MAS [MASK]K]", "c"]
     ids = tiny.tokenize(texts, literal_mask=True)
-    a, b, left, right, mask = map(tiny.vocabulary.index, ["a", "b", "[", "]", "mask"])
-    unknown, literal = tiny.unk_id, tiny.mask_id
+    index = tiny.vocabulary.entries.index
+    a, b, left, right, mask = map(index, ["a", "b", "[", "]", "mask"])
+    unknown, literal = tiny.vocabulary.unk_id, tiny.vocabulary.mask_id
     assert ids.to_list() == [
         [a, literal, left, mask, right, b],
         [],
@@ -194,13 +195,13 @@ def pack_reference(rows, max_seq_length, tokenizer):
     while sum(map(len, rows)) > max_seq_length - 1 - len(rows):
         longest = max(reversed(range(len(rows))), key=lambda n: len(rows[n]))
         rows[longest].pop()
-    ids, segments = [tokenizer.cls_id], [0]
+    ids, segments = [tokenizer.vocabulary.cls_id], [0]
     for number, row in enumerate(rows):
-        ids += [*row, tokenizer.sep_id]
+        ids += [*row, tokenizer.vocabulary.sep_id]
         segments += [number] * (len(row) + 1)
     padding = max_seq_length - len(ids)
     return (
-        ids + [tokenizer.pad_id] * padding,
+        ids + [tokenizer.vocabulary.pad_id] * padding,
         [1] * len(ids) + [0] * padding,
         segments + [0] * padding,
     )

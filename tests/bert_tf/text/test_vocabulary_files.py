@@ -1,25 +1,85 @@
+import hashlib
 import itertools
 
 import pytest
 
-from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.errors import InputError
 from bert_tf.text.vocabulary import (
     SPECIAL_TOKENS,
     TokenizerConfig,
-    load_vocabulary,
-    vocabulary_hash,
+    Vocabulary,
+    load_entries,
 )
 
 
-def test_files_round_trip(tmp_path):
-    entries = [*SPECIAL_TOKENS, "a", "\u2028", "\x85x", "é"]
-    (tmp_path / "vocab.txt").write_text("\n".join(entries) + "\n", encoding="utf-8")
+def test_a_vocabulary_round_trips(tmp_path):
+    entries = (*SPECIAL_TOKENS, "a", "\u2028", "\x85x", "é")
     for lower, strip in itertools.product((True, False), (True, False, None)):
         config = TokenizerConfig(do_lower_case=lower, strip_accents=strip)
-        config.save(tmp_path)
-        tokenizer = BertTokenizer.from_directory(tmp_path)
-        assert (tokenizer.vocabulary, tokenizer.config) == (entries, config)
-    assert len(vocabulary_hash(tmp_path / "vocab.txt")) == 64
+        written = Vocabulary.from_entries(entries, config)
+        written.save(tmp_path)
+        read = Vocabulary.load(tmp_path)
+        assert read == written and read.files == written.files
+        assert (read.entries, read.config, len(read)) == (entries, config, 9)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(read.files)
+
+
+def test_a_vocabulary_keeps_its_files_to_the_byte(tmp_path):
+    contents = {
+        # No line end at the end, and settings of Hugging Face's.
+        "vocab.txt": b"[MASK]\n[SEP]\n[CLS]\n[UNK]\n[PAD]",
+        "tokenizer_config.json": b'{"do_lower_case":false, "model_max_length": 512}',
+    }
+    (tmp_path / "bert-vocab.txt").write_bytes(contents["vocab.txt"])
+    path = tmp_path / "tokenizer_config.json"
+    path.write_bytes(contents["tokenizer_config.json"])
+
+    vocabulary = Vocabulary.load_file(tmp_path / "bert-vocab.txt")
+
+    assert vocabulary.files == contents
+    assert vocabulary.hash == hashlib.sha256(contents["vocab.txt"]).hexdigest()
+    special = vocabulary.mask_id, vocabulary.sep_id, vocabulary.cls_id
+    assert (*special, vocabulary.unk_id, vocabulary.pad_id) == (0, 1, 2, 3, 4)
+    (tmp_path / "copy").mkdir()
+    vocabulary.save(tmp_path / "copy")
+    for name, content in contents.items():
+        assert (tmp_path / "copy" / name).read_bytes() == content
+    # Settings that are given take the place of the file.
+    cased = TokenizerConfig(do_lower_case=False)
+    path.unlink()
+    given = Vocabulary.load_file(tmp_path / "bert-vocab.txt", cased)
+    assert given == vocabulary and given.hash == vocabulary.hash
+    with pytest.raises(InputError, match="no such file"):
+        Vocabulary.load_file(tmp_path / "bert-vocab.txt")
+
+
+def test_settings_are_equal_where_they_do_the_same():
+    assert TokenizerConfig(True, None) == TokenizerConfig(True, True)
+    assert TokenizerConfig(False, None) == TokenizerConfig(False, False)
+    different = {(True, True), (True, False), (False, True), (False, False)}
+    assert len({TokenizerConfig(*settings) for settings in different}) == 4
+    assert TokenizerConfig() != (True, None)
+
+
+@pytest.mark.parametrize(
+    ("entries", "lower"),
+    [
+        (["[unused7]", "heart", "##s"], True),
+        (["[UNUSED]", "heart"], False),
+        (["heart", "Heart"], False),
+        (["ß", "心"], True),
+    ],
+)
+def test_entries_suggest_whether_text_was_lower_cased(entries, lower):
+    guess = TokenizerConfig.guess([*SPECIAL_TOKENS, *entries])
+    assert guess.do_lower_case is guess.strips_accents is lower
+
+
+def test_entries_that_no_file_can_hold_are_refused():
+    with pytest.raises(InputError, match=r"tokens.json: entry 5 holds a line end"):
+        Vocabulary.from_entries(
+            [*SPECIAL_TOKENS, "a\nb"], TokenizerConfig(), source="tokens.json"
+        )
 
 
 @pytest.mark.parametrize(
@@ -37,7 +97,7 @@ def test_bad_vocabularies(tmp_path, content, message):
     path = tmp_path / "vocab.txt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message) as error:
-        load_vocabulary(path)
+        load_entries(path)
     assert str(path) in str(error.value)
 
 
@@ -56,11 +116,12 @@ def test_bad_configs(tmp_path, content, message):
     if content is not None:
         (tmp_path / "tokenizer_config.json").write_text(content)
     with pytest.raises(ValueError, match=message):
-        TokenizerConfig.load(tmp_path)
+        TokenizerConfig.load(tmp_path / "tokenizer_config.json")
 
 
 def test_hugging_face_settings_are_read(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text(
         '{"model_max_length": 512, "do_lower_case": false, "strip_accents": null}'
     )
-    assert TokenizerConfig.load(tmp_path) == TokenizerConfig(do_lower_case=False)
+    config = TokenizerConfig.load(tmp_path / "tokenizer_config.json")
+    assert config == TokenizerConfig(do_lower_case=False)

@@ -9,6 +9,7 @@ from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import names
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.models.variables import assign_variables
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training.init_from import initialize
 
 
@@ -71,7 +72,8 @@ def test_weights_of_another_configuration_are_refused(
 def test_weights_of_another_vocabulary_are_refused(tmp_path, make_weights, model):
     weights = make_weights()
     conversion.save(weights, tmp_path / "model", "native")
-    other = [*weights.vocabulary[:-1], "other"]
+    entries = [*weights.vocabulary.entries[:-1], "other"]
+    other = Vocabulary.from_entries(entries, weights.vocabulary.config)
 
     with pytest.raises(ValueError, match="its vocabulary is not .*convert_checkpoint"):
         initialize(model, weights.config, other, tmp_path / "model")

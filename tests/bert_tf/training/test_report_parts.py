@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from bert_tf.reporting.curves import chart
 from bert_tf.reporting.samples import fill_masks
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 
 def points_of(svg):
@@ -44,7 +45,8 @@ def test_a_long_curve_is_thinned_but_keeps_its_ends():
 
 
 def test_samples_show_the_masked_tokens_only():
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sail", "##or", "the"]
+    entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sail", "##or", "the"]
+    vocabulary = Vocabulary.from_entries(entries, TokenizerConfig())
     batch = {
         "input_ids": np.array([[2, 7, 4, 5, 6, 3, 0]]),
         "input_mask": np.array([[1, 1, 1, 1, 1, 1, 0]]),

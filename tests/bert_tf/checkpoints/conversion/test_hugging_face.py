@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from bert_tf.checkpoints import conversion
 from bert_tf.models.variables import assign_variables
+from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 
 SHAPE = {
     "vocab_size": 17,
@@ -111,17 +112,17 @@ def test_their_model_computes_what_ours_does(tmp_path, make_weights, hidden_act)
     )
 
 
-def test_their_tokenizer_opens_ours(tmp_path, make_weights):
-    vocabulary = make_weights().vocabulary
+def test_their_tokenizer_opens_ours(tmp_path, make_weights, make_vocabulary):
     # Hugging Face splits vocab.txt at line ends that are entries here.
-    vocabulary[vocabulary.index("\u2028")] = "[unused0]"
+    words = make_weights().vocabulary.entries[len(SPECIAL_TOKENS) :]
+    vocabulary = make_vocabulary(*("[unused0]" if w == "\u2028" else w for w in words))
     weights = make_weights(vocabulary=vocabulary)
     conversion.save(weights, tmp_path / "model", "hugging_face")
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
 
     assert tokenizer.get_vocab() == {
-        entry: index for index, entry in enumerate(vocabulary)
+        entry: index for index, entry in enumerate(vocabulary.entries)
     }
     pieces = tokenizer.tokenize("The Heartache of [MASK] 心")
     assert pieces == ["the", "heart", "##ache", "of", "[MASK]", "心"]
@@ -247,8 +248,8 @@ def test_vocabulary_comes_from_tokenizer_json_where_that_is_all(tmp_path):
 
     weights = conversion.load_any(tmp_path)
 
-    assert weights.vocabulary == entries
-    assert weights.tokenizer_config.do_lower_case is False
+    assert weights.vocabulary.entries == tuple(entries)
+    assert weights.vocabulary.config == TokenizerConfig(do_lower_case=False)
 
     tokenizer = json.loads((tmp_path / "tokenizer.json").read_text())
     tokenizer["model"]["vocab"]["##s"] = 60

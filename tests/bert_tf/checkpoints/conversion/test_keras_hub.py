@@ -8,6 +8,7 @@ import pytest
 
 from bert_tf.checkpoints import conversion
 from bert_tf.models.variables import assign_variables
+from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 reads TensorFlow variables the way that NumPy 2 deprecates.
@@ -74,16 +75,15 @@ def assert_computes(weights, backbone):
 def test_a_preset_of_theirs_is_read(tmp_path, backbone, make_weights):
     backbone.save_to_preset(str(tmp_path))
     vocabulary = make_weights().vocabulary
-    keras_hub.models.BertTokenizer(vocabulary, lowercase=False).save_to_preset(
-        str(tmp_path)
-    )
+    keras_hub.models.BertTokenizer(
+        list(vocabulary.entries), lowercase=False
+    ).save_to_preset(str(tmp_path))
 
     weights = conversion.load_any(tmp_path)
 
     assert weights.format == "keras_hub" and weights.left_over == {}
-    assert weights.vocabulary == vocabulary
-    assert weights.tokenizer_config.do_lower_case is False
-    assert weights.tokenizer_config.strips_accents is False
+    assert weights.vocabulary.entries == vocabulary.entries
+    assert weights.vocabulary.config == TokenizerConfig(False, False)
     assert weights.config.hidden_act == "gelu"
     assert weights.config.hidden_dropout_prob == 0.2
     assert_computes(weights, backbone)
@@ -91,10 +91,10 @@ def test_a_preset_of_theirs_is_read(tmp_path, backbone, make_weights):
 
 @pytest.mark.parametrize("strip_accents", [None, False])
 def test_they_open_ours(tmp_path, make_weights, strip_accents):
-    from bert_tf.text.vocabulary import TokenizerConfig
-
+    weights = make_weights()
     settings = TokenizerConfig(do_lower_case=True, strip_accents=strip_accents)
-    weights = make_weights(tokenizer_config=settings)
+    entries = weights.vocabulary.entries
+    weights.vocabulary = Vocabulary.from_entries(entries, settings)
     conversion.save(weights, tmp_path / "preset", "keras_hub")
 
     backbone = keras_hub.models.BertBackbone.from_preset(str(tmp_path / "preset"))

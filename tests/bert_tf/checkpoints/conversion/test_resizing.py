@@ -2,21 +2,22 @@ import numpy as np
 import pytest
 
 from bert_tf.checkpoints.conversion import names, resizing
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig
-
-UNCASED, CASED = TokenizerConfig(True), TokenizerConfig(False)
+from bert_tf.text.vocabulary import SPECIAL_TOKENS
 
 
 def rows_of(weights, name):
-    return dict(zip(weights.vocabulary, weights.variables[name], strict=False))
+    return dict(zip(weights.vocabulary.entries, weights.variables[name], strict=False))
 
 
 @pytest.mark.parametrize("name", [names.WORD_EMBEDDINGS, names.MASKED_LM_BIAS])
-def test_a_new_vocabulary_starts_from_the_old_ones_pieces(make_weights, name):
+def test_a_new_vocabulary_starts_from_the_old_ones_pieces(
+    make_weights, make_vocabulary, name
+):
     weights = make_weights()
-    new = [*SPECIAL_TOKENS, "cardiac", "heart", "##aches", "Hearts", "zz", "##zz"]
+    words = ["cardiac", "heart", "##aches", "Hearts", "zz", "##zz"]
+    new = make_vocabulary(*words, do_lower_case=False)
 
-    resized = resizing.with_vocabulary(weights, new, CASED)
+    resized = resizing.with_vocabulary(weights, new)
 
     old, now = rows_of(weights, name), rows_of(resized, name)
     for kept in [*SPECIAL_TOKENS, "heart"]:
@@ -29,23 +30,23 @@ def test_a_new_vocabulary_starts_from_the_old_ones_pieces(make_weights, name):
         expected = np.mean([old[piece] for piece in pieces], axis=0)
         np.testing.assert_allclose(now[entry], expected, rtol=1e-6)
     assert np.abs(now["zz"]).max() <= 2 * weights.config.initializer_range
-    assert resized.config.vocab_size == len(new) == len(resized.vocabulary)
-    assert resized.tokenizer_config == CASED
+    assert resized.config.vocab_size == len(new) == 11
+    assert resized.vocabulary is new
     assert "11: 6 entries keep their rows, 3 start at the mean" in resized.notes[0]
     assert "2 anew" in resized.notes[0]
     assert weights.config.vocab_size == 17  # the source is as it was
 
 
-def test_a_model_without_a_vocabulary_takes_its_own(make_weights):
+def test_a_model_without_a_vocabulary_takes_its_own(make_weights, make_vocabulary):
     weights = make_weights(vocabulary=None)
-    own = [*SPECIAL_TOKENS, "a"]
+    own = make_vocabulary("a")
 
-    named = resizing.with_vocabulary(weights, own, CASED)
+    named = resizing.with_vocabulary(weights, own)
 
     assert named.vocabulary == own and named.variables is weights.variables
     assert named.config.vocab_size == 17
     with pytest.raises(ValueError, match="has 18 entries. Expected at most 17"):
-        resizing.with_vocabulary(weights, [str(i) for i in range(18)], CASED)
+        resizing.with_vocabulary(weights, make_vocabulary(*map(str, range(13))))
 
 
 def test_longer_positions_repeat_the_learnt_ones(make_weights):

@@ -5,7 +5,6 @@ import pytest
 
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import names
-from bert_tf.text.vocabulary import TokenizerConfig
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 reads TensorFlow variables the way that NumPy 2 deprecates.
@@ -58,7 +57,7 @@ def test_what_a_source_lacks_stays_lacking(tmp_path, make_weights, assert_same, 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("task", names.TASK_HEADS)
 def test_task_heads_labels_and_settings_travel(
-    tmp_path, make_weights, assert_same, format, task
+    tmp_path, make_weights, make_vocabulary, assert_same, format, task
 ):
     config = make_weights().config
     config.hidden_act = "gelu_erf"
@@ -79,7 +78,7 @@ def test_task_heads_labels_and_settings_travel(
         labels=[]
         if task == "multiple_choice"
         else ["bad", "good", "ugly"][:num_labels],
-        tokenizer_config=TokenizerConfig(do_lower_case=False, strip_accents=True),
+        vocabulary=make_vocabulary("a", "B", do_lower_case=False, strip_accents=True),
     )
     conversion.save(expected, tmp_path / "model", format)
 

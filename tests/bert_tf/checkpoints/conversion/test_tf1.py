@@ -137,7 +137,7 @@ def test_case_is_told_from_the_vocabulary(released):
     path.write_text(path.read_text().removesuffix("[unused0]\n"))
     config.write_text(config.read_text().replace("18", "17"))
 
-    assert conversion.load_any(released).tokenizer_config.do_lower_case is False
+    assert conversion.load_any(released).vocabulary.config.do_lower_case is False
 
 
 def test_damage_is_refused(released):
