@@ -10,6 +10,7 @@ files also as .gz, .bz2, .xz and .zst. Writes the vocabulary, one entry a line, 
 `tokenizer_config.json` beside it. The same text gives the same bytes.
 """
 
+import collections
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,9 @@ from bert_tf.text.vocabulary import (
     Vocabulary,
 )
 from data_prep import corpus, vocabulary
+
+# A share of characters, below which marks are strays.
+_MANY_DROPPED_LETTERS = 0.01
 
 _INPUT_FILE = flags.DEFINE_string(
     "input_file", None, "Text: files, folders or globs, comma separated."
@@ -83,6 +87,7 @@ def main(argv: Sequence[str]) -> None:
 
     splitter = WordSplitter(config)
     report = corpus.InputReport()
+    characters: vocabulary.CharacterCounts = collections.Counter()
     total = sum(file.num_bytes for file in inputs)
     with tqdm(total=total, unit="B", unit_scale=True, desc="Counting words") as bar:
 
@@ -92,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
                 bar.update(report.num_bytes - bar.n)
             bar.update(total - bar.n)
 
-        words = vocabulary.count_words(sentences(), splitter)
+        words = vocabulary.count_words(sentences(), splitter, characters)
     if not words:
         raise InputError(f"{input_file}: the text holds no words.")
     room = _VOCAB_SIZE.value - len(SPECIAL_TOKENS)
@@ -106,6 +111,8 @@ def main(argv: Sequence[str]) -> None:
     learnt.save_file(output_file)
     for line in [*report.lines(), *_summary(len(learnt), alphabet, fit)]:
         print(line)
+    if config.strips_accents:
+        _warn_of_dropped_letters(characters)
     print(f"Wrote {output_file} and {output_file.with_name(TOKENIZER_CONFIG_NAME)}")
     print(
         "Next: python -m data_prep.create_pretraining_data "
@@ -136,6 +143,18 @@ def _summary(
         f"{fit.num_words:,} words: {fit.unknown_rate:.4%} become [UNK], the average is "
         f"{fit.pieces_per_word:.3f} pieces"
     )
+
+
+def _warn_of_dropped_letters(characters: vocabulary.CharacterCounts) -> None:
+    marks = vocabulary.letters_among_accents(characters)
+    share = marks.total() / characters.total()
+    if share >= _MANY_DROPPED_LETTERS:
+        # A mark needs something to stand on.
+        shown = " ".join(f"\u25cc{mark}" for mark, _ in marks.most_common(5))
+        print(
+            f"{share:.0%} of the text's characters are marks that spell it and are "
+            f"dropped as accents ({shown}): --strip_accents=false keeps them"
+        )
 
 
 def cli() -> None:

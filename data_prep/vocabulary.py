@@ -9,6 +9,7 @@ it is deterministic only because every character is given to it beforehand, in o
 import collections
 import dataclasses
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from bert_tf.errors import InputError
@@ -21,6 +22,7 @@ from bert_tf.text.vocabulary import (
 )
 
 WordCounts = collections.Counter[str]
+CharacterCounts = collections.Counter[str]
 
 # Bounds on memory: so many different strings between blanks before they are split
 # into words, and so many different words before the rarest are dropped.
@@ -31,6 +33,9 @@ _FREE_SHARE = 32
 # The trainer takes words, not counts: more than these are scaled down.
 _MAX_TRAINING_WORDS = 30_000_000
 _TRAINING_BATCH = 1000
+# The tokenizer takes entries of up to 256 bytes, and a character has up to four. Longer
+# words are learnt from in parts: scripts without spaces write them, and so does base64.
+_MAX_ENTRY_CHARACTERS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +71,18 @@ class Fit:
     pieces_per_word: float
 
 
-def count_words(sentences: Iterable[str], splitter: WordSplitter) -> WordCounts:
+def count_words(
+    sentences: Iterable[str],
+    splitter: WordSplitter,
+    characters: CharacterCounts | None = None,
+) -> WordCounts:
     """Counts the words of a corpus, split and normalised as BERT does.
 
     Args:
         sentences: the text, in any pieces that end between words.
         splitter: of the tokenizer that will use the vocabulary.
+        characters: takes the counts of the text's characters as they stand there,
+            blanks left out; None for not to count them.
 
     Returns:
         Counts by word. Beyond five million different words the rarest are dropped.
@@ -87,6 +98,10 @@ def count_words(sentences: Iterable[str], splitter: WordSplitter) -> WordCounts:
             for word in pieces[position : position + number]:
                 words[word] += count
             position += number
+        if characters is not None:
+            for string, count in strings.items():
+                for character in string:
+                    characters[character] += count
         strings.clear()
         least = 1
         while len(words) > _MAX_WORDS:
@@ -101,6 +116,20 @@ def count_words(sentences: Iterable[str], splitter: WordSplitter) -> WordCounts:
     if strings:
         flush()
     return words
+
+
+def letters_among_accents(characters: CharacterCounts) -> CharacterCounts:
+    """Counts the marks that are dropped as accents, though they spell the text.
+
+    The vowel signs of Hindi and Burmese, for instance. The accents of Latin, Greek and
+    Cyrillic letters are left out: BERT is meant to drop those.
+    """
+    marks: CharacterCounts = collections.Counter()
+    for character, count in characters.items():
+        for part in unicodedata.normalize("NFD", character):
+            if unicodedata.category(part) == "Mn" and not "\u0300" <= part <= "\u036f":
+                marks[part] += count
+    return marks
 
 
 def choose_alphabet(
@@ -166,8 +195,12 @@ def train(
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     spelt = {entry for entry in alphabet.entries if len(entry) == 1}
-    trainable = {w: n for w, n in words.items() if spelt.issuperset(w)}
-    scale = max(1.0, sum(trainable.values()) / _MAX_TRAINING_WORDS)
+    trainable: WordCounts = collections.Counter()
+    for word, count in words.items():
+        if spelt.issuperset(word):
+            for start in range(0, len(word), _MAX_ENTRY_CHARACTERS):
+                trainable[word[start : start + _MAX_ENTRY_CHARACTERS]] += count
+    scale = max(1.0, trainable.total() / _MAX_TRAINING_WORDS)
 
     def batches() -> Iterator[str]:
         for word, count in trainable.items():

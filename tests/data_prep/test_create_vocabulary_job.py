@@ -52,6 +52,7 @@ def test_a_vocabulary_and_what_is_said_of_it(tmp_path, text_file):
         f"Next: python -m data_prep.create_pretraining_data --input_file={text_file}",
     ):
         assert line in result.stdout
+    assert "accents" not in result.stdout
     first = output_file.read_bytes()
     # Compressed, and in another place: the same text, the same bytes.
     (tmp_path / "text.txt.gz").write_bytes(gzip.compress(text_file.read_bytes()))
@@ -82,6 +83,18 @@ def test_case_accents_and_rare_characters(tmp_path, text_file):
     assert "É" not in entries
     assert "1 rare characters left out, words with them are [UNK]: 'ж'" in result.stdout
     assert learnt.config == TokenizerConfig(False, True)
+
+
+def test_base64_of_zeros_and_letters_among_accents(tmp_path, text_file):
+    hindi = "सभी मनुष्यों को गौरव और अधिकारों के मामले में\n" * 30
+    text_file.write_text(f"{hindi}{'A' * 5000}\n" * 3, encoding="utf-8")
+    output_file = tmp_path / "new vocabulary" / "vocab.txt"
+    result = run(input_file=text_file, output_file=output_file, vocab_size=500)
+    assert result.returncode == 0, result.stderr
+    assert "characters are marks that spell it and are dropped" in result.stdout
+    assert "◌े" in result.stdout and "--strip_accents=false" in result.stdout
+    # The next command can be pasted.
+    assert f"--vocab_file='{output_file}'" in result.stdout
 
 
 def test_bad_input_is_left_out_on_request(tmp_path, text_file):

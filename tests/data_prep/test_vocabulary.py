@@ -117,6 +117,27 @@ def test_the_fit_is_that_of_tokenising_the_text(splitter, words):
     assert unknown > 0
 
 
+@pytest.mark.parametrize("character", ["a", "é", "ก", "𐍈"])
+def test_a_long_repetitive_word_makes_no_entry_too_long(splitter, character):
+    """As base64 of zeros is one: pieces that double would grow beyond all limits."""
+    word = character * 1500
+    words = vocabulary.count_words([f"{word} {word} b"], splitter)
+    alphabet = vocabulary.choose_alphabet(words, splitter, 1.0, 1000)
+    entries = vocabulary.train(words, alphabet, 1000)
+    sizes = [len(entry.removeprefix("##").encode()) for entry in entries]
+    assert 16 <= max(sizes) <= 256
+
+
+def test_marks_that_spell_a_script_are_told_from_accents(splitter):
+    characters = collections.Counter()
+    text = ["café Ёж naïve", "हिन्दी café", "がぎ"]
+    vocabulary.count_words(text, splitter, characters)
+    assert characters["é"] == 2 and " " not in characters
+    marks = vocabulary.letters_among_accents(characters)
+    # Of हिन्दी only the virama counts as an accent; two kana lose their voicing.
+    assert marks == {"\u094d": 1, "\u3099": 2}
+
+
 def test_huge_counts_are_scaled(splitter, words, monkeypatch):
     alphabet = vocabulary.choose_alphabet(words, splitter, 1.0, 1000)
     expected = vocabulary.train(words, alphabet, 150)
