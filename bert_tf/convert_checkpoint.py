@@ -16,14 +16,15 @@ from pathlib import Path
 
 from absl import flags
 
-from bert_tf.checkpoints import conversion
-from bert_tf.checkpoints.conversion import report, resizing, vocabularies
 from bert_tf.cli import jobs
 
 _FROM = flags.DEFINE_string("from", None, "What to convert.")
 _TO = flags.DEFINE_string("to", None, "The folder to create.")
 _TO_FORMAT = flags.DEFINE_enum(
-    "to_format", "native", list(conversion.WRITERS), "The format written."
+    "to_format",
+    "native",
+    ["native", "hugging_face", "tf1", "model_garden", "keras_hub"],
+    "The format written.",
 )
 _STRICT = flags.DEFINE_bool(
     "strict", False, "Refuse if a weight is left over or had to be newly initialised."
@@ -47,6 +48,10 @@ def main(argv: Sequence[str]) -> None:
     """Runs the job."""
     source, target = _FROM.value, _TO.value
     assert source and target  # `cli` requires both.
+    from bert_tf.checkpoints import conversion
+    from bert_tf.checkpoints.conversion import report, resizing, vocabularies
+    from bert_tf.text.vocabulary import load_vocabulary
+
     weights = conversion.load_any(source)
     if _VOCAB_FILE.value:
         vocabulary = vocabularies.read_file(Path(_VOCAB_FILE.value))

@@ -6,7 +6,7 @@ r"""Runs a job as several worker processes of one cluster on this machine.
 For tests and for trying things out: on one machine, threads or the devices of
 --config.strategy=mirrored are faster than processes. When one worker fails, the others
 get a minute to notice before they are stopped; the exit code is the first failure's.
-SIGTERM is passed on.
+SIGTERM and Ctrl-C are passed on.
 """
 
 import argparse
@@ -38,24 +38,36 @@ def launch(
         if one killed it.
     """
     addresses = [f"localhost:{port}" for port in free_ports(num_workers)]
-    workers = []
-    for index in range(num_workers):
-        config = {
-            "cluster": {"worker": addresses},
-            "task": {"type": "worker", "index": index},
-        }
-        environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
-        workers.append(subprocess.Popen(command, env=environment))
+    workers: list[subprocess.Popen[bytes]] = []
+    received: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         for worker in workers:
             worker.send_signal(number)
 
-    before = signal.signal(signal.SIGTERM, forward)
+    before = {
+        number: signal.signal(number, forward)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
+        for index in range(num_workers):
+            if received:
+                return -received[0]
+            config = {
+                "cluster": {"worker": addresses},
+                "task": {"type": "worker", "index": index},
+            }
+            environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
+            # A group of its own: from a terminal's Ctrl-C, too, a worker gets the one
+            # signal that is passed on.
+            worker = subprocess.Popen(command, env=environment, process_group=0)
+            workers.append(worker)
         return _wait(workers, grace_seconds)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         for worker in workers:
             worker.kill()
             worker.wait()
@@ -105,7 +117,10 @@ def cli() -> None:
     if not arguments.job or arguments.num_workers < 1:
         parser.error("-m must name a job, and --num_workers must be at least 1")
     command = [sys.executable, "-m", *arguments.job]
-    code = launch(command, arguments.num_workers)
+    try:
+        code = launch(command, arguments.num_workers)
+    except KeyboardInterrupt:  # Before the workers, which say so themselves.
+        code = -signal.SIGINT
     sys.exit(code if code >= 0 else 128 - code)
 
 

@@ -14,17 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from bert_tf.cli import jobs, memory
-from bert_tf.cli.config_file import ConfigFileParser
-from bert_tf.training import preparation
+from bert_tf.cli.config_file import define_config_flag
 from bert_tf.training.config import PretrainingConfig
 
-_CONFIG = config_flags.DEFINE_config_file(
-    "config", help_string="A Python file whose get_config() returns the configuration."
-)
-flags.FLAGS["config"].parser = ConfigFileParser(PretrainingConfig)
+_CONFIG = define_config_flag(PretrainingConfig)
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run: checkpoints, metrics, report."
 )
@@ -36,6 +31,8 @@ _TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
+    from bert_tf.training import cluster, preparation
+
     memory.keep_memory()
     prepared = preparation.prepare(
         _CONFIG.value.validate(),
@@ -46,6 +43,14 @@ def main(argv: Sequence[str]) -> None:
     from bert_tf.training import pretraining  # TensorFlow loads here, not for --help
 
     pretraining.train_and_evaluate(prepared)
+    if cluster.process_index() == 0:
+        print(
+            jobs.next_command(
+                "export.export_saved_model",
+                checkpoint=prepared.workdir,
+                output_dir="DIRECTORY",
+            )
+        )
 
 
 def cli() -> None:

@@ -21,17 +21,16 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.data.dataset_info import OBJECTIVES, DataParameters, DatasetInfo
-from bert_tf.text.vocabulary import Vocabulary
 from data_prep import corpus
-from data_prep.corpus import CorpusOptions, find_input_files
-from data_prep.corpus_tokenization import CorpusSource
-from data_prep.documents import ShardAssignment
-from data_prep.pretraining_data import Dataset, create_pretraining_data
+
+if TYPE_CHECKING:
+    from data_prep.pretraining_data import Dataset
 
 _DEFAULTS = DataParameters()
 _MEBIBYTE = 1 << 20
@@ -158,6 +157,11 @@ def main(argv: Sequence[str]) -> None:
     """Writes the data sets and prints what is in them."""
     del argv
     assert _INPUT_FILE.value and _VOCAB_FILE.value and _OUTPUT_DIR.value
+    from bert_tf.text.vocabulary import Vocabulary
+    from data_prep.corpus_tokenization import CorpusSource
+    from data_prep.documents import ShardAssignment
+    from data_prep.pretraining_data import Dataset, create_pretraining_data
+
     parameters = DataParameters(
         max_seq_length=_MAX_SEQ_LENGTH.value,
         max_predictions_per_seq=_MAX_PREDICTIONS_PER_SEQ.value,
@@ -171,7 +175,7 @@ def main(argv: Sequence[str]) -> None:
         random_seed=_RANDOM_SEED.value,
     ).validate()
     vocabulary = Vocabulary.load_file(_VOCAB_FILE.value)
-    files = find_input_files(_INPUT_FILE.value)
+    files = corpus.find_input_files(_INPUT_FILE.value)
     num_shards = _NUM_SHARDS.value or _default_num_shards(files)
     assignment = ShardAssignment(num_shards)
     if _EVAL_OUTPUT_DIR.value:
@@ -179,7 +183,7 @@ def main(argv: Sequence[str]) -> None:
         assignment = ShardAssignment(num_shards, num_eval_shards, _EVAL_FRACTION.value)
     source = CorpusSource(
         files=files,
-        options=CorpusOptions(
+        options=corpus.CorpusOptions(
             input_format=_INPUT_FORMAT.value,
             text_field=_TEXT_FIELD.value,
             language=_LANGUAGE.value,
@@ -207,8 +211,7 @@ def main(argv: Sequence[str]) -> None:
     )
     for dataset, info in zip(datasets, infos, strict=True):
         _print_summary(dataset, info)
-    input_dir = shlex.quote(_OUTPUT_DIR.value)
-    print(f"Next: python -m data_prep.inspect_records --input_dir={input_dir}")
+    print(jobs.next_command("data_prep.inspect_records", input_dir=_OUTPUT_DIR.value))
 
 
 def cli() -> None:
@@ -225,7 +228,7 @@ def _default_num_shards(files: Sequence[corpus.InputFile]) -> int:
     return max(1, min(num_bytes // _MEBIBYTE, 16), num_bytes // (16 * _MEBIBYTE))
 
 
-def _print_summary(dataset: Dataset, info: DatasetInfo) -> None:
+def _print_summary(dataset: "Dataset", info: DatasetInfo) -> None:
     statistics = info.statistics
     num_bytes = sum(shard.num_bytes for shard in info.shards)
     print(

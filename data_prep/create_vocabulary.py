@@ -11,24 +11,18 @@ files also as .gz, .bz2, .xz and .zst. Writes the vocabulary, one entry a line, 
 """
 
 import collections
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
-from tqdm import tqdm
 
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
-from bert_tf.text.tokenization import WordSplitter
-from bert_tf.text.vocabulary import (
-    SPECIAL_TOKENS,
-    TOKENIZER_CONFIG_NAME,
-    TokenizerConfig,
-    Vocabulary,
-)
-from data_prep import corpus, vocabulary
+
+if TYPE_CHECKING:
+    from data_prep import vocabulary
 
 # A share of characters, below which marks are strays.
 _MANY_DROPPED_LETTERS = 0.01
@@ -68,6 +62,16 @@ _BAD_INPUT = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Reads the corpus, learns, writes, and says what came of it."""
     del argv
+    from tqdm import tqdm
+
+    from bert_tf.text.tokenization import WordSplitter
+    from bert_tf.text.vocabulary import (
+        SPECIAL_TOKENS,
+        TOKENIZER_CONFIG_NAME,
+        TokenizerConfig,
+        Vocabulary,
+    )
+    from data_prep import corpus, vocabulary
 
     vocabulary.check_parameters(_VOCAB_SIZE.value, _COVERAGE.value)
     options = corpus.CorpusOptions(
@@ -115,14 +119,17 @@ def main(argv: Sequence[str]) -> None:
         _warn_of_dropped_letters(characters)
     print(f"Wrote {output_file} and {output_file.with_name(TOKENIZER_CONFIG_NAME)}")
     print(
-        "Next: python -m data_prep.create_pretraining_data "
-        f"--input_file={shlex.quote(input_file)} "
-        f"--vocab_file={shlex.quote(str(output_file))} --output_dir=DIRECTORY"
+        jobs.next_command(
+            "data_prep.create_pretraining_data",
+            input_file=input_file,
+            vocab_file=output_file,
+            output_dir="DIRECTORY",
+        )
     )
 
 
 def _summary(
-    num_entries: int, alphabet: vocabulary.Alphabet, fit: vocabulary.Fit
+    num_entries: int, alphabet: "vocabulary.Alphabet", fit: "vocabulary.Fit"
 ) -> Iterator[str]:
     yield f"{num_entries:,} entries"
     if num_entries < _VOCAB_SIZE.value:

@@ -38,7 +38,13 @@ def map_in_processes(
         num_workers, mp_context=context, initializer=_start_worker
     )
     try:
-        futures = [pool.submit(function, task) for task in tasks]
+        # Ctrl-C reaches the whole group; the parent decides what happens, and workers
+        # start with it blocked.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            futures = [pool.submit(function, task) for task in tasks]
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:
@@ -52,8 +58,6 @@ def map_in_processes(
 
 def _start_worker() -> None:
     quiet_tensorflow()
-    # Ctrl-C reaches the whole group; the parent decides what happens.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -14,11 +14,8 @@ from pathlib import Path
 
 from absl import flags
 
-from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
-from bert_tf.storage import files
-from export import pretrained
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
 _OUTPUT_DIR = flags.DEFINE_string(
@@ -34,6 +31,10 @@ _TOP_K = flags.DEFINE_integer("top_k", 5, "Fillings for each [MASK].", lower_bou
 
 def main(argv: Sequence[str]) -> None:
     """Loads the checkpoint and writes the SavedModel."""
+    from bert_tf.checkpoints.workdir import resolve_checkpoint
+    from bert_tf.storage import files
+    from export import pretrained
+
     output_dir = Path(str(_OUTPUT_DIR.value))
     if output_dir.exists() and (output_dir.is_file() or any(output_dir.iterdir())):
         raise InputError(
@@ -56,10 +57,16 @@ def main(argv: Sequence[str]) -> None:
         )
     print(
         f"Wrote {output_dir}: step {folder.step} of {folder.path}, texts of up to "
-        f"{max_seq_length} tokens, signatures {', '.join(description['signatures'])}.\n"
-        f"Next: python -m export.verify_export --checkpoint={_CHECKPOINT.value} "
-        f"--saved_model_dir={output_dir} --records_dir=HELD_OUT_RECORDS "
-        "--output_file=verification.json"
+        f"{max_seq_length} tokens, signatures {', '.join(description['signatures'])}."
+    )
+    print(
+        jobs.next_command(
+            "export.verify_export",
+            checkpoint=_CHECKPOINT.value,
+            saved_model_dir=output_dir,
+            records_dir="HELD_OUT_RECORDS",
+            output_file="verification.json",
+        )
     )
 
 

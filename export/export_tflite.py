@@ -14,10 +14,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.cli import jobs
-from bert_tf.storage import files
-from export import pretrained
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
 _OUTPUT_FILE = flags.DEFINE_string("output_file", None, "The TFLite file to write.")
@@ -42,6 +39,10 @@ _MAX_PREDICTIONS = flags.DEFINE_integer(
 
 def main(argv: Sequence[str]) -> None:
     """Loads the checkpoint, converts it and writes the file."""
+    from bert_tf.checkpoints.workdir import resolve_checkpoint
+    from bert_tf.storage import files
+    from export import pretrained
+
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
     max_seq_length, max_predictions = pretrained.sequence_lengths(
         folder, _MAX_SEQ_LENGTH.value, _MAX_PREDICTIONS.value
@@ -63,9 +64,15 @@ def main(argv: Sequence[str]) -> None:
         f"Wrote {_OUTPUT_FILE.value}: {len(content) / 1e6:.1f} MB, step {folder.step} "
         f"of {folder.path}, {max_seq_length} tokens and {max_predictions} predictions "
         f"an example; {num_int8} of {len(products)} matrix products with int8 weights."
-        f"\nNext: python -m export.verify_export --checkpoint={_CHECKPOINT.value} "
-        f"--tflite_file={_OUTPUT_FILE.value} --records_dir=HELD_OUT_RECORDS "
-        "--output_file=verification.json"
+    )
+    print(
+        jobs.next_command(
+            "export.verify_export",
+            checkpoint=_CHECKPOINT.value,
+            tflite_file=_OUTPUT_FILE.value,
+            records_dir="HELD_OUT_RECORDS",
+            output_file="verification.json",
+        )
     )
 
 

@@ -20,11 +20,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
-from bert_tf.storage import files
-from export import pretrained
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Workdir or model folder that the artifacts were made from."
@@ -60,6 +57,10 @@ _NUM_THREADS = flags.DEFINE_integer(
 
 def main(argv: Sequence[str]) -> None:
     """Runs all artifacts, writes the report, and fails if one is too far off."""
+    from bert_tf.checkpoints.workdir import resolve_checkpoint
+    from bert_tf.storage import files
+    from export import pretrained
+
     if not _SAVED_MODEL_DIR.value and not _TFLITE_FILES.value:
         raise InputError("Name a --saved_model_dir, a --tflite_file, or several.")
     if _TEXTS.value and not _SAVED_MODEL_DIR.value:

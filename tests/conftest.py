@@ -1,7 +1,7 @@
 """Options of the test suite, and toy data sets with something to learn in them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -98,19 +98,29 @@ def dataset_writer() -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def without_tensorflow(tmp_path_factory) -> dict[str, str]:
+def environment_with(tmp_path_factory) -> Callable[..., dict[str, str]]:
+    """Makes environments in which importing one of `modules` runs `code` instead."""
+
+    def make(modules: Iterable[str], code: str) -> dict[str, str]:
+        folder = tmp_path_factory.mktemp("modules")
+        for name in modules:
+            (folder / f"{name}.py").write_text(code.format(name=name))
+        paths = [str(folder), os.environ.get("PYTHONPATH", "")]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def without_tensorflow(environment_with) -> dict[str, str]:
     """An environment for jobs that must answer before they load anything heavy.
 
     Loading TensorFlow is what makes a job slow to answer; here it ends the job with a
     traceback, whatever the machine's clock says.
     """
-    folder = tmp_path_factory.mktemp("without_tensorflow")
-    for name in ("tensorflow", "tensorflow_text", "keras", "torch", "apache_beam"):
-        (folder / f"{name}.py").write_text(
-            f"raise AssertionError('{name} was loaded before the answer')\n"
-        )
-    paths = [str(folder), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    heavy = ("tensorflow", "tensorflow_text", "keras", "torch", "apache_beam")
+    refusal = "raise AssertionError('{name} was loaded before the answer')\n"
+    return environment_with(heavy, refusal)
 
 
 def pytest_addoption(parser):

@@ -8,13 +8,14 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from bert_tf.data.schema import pretraining_features, unmasked_features
 from bert_tf.errors import InputError
 from bert_tf.storage import files
-from bert_tf.storage.example_codec import Feature
 from bert_tf.storage.json_files import from_dict, read_json
+
+if TYPE_CHECKING:
+    from bert_tf.storage.example_codec import Feature
 
 FILE_NAME = "dataset_info.json"
 OBJECTIVES = ("next_sentence", "sentence_order", "none")
@@ -67,8 +68,10 @@ class DataParameters:
         self._check("random_seed", self.random_seed >= 0, "at least 0")
         return self
 
-    def features(self) -> dict[str, Feature]:
+    def features(self) -> "dict[str, Feature]":
         """Returns the schema of the records."""
+        from bert_tf.data.schema import pretraining_features, unmasked_features
+
         masked = pretraining_features(self.max_seq_length, self.max_predictions_per_seq)
         return (
             unmasked_features(self.max_seq_length) if self.dynamic_masking else masked
@@ -126,7 +129,7 @@ class DatasetInfo:
         return sum(shard.num_records for shard in self.shards)
 
     @property
-    def features(self) -> dict[str, Feature]:
+    def features(self) -> "dict[str, Feature]":
         """The schema of the records."""
         return self.parameters.features()
 

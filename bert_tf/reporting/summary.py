@@ -56,10 +56,6 @@ def write(run: Run, data: PhaseData) -> None:
     elif data.eval is not None and results["loss"] is None:
         print("The held-out loss is not finite: eval.json has null in its place.")
     print(f"Wrote {run.workdir / EVAL_FILE} and {report}.")
-    print(
-        f"Next: python -m export.export_saved_model --checkpoint={run.workdir} "
-        "--output_dir=DIRECTORY"
-    )
 
 
 def _results(run: Run, data: PhaseData) -> dict[str, Any]:

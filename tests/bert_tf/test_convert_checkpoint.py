@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from bert_tf.checkpoints import conversion
+
 VOCABULARY = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nheart\n##s\n"
 
 
@@ -173,5 +175,5 @@ def test_help_names_the_formats():
         check=True,
     )
 
-    assert "native|hugging_face|tf1|model_garden|keras_hub" in done.stdout
+    assert "|".join(conversion.WRITERS) in done.stdout
     assert "python -m bert_tf.convert_checkpoint --from=" in done.stdout

@@ -1,17 +1,23 @@
 """How jobs start and fail, seen from the shell."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bert_tf.cli.jobs import next_command
+
 JOB = '''"""Counts to a number.
 
 Example:
     python -m counting --limit=3
 """
+
+import os
+import signal
 
 from absl import flags
 
@@ -30,6 +36,11 @@ def main(argv):
         raise KeyboardInterrupt
     if _LIMIT.value == 4:
         raise ValueError("a defect")
+    if _LIMIT.value == 6:
+        try:  # As libraries do while they load.
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("To use Keras, you need to have `optree` installed.")
     print("counted to", _LIMIT.value)
 
 
@@ -79,6 +90,9 @@ def test_a_good_run_exits_with_zero(counting):
         (["--limit=1"], 1, "`limit` must be 2 or more. Received: 1"),
         (["--limit=2"], 1, "missing/file: No such file or directory"),
         (["--limit=3"], 130, "interrupted; the same command goes on or starts over"),
+        (["--limit=6"], 130, "interrupted; the same command goes on or starts over"),
+        (["--flagfile=no"], 2, "open flagfile: [Errno 2] No such file or directory"),
+        (["--flagfile=/bin/ls"], 2, "--flagfile: not a text file ('utf-8' codec"),
         (["--limit=5", "6"], 1, "Every argument must be a --flag=value. Received"),
         (["--limit=many"], 2, "flag --limit=many: invalid literal"),
         (["--limits=5"], 2, "Unknown command line flag 'limits'"),
@@ -108,17 +122,71 @@ JOBS = sorted(
 
 
 @pytest.mark.parametrize("job", JOBS)
-def test_help_of_every_job_answers_without_tensorflow(job, without_tensorflow):
+def test_help_of_every_job_answers_before_anything_heavy_loads(job, environment_with):
+    refusal = "raise AssertionError('{name} was loaded')"
+    heavy = ("tensorflow", "keras", "torch", "apache_beam", "numpy", "tqdm")
     result = subprocess.run(
         [sys.executable, "-m", job, "--help"],
         capture_output=True,
         text=True,
-        env=without_tensorflow,
+        env=environment_with(heavy, refusal),
     )
     assert result.returncode == 0, result.stderr
     assert f"python -m {job} " in result.stdout
     # An example may be copied only if its lines are continued as a shell wants it.
     assert not re.search(r"python -m .*   ", result.stdout)
+
+
+COMMANDS = {
+    "bert_tf.run_pretraining": ["--config=configs/demo.py", "--workdir=x"],
+    "bert_tf.convert_checkpoint": ["--from=x", "--to=y"],
+    "data_prep.create_vocabulary": ["--input_file=README.md", "--output_file=x"],
+    "data_prep.create_pretraining_data": [
+        *("--input_file=README.md", "--vocab_file=x", "--output_dir=y")
+    ],
+    "data_prep.inspect_records": ["--input_dir=x"],
+    "export.export_saved_model": ["--checkpoint=x", "--output_dir=y"],
+    "export.export_tflite": ["--checkpoint=x", "--output_file=y"],
+    "export.verify_export": [
+        *("--checkpoint=x", "--records_dir=y", "--output_file=z", "--tflite_file=a")
+    ],
+}
+
+
+@pytest.mark.parametrize("module", ["numpy", "absl"])
+@pytest.mark.parametrize("job", COMMANDS)
+def test_ctrl_c_while_a_job_loads_gets_no_traceback(
+    job, module, environment_with, dataset_writer, tmp_path
+):
+    """The interrupt comes as the module is imported: late, or the first of all."""
+    flags = COMMANDS[job]
+    if job == "bert_tf.run_pretraining":
+        data = dataset_writer(tmp_path / "data", num_records=8)
+        flags = [*flags, f"--config.data.train_dir={data}"]
+    interrupt = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    result = subprocess.run(
+        [sys.executable, "-m", job, *flags],
+        capture_output=True,
+        text=True,
+        env=environment_with([module], interrupt),
+    )
+    if module == "absl":
+        assert (result.returncode, result.stderr) == (-signal.SIGINT, "")
+    else:
+        assert result.returncode == 130
+        assert re.fullmatch(f"{job}: error: interrupted;.*\n", result.stderr)
+
+
+def test_a_library_importing_program_keeps_its_handlers():
+    code = "import bert_tf, export, data_prep, signal\n"
+    code += "assert signal.getsignal(2) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_next_command_can_be_pasted_into_a_shell():
+    line = next_command("a.job", input_file="my texts/*.txt", output_dir="DIRECTORY")
+    expected = "Next: python -m a.job --input_file='my texts/*.txt'"
+    assert line == f"{expected} --output_dir=DIRECTORY"
 
 
 def test_the_jobs_of_the_readme_exist():

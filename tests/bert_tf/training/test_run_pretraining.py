@@ -58,7 +58,10 @@ MISTAKES = {
         "no.py: No such file or directory. Name a Python file with a get_config()",
     ),
     "no workdir": (["--workdir="], "`--workdir` must name a folder"),
-    "unknown field": (["--config.optimizer.rate=1"], "Field rate not found"),
+    "unknown field": (
+        ["--config.optimizer.rate=1"],
+        "--config.optimizer.rate: no such field",
+    ),
     "wrong type": (["--config.seed=abc"], "--config.seed=abc: invalid literal for int"),
     "value out of range": (
         ["--config.precision=int4"],
