@@ -50,7 +50,6 @@ def main(argv: Sequence[str]) -> None:
     assert source and target  # `cli` requires both.
     from bert_tf.checkpoints import conversion
     from bert_tf.checkpoints.conversion import report, resizing, vocabularies
-    from bert_tf.text.vocabulary import load_vocabulary
 
     weights = conversion.load_any(source)
     if _VOCAB_FILE.value:
