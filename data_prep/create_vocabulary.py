@@ -152,7 +152,9 @@ def _summary(
     )
 
 
-def _warn_of_dropped_letters(characters: vocabulary.CharacterCounts) -> None:
+def _warn_of_dropped_letters(characters: "vocabulary.CharacterCounts") -> None:
+    from data_prep import vocabulary
+
     marks = vocabulary.letters_among_accents(characters)
     share = marks.total() / characters.total()
     if share >= _MANY_DROPPED_LETTERS:

@@ -118,7 +118,7 @@ def _variant_arguments(path: str, module: ModuleType, variant: str | None) -> li
     variants = getattr(module, "VARIANTS", ())
     if variant is None and not variants:
         return []
-    if variant in variants:
+    if variant is not None and variant in variants:
         return [variant]
     if variants:
         known = ", ".join(variants)
@@ -143,7 +143,8 @@ def _check_overrides(config: Any, argv: Sequence[str]) -> None:
 
 
 def _check_override(config: Any, field: str, given: Sequence[str]) -> None:
-    value, kind, path = config, type(config), ""
+    value, path = config, ""
+    kind: Any = type(config)
     for part in field.split("."):
         if value is None and kind is not None:
             if path not in given:
