@@ -4,11 +4,25 @@ import dataclasses
 import json
 import math
 import os
+import reprlib
+import sys
+import types
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bert_tf.errors import InputError
+
+_MISSING = dataclasses.MISSING
+_INT64 = 2**63
+_LARGEST_FLOAT = sys.float_info.max
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text in quotes",
+    bool: "true or false",
+}
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -52,43 +66,81 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def from_dict(cls: type, values: dict[str, Any], source: str) -> Any:
-    """Builds a dataclass, nested ones too, from a JSON object.
+def from_dict(cls: type, values: Any, source: str) -> Any:
+    """Builds a dataclass from a JSON object, and whatever its fields hold.
+
+    Fields may be numbers, text, dataclasses, lists, tuples of any length, dictionaries
+    by text, and None beside one of these. A whole number is a float too; no other type
+    takes another's place.
 
     Args:
         cls: the dataclass.
-        values: its fields; missing ones take their defaults.
+        values: its fields by name; missing ones take their defaults.
         source: what to call the object in an error, usually the file's path.
 
     Raises:
-        InputError: an unknown field, or a value of another type.
+        InputError: an unknown field, none where there is no default, or a value of
+            another type; names it, `model.hidden_size`.
     """
-    fields = {field.name: field for field in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - set(fields))
-    if unknown:
-        raise InputError(
-            f"{source}: unknown field {unknown[0]!r}. Known: {sorted(fields)}"
+    return _build(cls, values, source, "")
+
+
+def _build(cls: Any, values: Any, source: str, path: str) -> Any:
+    if not isinstance(values, dict):
+        raise _wrong(source, path, "an object", values)
+    prefix = f"{path}." if path else ""
+    kinds = typing.get_type_hints(cls)
+    fields = dataclasses.fields(cls)
+    names = [field.name for field in fields]
+    for name in values:
+        if name not in names:
+            raise InputError(
+                f"{source}: unknown field `{prefix}{name}`. Known: {', '.join(names)}"
+            )
+    for field in fields:
+        has_default = (field.default, field.default_factory) != (_MISSING, _MISSING)
+        if field.name not in values and not has_default:
+            raise InputError(f"{source}: no `{prefix}{field.name}`, which it must have")
+    return cls(
+        **{
+            name: _convert(kinds[name], value, source, prefix + name)
+            for name, value in values.items()
+        }
+    )
+
+
+def _convert(kind: Any, value: Any, source: str, path: str) -> Any:
+    """Returns a value as the type that a field wants."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        (kind,) = (option for option in arguments if option is not types.NoneType)
+        return _convert(kind, value, source, path)
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, source, path)
+    if origin in (list, tuple) and isinstance(value, list | tuple):
+        return origin(
+            _convert(arguments[0], item, source, f"{path}[{index}]")
+            for index, item in enumerate(value)
         )
-    built = {
-        name: _convert(fields[name].type, value, f"{source}: {name}")
-        for name, value in values.items()
-    }
-    return cls(**built)
-
-
-def _convert(kind: Any, value: Any, source: str) -> Any:
-    options = [kind] if isinstance(kind, type) else list(getattr(kind, "__args__", []))
-    if value is None and type(None) in options:
-        return None
-    for option in options:
-        if dataclasses.is_dataclass(option) and isinstance(value, dict):
-            return from_dict(option, value, source)
-    if getattr(kind, "__origin__", None) is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(kind.__args__[0], item, source) for item in value)
-    if float in options and isinstance(value, int) and not isinstance(value, bool):
+    if origin is dict and isinstance(value, dict):
+        return {
+            name: _convert(arguments[1], item, source, f"{path}.{name}")
+            for name, item in value.items()
+        }
+    if kind is float and type(value) in (int, float) and abs(value) <= _LARGEST_FLOAT:
         return float(value)
-    fits = isinstance(value, tuple(o for o in options if isinstance(o, type)))
-    if not fits or (isinstance(value, bool) and bool not in options):
-        expected = getattr(kind, "__name__", str(kind))
-        raise InputError(f"{source} must be of type {expected}. Received: {value!r}")
-    return value
+    if kind is int and type(value) is int and abs(value) < _INT64:
+        return value
+    if kind is Any or (kind in (str, bool) and type(value) is kind):
+        return value
+    words = {list: "a list", tuple: "a list", dict: "an object"}
+    raise _wrong(source, path, words.get(origin) or _WORDS[kind], value)
+
+
+def _wrong(source: str, path: str, expected: str, value: Any) -> InputError:
+    what = f"`{path}` " if path else ""
+    return InputError(
+        f"{source}: {what}must be {expected}. Received: {reprlib.repr(value)}"
+    )

@@ -10,7 +10,7 @@ from bert_tf.config import (
     OptimizerConfig,
     model_config,
 )
-from bert_tf.storage.json_files import from_dict, read_json
+from bert_tf.storage.json_files import read_json
 from bert_tf.training.config import (
     PhaseConfig,
     PretrainingConfig,
@@ -127,26 +127,6 @@ def test_configurations_survive_json(tmp_path):
     path = tmp_path / "config.json"
     path.write_text(to_json(config))
     assert PretrainingConfig.from_json_file(path) == config
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"sead": 1}, "somewhere: unknown field 'sead'. Known: "),
-        ({"seed": "1"}, "somewhere: seed must be of type int. Received: '1'"),
-        ({"seed": True}, "somewhere: seed must be of type int. Received: True"),
-        ({"model": {"vocab": 1}}, "somewhere: model: unknown field 'vocab'"),
-        ({"phase_2": 3}, "somewhere: phase_2 must be of type"),
-    ],
-)
-def test_from_dict_names_what_is_wrong(values, message):
-    with pytest.raises(ValueError, match=message):
-        from_dict(PretrainingConfig, values, "somewhere")
-
-
-def test_from_dict_takes_an_integer_for_a_float():
-    config = from_dict(OptimizerConfig, {"learning_rate": 1}, "somewhere")
-    assert isinstance(config.learning_rate, float)
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "\xff"])

@@ -45,7 +45,10 @@ def test_unfinished_folder_is_refused(tmp_path):
     [
         ({"format_version": 99}, "format_version must be 1. Received: 99"),
         ({"shards": [{"name": "x"}]}, "not a data set's description"),
-        ({"parameters": {"max_seq_length": "x"}}, "max_seq_length must be of type int"),
+        (
+            {"parameters": {"max_seq_length": "x"}},
+            "`max_seq_length` must be a whole number",
+        ),
         ({"parameters": {"dupe_factor": 0}}, "`dupe_factor` must be at least 1"),
         ({"surprise": 1}, "not a data set's description"),
     ],
