@@ -34,9 +34,10 @@ from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.data.schema import check_batch
 from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import encode_examples
+from bert_tf.storage.input_files import find_input_files
 from bert_tf.storage.tfrecord import RecordWriter, read_records
 from bert_tf.text.vocabulary import Vocabulary
-from data_prep.corpus import CorpusOptions, find_input_files
+from data_prep.corpus import CorpusOptions
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import Documents, ShardAssignment
 from data_prep.instances import make_instances

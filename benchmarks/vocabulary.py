@@ -25,15 +25,15 @@ from pathlib import Path
 from absl import flags
 
 from bert_tf.cli import jobs
+from bert_tf.storage.input_files import find_input_files
 from bert_tf.text.tokenization import MAX_BYTES_PER_WORD, BertTokenizer, WordSplitter
 from bert_tf.text.vocabulary import UNK, TokenizerConfig, Vocabulary
 from data_prep import vocabulary
 from data_prep.corpus import (
     CorpusOptions,
-    InputReport,
-    find_input_files,
     read_documents,
 )
+from data_prep.input_report import InputReport
 
 _MEASURE = flags.DEFINE_enum(
     "measure", "tokenizers", ("job", "tokenizers", "splitters"), "What to measure."

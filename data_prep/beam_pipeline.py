@@ -17,7 +17,7 @@ import numpy as np
 from bert_tf.errors import InputError
 from bert_tf.storage import files
 from bert_tf.storage.json_files import read_json
-from data_prep.corpus import InputReport, read_file
+from data_prep.corpus import read_file
 from data_prep.corpus_tokenization import (
     CorpusSource,
     Ragged,
@@ -25,6 +25,7 @@ from data_prep.corpus_tokenization import (
     read_blocks,
 )
 from data_prep.documents import Documents
+from data_prep.input_report import InputReport
 from data_prep.shards import ShardTask, is_done, min_documents, write_documents
 from data_prep.tokenized_corpus import Position
 

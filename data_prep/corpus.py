@@ -11,15 +11,16 @@ file. Memory does not depend on the size of a file.
 """
 
 import dataclasses
-import glob
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from bert_tf.errors import InputError
-from data_prep import sentences
-from data_prep.lines import COMPRESSIONS, InputReport, read_lines
+from bert_tf.storage.input_files import InputFile, content_suffix
+from bert_tf.storage.lines import read_lines
+from bert_tf.text import sentences
+from data_prep.input_report import InputReport
 from data_prep.text_fields import TextFields
 
 Document = list[str]
@@ -34,13 +35,6 @@ _SUFFIX_FORMATS = {
 }
 
 MAX_DOCUMENT_SENTENCES = 50_000
-
-
-class InputFile(NamedTuple):
-    """A file of the corpus and its size in bytes, for progress."""
-
-    path: Path
-    num_bytes: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,44 +67,6 @@ class CorpusOptions:
                     f"`{name}` must be one of {allowed}. Received: {value!r}"
                 )
         return self
-
-
-def find_input_files(patterns: str) -> list[InputFile]:
-    """Lists the files of a corpus.
-
-    Args:
-        patterns: paths of files or folders, or globs (`**` crosses folders), comma
-            separated. Of a folder every file is taken, at any depth, unless its name
-            or a folder's on the way begins with `.` or `_`.
-
-    Returns:
-        Each file once; in the order of the patterns, and by name within one.
-
-    Raises:
-        InputError: a pattern matches no file.
-    """
-    found: dict[Path, None] = {}
-    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
-        if Path(pattern).is_dir():
-            candidates = [
-                path
-                for path in Path(pattern).rglob("*")
-                if not any(
-                    part.startswith((".", "_"))
-                    for part in path.relative_to(pattern).parts
-                )
-            ]
-        elif Path(pattern).is_file():
-            candidates = [Path(pattern)]
-        else:
-            candidates = [Path(name) for name in glob.glob(pattern, recursive=True)]
-        matches = sorted(path for path in candidates if path.is_file())
-        if not matches:
-            raise InputError(f"{pattern}: no such file, or no file matches.")
-        found.update(dict.fromkeys(matches))
-    if not found:
-        raise InputError(f"No input files named. Received: {patterns!r}")
-    return [InputFile(path, path.stat().st_size) for path in found]
 
 
 def read_documents(
@@ -156,9 +112,7 @@ def file_format(path: Path, options: CorpusOptions) -> str:
     """Returns the format that a file is read as."""
     if options.input_format != "auto":
         return options.input_format
-    if path.suffix.lower() in COMPRESSIONS:
-        path = path.with_suffix("")
-    return _SUFFIX_FORMATS.get(path.suffix.lower(), "sentences")
+    return _SUFFIX_FORMATS.get(content_suffix(path), "sentences")
 
 
 def _read_file(

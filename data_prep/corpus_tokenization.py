@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from bert_tf.storage.input_files import InputFile
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 from data_prep.corpus import (
     CorpusOptions,
     Document,
-    InputFile,
-    InputReport,
     read_documents,
 )
 from data_prep.documents import Documents, ShardAssignment
+from data_prep.input_report import InputReport
 from data_prep.tokenized_corpus import END, Position, TokenizedCorpus
 
 # Text held in memory before it goes to disk as a block; what a kill can cost.

@@ -27,6 +27,8 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.data.dataset_info import OBJECTIVES, DataParameters, DatasetInfo
+from bert_tf.storage.input_files import InputFile, find_input_files
+from bert_tf.storage.lines import COMPRESSIONS
 from data_prep import corpus
 
 if TYPE_CHECKING:
@@ -175,7 +177,7 @@ def main(argv: Sequence[str]) -> None:
         random_seed=_RANDOM_SEED.value,
     ).validate()
     vocabulary = Vocabulary.load_file(_VOCAB_FILE.value)
-    files = corpus.find_input_files(_INPUT_FILE.value)
+    files = find_input_files(_INPUT_FILE.value)
     num_shards = _NUM_SHARDS.value or _default_num_shards(files)
     assignment = ShardAssignment(num_shards)
     if _EVAL_OUTPUT_DIR.value:
@@ -219,10 +221,10 @@ def cli() -> None:
     jobs.run(main, required=["input_file", "vocab_file", "output_dir"])
 
 
-def _default_num_shards(files: Sequence[corpus.InputFile]) -> int:
+def _default_num_shards(files: Sequence[InputFile]) -> int:
     """Shards small enough for any laptop, yet enough of them for its cores."""
     num_bytes = sum(
-        size * (_COMPRESSION if path.suffix in corpus.COMPRESSIONS else 1)
+        size * (_COMPRESSION if path.suffix in COMPRESSIONS else 1)
         for path, size in files
     )
     return max(1, min(num_bytes // _MEBIBYTE, 16), num_bytes // (16 * _MEBIBYTE))

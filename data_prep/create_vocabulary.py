@@ -64,6 +64,7 @@ def main(argv: Sequence[str]) -> None:
     del argv
     from tqdm import tqdm
 
+    from bert_tf.storage.input_files import find_input_files
     from bert_tf.text.tokenization import WordSplitter
     from bert_tf.text.vocabulary import (
         SPECIAL_TOKENS,
@@ -72,6 +73,7 @@ def main(argv: Sequence[str]) -> None:
         Vocabulary,
     )
     from data_prep import corpus, vocabulary
+    from data_prep.input_report import InputReport
 
     vocabulary.check_parameters(_VOCAB_SIZE.value, _COVERAGE.value)
     options = corpus.CorpusOptions(
@@ -86,11 +88,11 @@ def main(argv: Sequence[str]) -> None:
             f"--output_file must name a file, for instance {output_file / 'vocab.txt'}."
         )
     output_file.parent.mkdir(parents=True, exist_ok=True)
-    inputs = corpus.find_input_files(input_file)
+    inputs = find_input_files(input_file)
     config = TokenizerConfig(_DO_LOWER_CASE.value, _STRIP_ACCENTS.value)
 
     splitter = WordSplitter(config)
-    report = corpus.InputReport()
+    report = InputReport()
     characters: vocabulary.CharacterCounts = collections.Counter()
     total = sum(file.num_bytes for file in inputs)
     with tqdm(total=total, unit="B", unit_scale=True, desc="Counting words") as bar:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TypeGuard
 
 from bert_tf.errors import InputError
-from data_prep.lines import InputReport, read_lines
+from bert_tf.storage.lines import read_lines
+from bert_tf.storage.parquet import open_parquet
+from data_prep.input_report import InputReport
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,39 +57,25 @@ class TextFields:
         Raises:
             InputError: what cannot be read, with file and row.
         """
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise InputError(
-                f"{path}: reading Parquet needs `pip install bert-tf[parquet]`."
-            ) from error
-        self.report.num_files += 1
-        try:
-            with pyarrow.parquet.ParquetFile(path) as table:
-                names = table.schema_arrow.names
-                if self.text_field not in names:
-                    raise InputError(
-                        f"{path}: no column {self.text_field!r}. text_field names the "
-                        f"column. Received: {names}"
-                    )
-                num_bytes = path.stat().st_size
-                row, num_rows = 0, max(table.metadata.num_rows, 1)
-                columns = [self.text_field]
-                for batch in table.iter_batches(batch_size=256, columns=columns):
-                    done = num_bytes * row // num_rows
-                    for text in batch.column(0).to_pylist():
-                        row += 1
-                        place = f"{path}: row {row:,}"
-                        if self._is_text(text, place, {self.text_field}):
-                            yield text
-                    self.report.num_bytes += num_bytes * row // num_rows - done
-        except (pyarrow.ArrowException, OSError) as error:
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise InputError(
-                f"{path}: not a Parquet file, or damaged ({error})."
-            ) from error
+        with open_parquet(path) as table:
+            self.report.num_files += 1
+            names = table.schema_arrow.names
+            if self.text_field not in names:
+                raise InputError(
+                    f"{path}: no column {self.text_field!r}. text_field names the "
+                    f"column. Received: {names}"
+                )
+            num_bytes = path.stat().st_size
+            row, num_rows = 0, max(table.metadata.num_rows, 1)
+            columns = [self.text_field]
+            for batch in table.iter_batches(batch_size=256, columns=columns):
+                done = num_bytes * row // num_rows
+                for text in batch.column(0).to_pylist():
+                    row += 1
+                    place = f"{path}: row {row:,}"
+                    if self._is_text(text, place, {self.text_field}):
+                        yield text
+                self.report.num_bytes += num_bytes * row // num_rows - done
 
     def _is_text(self, text: object, place: str, record: object) -> TypeGuard[str]:
         if not isinstance(text, str):

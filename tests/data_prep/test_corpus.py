@@ -15,9 +15,11 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_prep import corpus, lines
-from data_prep.corpus import CorpusOptions, find_input_files, read_documents
-from data_prep.lines import InputReport
+from bert_tf.storage import lines
+from bert_tf.storage.input_files import find_input_files
+from data_prep import corpus
+from data_prep.corpus import CorpusOptions, read_documents
+from data_prep.input_report import InputReport
 
 ROOT = Path(__file__).parents[2]
 
@@ -269,6 +271,7 @@ def test_a_very_long_document_comes_in_parts(tmp_path, monkeypatch):
 
 READER = """
 import resource, sys
+from bert_tf.storage.input_files import find_input_files
 from data_prep.corpus import *
 report = InputReport()
 options = CorpusOptions(input_format=sys.argv[2], bad_input=sys.argv[3])

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bert_tf.storage.input_files import find_input_files
 from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
-from data_prep.corpus import CorpusOptions, find_input_files
+from data_prep.corpus import CorpusOptions
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import ShardAssignment
 from data_prep.tokenized_corpus import TokenizedCorpus
@@ -128,7 +129,8 @@ import time
 from pathlib import Path
 from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 from data_prep import corpus_tokenization
-from data_prep.corpus import CorpusOptions, find_input_files
+from bert_tf.storage.input_files import find_input_files
+from data_prep.corpus import CorpusOptions
 from data_prep.documents import ShardAssignment
 from data_prep.tokenized_corpus import TokenizedCorpus
 corpus_tokenization._CALL_CHARACTERS = 10

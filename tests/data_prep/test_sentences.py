@@ -1,7 +1,6 @@
 """Where running text ends its sentences, in scripts that sentencex knows and not."""
 
 import pytest
-
 from data_prep.sentences import split_text
 
 

@@ -11,6 +11,7 @@ import dataclasses
 import gzip
 import lzma
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,26 +36,18 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 @dataclasses.dataclass
-class InputReport:
+class ReadReport:
     """What was read so far and what was left out; filled in while reading.
 
     Attributes:
         num_files: files begun.
         num_bytes: bytes of them read, as they are on disk (compressed).
-        num_documents: documents handed on.
-        num_sentences: sentences in them.
-        num_empty_documents: documents without text, left out.
-        num_split_documents: documents too long for memory, handed on in parts.
         skipped: lines or records left out, by reason.
         examples: where the first of each reason was.
     """
 
     num_files: int = 0
     num_bytes: int = 0
-    num_documents: int = 0
-    num_sentences: int = 0
-    num_empty_documents: int = 0
-    num_split_documents: int = 0
     skipped: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter
     )
@@ -73,41 +66,46 @@ class InputReport:
             InputError: `bad_input` is `error`.
         """
         if bad_input == "error":
-            raise InputError(
-                f"{place}: {reason}{detail} bad_input=skip leaves such places out and "
-                "counts them."
-            )
+            raise InputError(f"{place}: {reason}{detail}")
+        self.skip(place, reason)
+
+    def skip(self, place: str, reason: str) -> None:
+        """Counts something that is left out."""
         self.skipped[reason] += 1
         self.examples.setdefault(reason, place)
 
-    def lines(self) -> list[str]:
-        """Returns the report as lines of text."""
-        lines = [
-            f"{self.num_documents:,} documents with {self.num_sentences:,} sentences "
-            f"from {self.num_files:,} files ({self.num_bytes / 1e6:,.1f} MB)"
+    def skipped_lines(self) -> list[str]:
+        """Returns what was left out as lines of text."""
+        return [
+            f"left out {count:,} places: {reason}; first {self.examples[reason]}"
+            for reason, count in sorted(self.skipped.items())
         ]
-        if self.num_empty_documents:
-            lines.append(f"left out {self.num_empty_documents:,} empty documents")
-        if self.num_split_documents:
-            lines.append(f"split {self.num_split_documents:,} very long documents")
-        for reason, count in sorted(self.skipped.items()):
-            lines.append(
-                f"left out {count:,} places: {reason}; first {self.examples[reason]}"
-            )
-        return lines
+
+
+STDIN = Path("-")
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    if path == STDIN:
+        yield sys.stdin.buffer
+        return
+    with open(path, "rb") as stream:
+        yield stream
 
 
 @contextlib.contextmanager
 def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Opens a file by its ending.
+    """Opens a file by its ending, or standard input for `-`.
 
     Yields:
-        The stream of its text, and the file itself, whose `tell()` is the progress.
+        The stream of its text, and the file itself, whose `tell()` is the progress
+        if it is no pipe.
 
     Raises:
         InputError: the compressed data is damaged or ends too soon.
     """
-    with open(path, "rb") as raw:
+    with _open(path) as raw:
         opener = COMPRESSIONS.get(path.suffix.lower())
         if opener is None:
             yield raw, raw
@@ -129,7 +127,7 @@ def open_decompressed(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
             ) from error
 
 
-def read_lines(path: Path, report: InputReport, bad_input: str) -> Iterator[str]:
+def read_lines(path: Path, report: ReadReport, bad_input: str) -> Iterator[str]:
     r"""Yields a file's lines without their ends, which may be \n, \r\n or \r, mixed.
 
     Args:
@@ -148,8 +146,10 @@ def read_lines(path: Path, report: InputReport, bad_input: str) -> Iterator[str]
         if chunk.startswith(_BYTE_ORDER_MARK):
             chunk, offset = chunk.removeprefix(_BYTE_ORDER_MARK), len(_BYTE_ORDER_MARK)
         while True:
-            report.num_bytes += raw.tell() - position
-            position = raw.tell()
+            # A pipe has no position: what came out of it counts.
+            reached = raw.tell() if raw.seekable() else position + len(chunk)
+            report.num_bytes += reached - position
+            position = reached
             data = tail + chunk
             if chunk:
                 # A \r at the very end may be half of \r\n: it waits for the rest.
@@ -183,7 +183,7 @@ def read_lines(path: Path, report: InputReport, bad_input: str) -> Iterator[str]
 
 
 def _decode(
-    body: bytes, path: Path, line: int, offset: int, report: InputReport, bad_input: str
+    body: bytes, path: Path, line: int, offset: int, report: ReadReport, bad_input: str
 ) -> Iterator[tuple[list[str], int]]:
     """Yields good lines in runs, and `([], length)` for each bad line."""
     if b"\0" not in body:

@@ -1,0 +1,1 @@
+"""Labelled data: files that users have, as examples and as model inputs."""

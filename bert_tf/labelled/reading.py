@@ -1,0 +1,267 @@
+"""Files of labelled data as examples of one kind, as a stream or whole."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Generic, Self, TypeVar
+
+from bert_tf.errors import InputError
+from bert_tf.labelled import structured_records, tagging, text_records
+from bert_tf.labelled.columns import ColumnFinder, ColumnNames
+from bert_tf.labelled.conll import read_conll
+from bert_tf.labelled.delimited import QUOTINGS
+from bert_tf.labelled.examples import (
+    ChoiceExample,
+    ClassificationExample,
+    Example,
+    MultiLabelExample,
+    Place,
+    QuestionExample,
+    RegressionExample,
+    SummarizationExample,
+    TaggedSentence,
+    TextExample,
+)
+from bert_tf.labelled.report import LabelledReport
+from bert_tf.labelled.squad import read_squad
+from bert_tf.labelled.tables import Record, holds_one_object, read_table
+from bert_tf.storage.input_files import InputFile, content_suffix
+from bert_tf.storage.lines import read_lines
+
+FORMATS = ("auto", "delimited", "json", "parquet", "lines", "conll", "squad")
+_SUFFIX_FORMATS = {
+    **dict.fromkeys((".csv", ".tsv", ".tab"), "delimited"),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
+    **dict.fromkeys((".conll", ".bio", ".iob", ".iob2", ".bioes"), "conll"),
+    ".parquet": "parquet",
+}
+_EMPTY = "examples with an empty text"
+
+E = TypeVar("E", bound=Example)
+
+
+@dataclasses.dataclass
+class ReadOptions:
+    """How files become examples.
+
+    Attributes:
+        columns: which column is what.
+        input_format: one of `FORMATS`; `auto` goes by the file's ending.
+        quoting: of CSV and TSV: `auto`, `standard` or `none`; see `DelimitedFile`.
+        bad_tags: `error` or `repair`; see `tagging.to_iob2`.
+        language: ISO 639 code that guides the splitting of documents into sentences.
+    """
+
+    columns: ColumnNames = dataclasses.field(default_factory=ColumnNames)
+    input_format: str = "auto"
+    quoting: str = "auto"
+    bad_tags: str = "error"
+    language: str = "en"
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        for name, allowed in (
+            ("input_format", FORMATS),
+            ("quoting", QUOTINGS),
+            ("bad_tags", tagging.BAD_TAGS),
+        ):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise InputError(
+                    f"`{name}` must be one of {allowed}. Received: {value!r}"
+                )
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind(Generic[E]):
+    """A kind of example, and how files become examples of it.
+
+    Attributes:
+        name: in messages.
+        from_records: takes the finder of a table's columns, whether targets are
+            read, the report and the language; returns what builds an example.
+        from_line: builds an example without a target from a line of text.
+        finish: checks or changes all examples of a data set together.
+        plain: format with targets of files whose ending says nothing.
+        formats: of this kind alone: takes path, columns, report and whether targets
+            are read.
+    """
+
+    name: str
+    from_records: Callable[..., Callable[[Record, Place], E | None]]
+    from_line: Callable[[str, Place], E] | None = None
+    finish: Callable[[list[E], ReadOptions, LabelledReport], list[E]] | None = None
+    plain: str = ""
+    formats: Mapping[
+        str, Callable[[Path, ColumnNames, LabelledReport, bool], Iterator[E]]
+    ] = dataclasses.field(default_factory=dict)
+
+
+def _finish_tags(
+    sentences: list[TaggedSentence], options: ReadOptions, report: LabelledReport
+) -> list[TaggedSentence]:
+    sentences, found = tagging.to_iob2(sentences, options.bad_tags)
+    report.notes |= dict.fromkeys(found.lines())
+    return sentences
+
+
+def _finish_questions(
+    questions: list[QuestionExample], options: ReadOptions, report: LabelledReport
+) -> list[QuestionExample]:
+    counts = collections.Counter(question.id for question in questions)
+    for question in questions:
+        if counts[question.id] > 1:
+            raise InputError(
+                f"{question.place}: {counts[question.id]} questions have the id "
+                f"{question.id!r}. Ids must differ, since answers are scored by id."
+            )
+    return questions
+
+
+TEXTS = Kind[TextExample](
+    "texts",
+    text_records.texts,
+    lambda text, place: TextExample(text=text, place=place),
+    plain="lines",
+)
+CLASSIFICATION = Kind[ClassificationExample](
+    "classification",
+    text_records.classification,
+    lambda text, place: ClassificationExample(text=text, place=place),
+)
+MULTI_LABEL = Kind[MultiLabelExample](
+    "multi-label classification",
+    text_records.multi_label,
+    lambda text, place: MultiLabelExample(text=text, place=place),
+)
+REGRESSION = Kind[RegressionExample](
+    "regression",
+    text_records.regression,
+    lambda text, place: RegressionExample(text=text, place=place),
+)
+TOKEN_CLASSIFICATION = Kind[TaggedSentence](
+    "token classification",
+    structured_records.tagged_sentences,
+    structured_records.plain_sentence,
+    finish=_finish_tags,
+    plain="conll",
+    formats={"conll": read_conll},
+)
+QUESTION_ANSWERING = Kind[QuestionExample](
+    "question answering",
+    structured_records.questions,
+    finish=_finish_questions,
+    formats={
+        "squad": lambda path, _, report, targets: read_squad(path, report, targets)
+    },
+)
+MULTIPLE_CHOICE = Kind[ChoiceExample]("multiple choice", structured_records.choices)
+EXTRACTIVE_SUMMARIZATION = Kind[SummarizationExample](
+    "extractive summarization", structured_records.documents
+)
+
+
+def read_examples(
+    kind: Kind[E],
+    files: Iterable[InputFile],
+    options: ReadOptions,
+    report: LabelledReport,
+    with_targets: bool = True,
+) -> Iterator[E]:
+    """Yields the examples of files, in memory that does not depend on their size.
+
+    Only SQuAD's JSON, one object, is read whole.
+
+    Args:
+        kind: of example.
+        files: to read, in order.
+        options: how to read them.
+        report: counts what is read and left out.
+        with_targets: whether labels are read. If so, an example with an empty text is
+            left out; if not, every line or record is an example, so that predictions
+            stand beside what they are of.
+
+    Raises:
+        InputError: input that cannot be read, with file and place.
+    """
+    options.validate()
+    for file in files:
+        for example in _read_file(kind, file.path, options, report, with_targets):
+            if with_targets and example.is_empty:
+                report.skip(str(example.place), _EMPTY)
+                continue
+            report.num_examples += 1
+            yield example
+
+
+def load_examples(
+    kind: Kind[E],
+    files: Iterable[InputFile],
+    options: ReadOptions,
+    report: LabelledReport,
+) -> list[E]:
+    """Returns the examples of files with their targets, checked together.
+
+    Raises:
+        InputError: see `read_examples`; no example at all; or examples that do not fit
+            each other.
+    """
+    files = list(files)
+    examples = list(read_examples(kind, files, options, report))
+    if not examples:
+        names = ", ".join(str(file.path) for file in files)
+        left_out = "; ".join(report.lines()[1:]) or "empty"
+        raise InputError(f"No example in {names}: {left_out}.")
+    return kind.finish(examples, options, report) if kind.finish else examples
+
+
+def _read_file(
+    kind: Kind[E],
+    path: Path,
+    options: ReadOptions,
+    report: LabelledReport,
+    with_targets: bool,
+) -> Iterator[E]:
+    columns = options.columns
+    file_format = _file_format(kind, path, options, with_targets)
+    if file_format == "lines":
+        assert kind.from_line
+        for number, line in enumerate(read_lines(path, report, "error"), start=1):
+            yield kind.from_line(line, Place(str(path), number))
+    elif file_format in kind.formats:
+        yield from kind.formats[file_format](path, columns, report, with_targets)
+    else:
+        header = not columns.numbers
+        table = read_table(path, file_format, report, options.quoting, header)
+        finder = ColumnFinder(str(path), table.columns, columns)
+        build = kind.from_records(finder, with_targets, report, options.language)
+        report.notes[f"{path}: {table.note}; {finder.note()}"] = None
+        wanted = {name for names in finder.found.values() for name in names}
+        for place, record in table.read(wanted):
+            example = build(record, place)
+            if example is not None:
+                yield example
+
+
+def _file_format(
+    kind: Kind[E], path: Path, options: ReadOptions, with_targets: bool
+) -> str:
+    found = options.input_format
+    if found == "auto":
+        found = _SUFFIX_FORMATS.get(content_suffix(path), "")
+        if not found:
+            found = "lines" if kind.from_line and not with_targets else kind.plain
+        if found == "json" and "squad" in kind.formats and holds_one_object(path):
+            found = "squad"
+    usable = {"delimited", "json", "parquet", *kind.formats}
+    if kind.from_line and (not with_targets or kind.plain == "lines"):
+        usable.add("lines")
+    if found not in usable:
+        what = "with targets" if with_targets else "to predict on"
+        raise InputError(
+            f"{path}: {kind.name} {what} reads the formats {sorted(usable)}; the "
+            f"file's ending, or input_format, says which. Received: {found or 'auto'!r}"
+        )
+    return found

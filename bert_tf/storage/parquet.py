@@ -1,0 +1,37 @@
+"""Parquet files, whose library is an extra."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bert_tf.errors import InputError
+
+
+@contextlib.contextmanager
+def open_parquet(path: Path) -> Iterator[Any]:
+    """Opens a Parquet file.
+
+    Yields:
+        A `pyarrow.parquet.ParquetFile`; what it raises inside the block becomes an
+        InputError.
+
+    Raises:
+        InputError: the extra is missing, or the file is damaged or of another kind.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(
+            f"{path}: reading Parquet needs `pip install bert-tf[parquet]`."
+        ) from error
+    try:
+        with pyarrow.parquet.ParquetFile(path) as table:
+            yield table
+    except (pyarrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise InputError(
+            f"{path}: not a Parquet file, or damaged ({error})."
+        ) from error
