@@ -23,9 +23,10 @@ from bert_tf.labelled.examples import (
     TaggedSentence,
     TextExample,
 )
+from bert_tf.labelled.json_records import holds_one_object
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.squad import read_squad
-from bert_tf.labelled.tables import Record, holds_one_object, read_table
+from bert_tf.labelled.tables import Record, read_table
 from bert_tf.storage.input_files import InputFile, content_suffix
 from bert_tf.storage.lines import read_lines
 

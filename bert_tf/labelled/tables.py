@@ -1,6 +1,5 @@
 """Records of tabular files: CSV, TSV, JSON, JSON Lines and Parquet."""
 
-import codecs
 import dataclasses
 import itertools
 import json
@@ -11,11 +10,9 @@ from typing import Any
 from bert_tf.errors import InputError
 from bert_tf.labelled.delimited import DelimitedFile
 from bert_tf.labelled.examples import Place
-from bert_tf.storage.lines import STDIN, ReadReport, open_decompressed, read_lines
+from bert_tf.labelled.json_records import read_json_records
+from bert_tf.storage.lines import ReadReport
 from bert_tf.storage.parquet import open_parquet
-
-_CHUNK_BYTES = 2**20
-_MAX_RECORD_CHARACTERS = 2**26
 
 Record = Mapping[str, Any]
 
@@ -62,122 +59,6 @@ def read_table(
         raise InputError(f"{path}: empty. Expected JSON objects.")
     both = itertools.chain([first], records)
     return Table(list(first[1]), lambda _: both, "JSON records")
-
-
-def read_json_records(
-    path: Path, report: ReadReport
-) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """Yields the objects of JSON Lines, or of a file that is one array of objects.
-
-    Raises:
-        InputError: what is no JSON or no object, with its place.
-    """
-    records = _array_records(path, report) if _is_array(path) else _lines(path, report)
-    for place, record in records:
-        if not isinstance(record, dict):
-            raise InputError(
-                f"{place}: expected a JSON object with a field for each column. "
-                f"Received: {record!r:.60}"
-            )
-        yield place, record
-
-
-def holds_one_object(path: Path) -> bool:
-    """Whether a JSON file is one object, not one a line, nor an array of them."""
-    if path == STDIN or _is_array(path):
-        return False
-    lines = read_lines(path, ReadReport(), "skip")
-    first = next((line for line in lines if line.strip()), "")
-    try:
-        return "data" in json.loads(first)
-    except (ValueError, TypeError, RecursionError):
-        return True
-
-
-def _lines(path: Path, report: ReadReport) -> Iterator[tuple[Place, Any]]:
-    for number, line in enumerate(read_lines(path, report, "error"), start=1):
-        if not line or line.isspace():
-            continue
-        place = Place(str(path), number)
-        try:
-            yield place, json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(
-                f"{place}: not JSON ({error}). Expected one object a line, or one "
-                "array of objects."
-            ) from error
-
-
-def _is_array(path: Path) -> bool:
-    if path == STDIN:
-        return False
-    with open_decompressed(path) as (stream, _):
-        head = stream.read(64).removeprefix(codecs.BOM_UTF8).lstrip()
-    # JSON Lines hold objects, so a line of a bracket alone begins an array.
-    return head.startswith(b"[")
-
-
-def _array_records(path: Path, report: ReadReport) -> Iterator[tuple[Place, Any]]:
-    """Yields the elements of an array without holding it whole."""
-    decoder, number, position = json.JSONDecoder(), 1, 0
-    report.num_files += 1
-    with open_decompressed(path) as (stream, raw):
-        decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        text, end = "", False
-
-        def place() -> Place:
-            return Place(str(path), number, "record")
-
-        def more() -> None:
-            nonlocal text, end, position
-            chunk = stream.read(_CHUNK_BYTES)
-            try:
-                text += decode(chunk, final=not chunk)
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{place()}, or the next: not UTF-8 (byte "
-                    f"0x{error.object[error.start]:02x}). Convert the file."
-                ) from error
-            report.num_bytes += raw.tell() - position
-            end, position = not chunk, raw.tell()
-
-        def expect(characters: str) -> str:
-            """Takes the next character that is no blank."""
-            nonlocal text
-            while not (text := text.lstrip(" \t\r\n")) and not end:
-                more()
-            found, text = text[:1], text[1:]
-            if not found or found not in characters:
-                raise InputError(
-                    f"{place()}: not JSON: expected one of {characters!r}. Received: "
-                    f"{found or 'the end of the file'!r}"
-                )
-            return found
-
-        expect("[")
-        first = True
-        while True:
-            while not (text := text.lstrip(" \t\r\n")) and not end:
-                more()
-            if first and text.startswith("]"):
-                return
-            first = False
-            while True:
-                try:
-                    record, stop = decoder.raw_decode(text)
-                    break
-                except RecursionError as error:
-                    raise InputError(f"{place()}: nested too deeply.") from error
-                except json.JSONDecodeError as error:
-                    # Perhaps the record goes on in the next chunk.
-                    if end or len(text) > _MAX_RECORD_CHARACTERS:
-                        raise InputError(f"{place()}: not JSON ({error}).") from error
-                    more()
-            text = text[stop:]
-            yield place(), record
-            number += 1
-            if expect(",]") == "]":
-                return
 
 
 def _read_parquet(path: Path, report: ReadReport) -> Table:

@@ -51,7 +51,11 @@ def parquet(path, records, metadata=None):
         ("a.jsonl", "\n" + json_lines(*RECORDS), "a.jsonl: line 3"),
         ("a.json", json_lines(*RECORDS), "a.json: line 2"),
         ("a.json", json.dumps(RECORDS, indent=1), "a.json: record 2"),
-        ("a.ndjson.gz", gzip.compress(json_lines(*RECORDS).encode()), "line 2"),
+        (
+            "a.ndjson.gz",
+            gzip.compress(json_lines(*RECORDS).encode(), mtime=0),
+            "line 2",
+        ),
         ("a.parquet", None, "a.parquet: row 2"),
     ],
 )
@@ -80,7 +84,7 @@ def test_arrays_are_read_in_parts(write, load, monkeypatch):
     expected = load(CLASSIFICATION, path)[0]
     assert [e.text for e in expected] == [record["text"] for record in records]
     for size in (1, 7, 64):
-        monkeypatch.setattr("bert_tf.labelled.tables._CHUNK_BYTES", size)
+        monkeypatch.setattr("bert_tf.labelled.json_records._CHUNK_BYTES", size)
         assert load(CLASSIFICATION, path)[0] == expected
 
 
@@ -289,7 +293,7 @@ BAD = [
     (CLASSIFICATION, "a.json", "[1]", "record 1: expected a JSON object"),
     (CLASSIFICATION, "a.json", '[{"text": "a", "label": 1}', "record 2: not JSON: exp"),
     (CLASSIFICATION, "a.json", '[{"text": "a" "b"}]', "record 1: not JSON"),
-    (CLASSIFICATION, "a.json", b'[{"text": "\xff"}]', "record 1, or the next: not UTF"),
+    (CLASSIFICATION, "a.json", b'[{"text": "\xff"}]', "a.json: not UTF-8 .byte 0xff."),
     (CLASSIFICATION, "a.json", "[]", "empty. Expected JSON objects"),
     (CLASSIFICATION, "a.json", "[" * 10**5, "record 1: nested too deeply"),
     (

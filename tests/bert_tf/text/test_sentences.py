@@ -1,7 +1,8 @@
 """Where running text ends its sentences, in scripts that sentencex knows and not."""
 
 import pytest
-from data_prep.sentences import split_text
+
+from bert_tf.text.sentences import split_text
 
 
 @pytest.mark.parametrize(
