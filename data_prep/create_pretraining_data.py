@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from bert_tf.cli import jobs
-from bert_tf.data.dataset_info import OBJECTIVES, DataParameters, DatasetInfo
+from bert_tf.data.dataset_info import OBJECTIVES, DataParameters
 from bert_tf.storage.input_files import InputFile, find_input_files
 from bert_tf.storage.lines import COMPRESSIONS
 from data_prep import corpus
 
 if TYPE_CHECKING:
-    from data_prep.pretraining_data import Dataset
+    from bert_tf.data.dataset import Dataset
 
 _DEFAULTS = DataParameters()
 _MEBIBYTE = 1 << 20
@@ -162,7 +162,7 @@ def main(argv: Sequence[str]) -> None:
     from bert_tf.text.vocabulary import Vocabulary
     from data_prep.corpus_tokenization import CorpusSource
     from data_prep.documents import ShardAssignment
-    from data_prep.pretraining_data import Dataset, create_pretraining_data
+    from data_prep.pretraining_data import PlannedDataset, create_pretraining_data
 
     parameters = DataParameters(
         max_seq_length=_MAX_SEQ_LENGTH.value,
@@ -194,7 +194,8 @@ def main(argv: Sequence[str]) -> None:
         vocabulary=vocabulary,
         assignment=assignment,
     )
-    datasets = [Dataset(Path(_OUTPUT_DIR.value), parameters, range(num_shards))]
+    output_dir = Path(_OUTPUT_DIR.value)
+    planned = [PlannedDataset(output_dir, parameters, range(num_shards))]
     if _EVAL_OUTPUT_DIR.value:
         # Held-out text is read once and always the same.
         eval_parameters = dataclasses.replace(
@@ -202,17 +203,17 @@ def main(argv: Sequence[str]) -> None:
         )
         eval_dir = Path(_EVAL_OUTPUT_DIR.value)
         shards = range(num_shards, assignment.total)
-        datasets.append(Dataset(eval_dir, eval_parameters, shards))
+        planned.append(PlannedDataset(eval_dir, eval_parameters, shards))
     on_beam = _RUNNER.value == "beam"
-    infos = create_pretraining_data(
+    datasets = create_pretraining_data(
         source,
-        datasets,
+        planned,
         num_workers=_NUM_WORKERS.value,
         tokenized_dir=Path(_TOKENIZED_DIR.value) if _TOKENIZED_DIR.value else None,
         beam_options=shlex.split(_BEAM_OPTIONS.value) if on_beam else None,
     )
-    for dataset, info in zip(datasets, infos, strict=True):
-        _print_summary(dataset, info)
+    for dataset in datasets:
+        _print_summary(dataset)
     print(jobs.next_command("data_prep.inspect_records", input_dir=_OUTPUT_DIR.value))
 
 
@@ -230,13 +231,14 @@ def _default_num_shards(files: Sequence[InputFile]) -> int:
     return max(1, min(num_bytes // _MEBIBYTE, 16), num_bytes // (16 * _MEBIBYTE))
 
 
-def _print_summary(dataset: "Dataset", info: DatasetInfo) -> None:
-    statistics = info.statistics
-    num_bytes = sum(shard.num_bytes for shard in info.shards)
+def _print_summary(dataset: "Dataset") -> None:
+    statistics = dataset.info.statistics
+    num_bytes = sum(shard.num_bytes for shard in dataset.info.shards)
     print(
-        f"{dataset.directory}: {info.num_records:,} examples in {len(info.shards)} "
-        f"files ({num_bytes / 1e6:,.1f} MB) from {statistics['num_documents']:,} "
-        f"documents with {statistics['num_sentences']:,} sentences and "
+        f"{dataset.directory}: {dataset.num_records:,} examples in "
+        f"{len(dataset.record_paths)} files ({num_bytes / 1e6:,.1f} MB) from "
+        f"{statistics['num_documents']:,} documents with "
+        f"{statistics['num_sentences']:,} sentences and "
         f"{statistics['num_corpus_tokens']:,} tokens."
     )
     if "cut_off_rate" in statistics:

@@ -20,6 +20,7 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
+from bert_tf.storage import files
 
 if TYPE_CHECKING:
     from data_prep import vocabulary
@@ -87,6 +88,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(
             f"--output_file must name a file, for instance {output_file / 'vocab.txt'}."
         )
+    files.check_local(output_file)
     output_file.parent.mkdir(parents=True, exist_ok=True)
     inputs = find_input_files(input_file)
     config = TokenizerConfig(_DO_LOWER_CASE.value, _STRIP_ACCENTS.value)

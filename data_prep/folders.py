@@ -22,6 +22,7 @@ def locked(directories: Sequence[Path]) -> Iterator[None]:
     descriptors = []
     try:
         for directory in directories:
+            files.check_local(directory)
             directory.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(directory, os.O_RDONLY)
             descriptors.append(descriptor)

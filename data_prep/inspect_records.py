@@ -9,7 +9,6 @@ Example:
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
@@ -28,19 +27,20 @@ def main(argv: Sequence[str]) -> None:
     """Prints the inspection."""
     del argv
     assert _INPUT_DIR.value
+    from bert_tf.data.dataset import Dataset
     from data_prep import inspection
 
-    directory = Path(_INPUT_DIR.value)
-    info = inspection.load(directory)
-    for line in inspection.describe_examples(directory, info, _NUM_EXAMPLES.value):
+    dataset = Dataset.open(_INPUT_DIR.value)
+    for line in inspection.describe_examples(dataset, _NUM_EXAMPLES.value):
         print(line)
-    for line in inspection.describe_statistics(info):
+    for line in inspection.describe_statistics(dataset.info):
         print(line)
     if _VERIFY.value:
-        inspection.verify(directory, info)
+        inspection.verify(dataset)
         print(
-            f"Verified: {info.num_records:,} records in {len(info.shards)} files match "
-            "their checksums, the schema and the statistics."
+            f"Verified: {dataset.num_records:,} records in "
+            f"{len(dataset.record_paths)} files match their checksums, the schema and "
+            "the statistics."
         )
 
 

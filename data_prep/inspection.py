@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import decode_example, decode_examples
 from bert_tf.storage.tfrecord import read_records
-from bert_tf.text.vocabulary import Vocabulary
 from data_prep.statistics import (
     DOCUMENT_COUNTS,
     NUM_LENGTH_BINS,
@@ -31,33 +31,18 @@ _LABELS = {
 }
 
 
-def load(directory: Path) -> DatasetInfo:
-    """Reads a data set's description and checks the vocabulary beside it.
-
-    Raises:
-        InputError: no finished data set, or another vocabulary.
-    """
-    info = DatasetInfo.load(directory)
-    info.check_matches(directory, vocab_hash=Vocabulary.load(directory).hash)
-    return info
-
-
-def describe_examples(
-    directory: Path, info: DatasetInfo, num_examples: int
-) -> Iterator[str]:
+def describe_examples(dataset: Dataset, num_examples: int) -> Iterator[str]:
     """Yields the first examples as readable lines.
 
     A masked token is shown as `{original→what stands there}`, or `{original}` where
     it was kept.
     """
-    entries = Vocabulary.load(directory).entries
+    entries = dataset.vocabulary.entries
     examples = (
-        decode_example(record, info.features)
-        for path in info.shard_paths(directory)
-        for record in read_records(path)
+        decode_example(record, dataset.features) for record in dataset.records()
     )
     for index, example in zip(range(num_examples), examples, strict=False):
-        label = _LABELS[info.parameters.objective][
+        label = _LABELS[dataset.parameters.objective][
             int(example["next_sentence_labels"][0])
         ]
         length = int(example["input_mask"].sum())
@@ -88,9 +73,10 @@ def describe_statistics(info: DatasetInfo) -> Iterator[str]:
     for name, count in statistics.get("inputs", {}).items():
         if isinstance(count, int) and count:
             yield f"{'input: ' + name:<24} {count:>14,}"
-    yield ""
-    yield "Tokens an example:"
-    histogram = statistics["length_histogram"]
+    histogram = statistics.get("length_histogram", [])
+    if histogram:
+        yield ""
+        yield "Tokens an example:"
     for index, count in enumerate(histogram):
         low, high = (
             -(-step * parameters.max_seq_length // NUM_LENGTH_BINS) + 1
@@ -100,22 +86,22 @@ def describe_statistics(info: DatasetInfo) -> Iterator[str]:
         yield f"{low:>5}-{high - 1:<5} {count:>12,} {bar}".rstrip()
 
 
-def verify(directory: Path, info: DatasetInfo) -> None:
+def verify(dataset: Dataset) -> None:
     """Checks files against checksums, records against schema and statistics.
 
     Raises:
         InputError: something does not match; the message names the file.
     """
-    info.verify(directory)
-    vocabulary = Vocabulary.load(directory)
-    masking_vocabulary = MaskingVocabulary.of(vocabulary)
+    dataset.verify()
+    info = dataset.info
+    vocabulary = MaskingVocabulary.of(dataset.vocabulary)
     counts: Counts = {}
-    for path, shard in zip(info.shard_paths(directory), info.shards, strict=True):
+    for path, shard in zip(dataset.record_paths, info.shards, strict=True):
         num_records = 0
         progress = tqdm(desc=path.name, total=shard.num_records, leave=False)
         with progress:
-            for batch in _batches(path, info, len(vocabulary)):
-                counts = add_counts(counts, count_batch(batch, masking_vocabulary))
+            for batch in _batches(path, dataset):
+                counts = add_counts(counts, count_batch(batch, vocabulary))
                 num_records += len(batch["input_ids"])
                 progress.update(len(batch["input_ids"]))
         if num_records != shard.num_records:
@@ -130,18 +116,18 @@ def verify(directory: Path, info: DatasetInfo) -> None:
         value = found[name]
         if info.statistics[name] != value:
             raise InputError(
-                f"{directory}: the records have `{name}` {value}, but dataset_info.json"
-                f" says {info.statistics[name]}. Write the data set again."
+                f"{dataset.directory}: the records have `{name}` {value}, but "
+                f"dataset_info.json says {info.statistics[name]}. Write the data set "
+                "again."
             )
 
 
-def _batches(
-    path: Path, info: DatasetInfo, vocab_size: int
-) -> Iterator[dict[str, np.ndarray]]:
+def _batches(path: Path, dataset: Dataset) -> Iterator[dict[str, np.ndarray]]:
+    vocab_size = len(dataset.vocabulary)
     records = read_records(path)
     while batch := list(itertools.islice(records, _BATCH_SIZE)):
         try:
-            examples = decode_examples(batch, info.features)
+            examples = decode_examples(batch, dataset.features)
             for name in ("input_ids", "masked_lm_ids"):
                 if name in examples and examples[name].max() >= vocab_size:
                     raise InputError(

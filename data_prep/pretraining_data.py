@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import FILE_NAME, DataParameters, DatasetInfo
 from bert_tf.errors import InputError
 from bert_tf.storage.files import named_if_full
@@ -47,7 +48,7 @@ _PROGRESS_DIR = ".progress"
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
+class PlannedDataset:
     """One folder of records to write.
 
     Attributes:
@@ -68,12 +69,12 @@ class Dataset:
 
 def create_pretraining_data(
     source: CorpusSource,
-    datasets: Sequence[Dataset],
+    datasets: Sequence[PlannedDataset],
     *,
     num_workers: int,
     tokenized_dir: Path | None = None,
     beam_options: Sequence[str] | None = None,
-) -> list[DatasetInfo]:
+) -> list[Dataset]:
     """Writes data sets from one corpus, or what is missing of them.
 
     Args:
@@ -87,7 +88,7 @@ def create_pretraining_data(
             instead of in processes of this machine. It keeps no tokenised corpus.
 
     Returns:
-        The data sets' descriptions.
+        The data sets.
 
     Raises:
         InputError: bad input, too few documents, a damaged file, or a folder that
@@ -114,12 +115,12 @@ def create_pretraining_data(
                 _finish(dataset, source, corpus_parameters, inputs)
         for dataset in datasets:
             shutil.rmtree(dataset.progress_dir, ignore_errors=True)
-    return [DatasetInfo.load(dataset.directory) for dataset in datasets]
+    return [Dataset.open(dataset.directory) for dataset in datasets]
 
 
 def _run_locally(
     source: CorpusSource,
-    datasets: Sequence[Dataset],
+    datasets: Sequence[PlannedDataset],
     corpus: TokenizedCorpus,
     corpus_parameters: dict[str, Any],
     num_workers: int,
@@ -140,7 +141,7 @@ def _run_locally(
 
 
 def _run_on_beam(
-    source: CorpusSource, datasets: Sequence[Dataset], options: Sequence[str]
+    source: CorpusSource, datasets: Sequence[PlannedDataset], options: Sequence[str]
 ) -> dict[str, Any]:
     from data_prep import beam_pipeline
 
@@ -164,10 +165,11 @@ def _run_parameters(
     return {**dataclasses.asdict(parameters), **corpus_parameters}
 
 
-def _is_finished(dataset: Dataset, corpus_parameters: dict[str, Any]) -> bool:
+def _is_finished(dataset: PlannedDataset, corpus_parameters: dict[str, Any]) -> bool:
     if not (dataset.directory / FILE_NAME).is_file():
         return False
-    info = DatasetInfo.load(dataset.directory)
+    finished = Dataset.open(dataset.directory)
+    info = finished.info
     difference = first_difference(
         _run_parameters(info.parameters, info.corpus),
         _run_parameters(dataset.parameters, corpus_parameters),
@@ -177,11 +179,11 @@ def _is_finished(dataset: Dataset, corpus_parameters: dict[str, Any]) -> bool:
             f"{dataset.directory}: holds a data set made with {difference}. Choose "
             "another folder, or delete this one."
         )
-    info.verify(dataset.directory)
+    finished.verify()
     return True
 
 
-def _claim(dataset: Dataset, corpus_parameters: dict[str, Any]) -> None:
+def _claim(dataset: PlannedDataset, corpus_parameters: dict[str, Any]) -> None:
     """Starts a folder, or checks that this run is the one that it belongs to."""
     known = {_PROGRESS_DIR, FILE_NAME}
     others = [path for path in dataset.directory.iterdir() if path.name not in known]
@@ -197,7 +199,7 @@ def _claim(dataset: Dataset, corpus_parameters: dict[str, Any]) -> None:
     remove_leftovers(dataset.directory)
 
 
-def _check_sizes(dataset: Dataset, num_documents: np.ndarray) -> None:
+def _check_sizes(dataset: PlannedDataset, num_documents: np.ndarray) -> None:
     """Checks that each shard has the documents that its objective takes."""
     shards = dataset.corpus_shards
     sizes = num_documents[shards.start : shards.stop]
@@ -213,7 +215,7 @@ def _check_sizes(dataset: Dataset, num_documents: np.ndarray) -> None:
 
 
 def _tasks(
-    dataset: Dataset, source: CorpusSource, corpus_dir: Path | None = None
+    dataset: PlannedDataset, source: CorpusSource, corpus_dir: Path | None = None
 ) -> list[ShardTask]:
     count = len(dataset.corpus_shards)
     names = [f"pretraining.tfrecord-{i:05d}-of-{count:05d}" for i in range(count)]
@@ -250,7 +252,7 @@ def _write_shards(tasks: Sequence[ShardTask], num_workers: int) -> None:
 
 
 def _finish(
-    dataset: Dataset,
+    dataset: PlannedDataset,
     source: CorpusSource,
     corpus_parameters: dict[str, Any],
     inputs: dict[str, Any],

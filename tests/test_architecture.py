@@ -44,6 +44,7 @@ TF_FREE = (
     "bert_tf/checkpoints",
     "bert_tf/cli",
     "bert_tf/config.py",
+    "bert_tf/data/dataset.py",
     "bert_tf/data/dataset_info.py",
     "bert_tf/data/masking.py",
     "bert_tf/data/packing.py",

@@ -153,15 +153,17 @@ class DatasetInfo:
                 f"{path}: format_version must be {_FORMAT_VERSION}. Received: "
                 f"{values.get('format_version')!r}"
             )
-        try:
-            values["shards"] = [Shard(**shard) for shard in values["shards"]]
-            parameters = values["parameters"]
-            values["parameters"] = from_dict(
-                DataParameters, parameters, source=f"{path}: parameters"
-            ).validate()
-            return cls(**values)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{path}: not a data set's description: {error}") from None
+        info: Self = from_dict(cls, values, source=str(path))
+        info.parameters.validate()
+        for shard in info.shards:
+            # A description must not send its reader to files of other folders.
+            if Path(shard.name).name != shard.name:
+                raise InputError(
+                    f"{path}: `shards` must name files of the folder. Received: "
+                    f"{shard.name!r}"
+                )
+        _check_statistics(info.statistics, path)
+        return info
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes the description; from now on the folder counts as finished."""
@@ -231,6 +233,20 @@ class DatasetInfo:
                     f"{value} is expected. Set it in the configuration, or write the "
                     "records again."
                 )
+
+
+def _check_statistics(statistics: dict[str, Any], path: Path) -> None:
+    for name, value in statistics.items():
+        numbers = value if isinstance(value, list) else [value]
+        if name == "inputs":
+            fits = isinstance(value, dict)
+        else:
+            fits = all(type(number) in (int, float) for number in numbers)
+        if not fits:
+            raise InputError(
+                f"{path}: statistics: `{name}` must be a number. Received: "
+                f"{value!r:.40}"
+            )
 
 
 def check_sha256(path: str | os.PathLike[str], expected: str) -> None:

@@ -15,13 +15,13 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.data.example_random import example_seeds
 from bert_tf.data.example_stream import ExampleStream
 from bert_tf.data.masking import MaskingVocabulary, mask_batch
 from bert_tf.data.packing import pack_examples
-from bert_tf.errors import InputError
-from bert_tf.storage.example_codec import Feature, decode_example
+from bert_tf.storage.example_codec import Feature
 from bert_tf.text.vocabulary import Vocabulary
 
 Batch = dict[str, np.ndarray]
@@ -42,20 +42,8 @@ def open_examples(
     Raises:
         InputError: an empty data set, a missing file, or an example of another schema.
     """
-    counts = [shard.num_records for shard in info.shards]
-    stream = ExampleStream(
-        list(zip(info.shard_paths(directory), counts, strict=True)),
-        seed=seed,
-        skip_damaged_records=skip_damaged_records,
-    )
-    if stream.num_records == 0:
-        raise InputError(f"{directory}: holds no examples.")
-    (first,) = stream.read([0])
-    try:
-        decode_example(first, info.features)
-    except InputError as error:
-        raise InputError(f"{directory}: {error}") from error
-    return stream
+    dataset = Dataset(Path(directory), info, tuple(info.shard_paths(directory)))
+    return dataset.examples(seed=seed, skip_damaged_records=skip_damaged_records)
 
 
 class BatchReader:

@@ -3,10 +3,17 @@
 import contextlib
 import errno
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from bert_tf.errors import InputError
+
+# `pathlib` makes one slash of two.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 @contextlib.contextmanager
@@ -24,9 +31,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         A path in the same folder, not existing yet.
 
     Raises:
+        InputError: `path` is a URL.
         OSError: the folder is not writable, the disk is full, or `path` is a folder
             already; names `path` unless it names another file.
     """
+    check_local(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # A folder of our own, so that two writers of one path never share a name.
@@ -53,6 +62,45 @@ def leftovers(directory: str | os.PathLike[str]) -> set[Path]:
     Those of writers that are still at work look the same.
     """
     return set(Path(directory).glob(".*.tmp-*"))
+
+
+def check_local(path: str | os.PathLike[str]) -> None:
+    """Checks that a path is no URL, of which a folder called `gs:` would be made.
+
+    Raises:
+        InputError: it is.
+    """
+    if _URL.match(os.fspath(path)):
+        raise InputError(
+            f"{os.fspath(path)}: must be a path of this machine. Received: a URL. "
+            "Write to a folder and copy it, or mount what the URL names."
+        )
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Reads a file whole, as `check_regular` lets it.
+
+    Raises:
+        InputError: the path is that of something else.
+        OSError: there is no such file, or it cannot be read.
+    """
+    check_regular(path)
+    return Path(path).read_bytes()
+
+
+def check_regular(path: str | os.PathLike[str]) -> None:
+    """Checks that a path is that of a file.
+
+    A named pipe or a device in its place would be waited for, or read, for ever.
+
+    Raises:
+        InputError: it is that of something else.
+        OSError: there is nothing.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise InputError(f"{os.fspath(path)}: must be a file. Received: {kind}")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

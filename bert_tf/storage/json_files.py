@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf.errors import InputError
+from bert_tf.storage.files import read_bytes
 
 _MISSING = dataclasses.MISSING
 _INT64 = 2**63
@@ -27,9 +28,11 @@ _WORDS = {
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads a JSON object, or raises an InputError that names the file."""
+    content = read_bytes(path)
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        value = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        # Neither JSON, nor UTF-8, or a number of thousands of digits.
         raise InputError(
             f"{path}: not a JSON file ({error}). Restore it, or write it again."
         ) from error

@@ -15,6 +15,7 @@ from typing import BinaryIO, Self
 import google_crc32c
 
 from bert_tf.errors import InputError
+from bert_tf.storage.files import check_regular
 
 _LENGTH = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
@@ -100,6 +101,7 @@ def read_records(
         InputError: a record is damaged or cut off; the message names the file and the
             byte offset at which the record starts.
     """
+    check_regular(path)
     offset = 0
     with open(path, "rb") as file:
         while header := file.read(HEADER_SIZE):

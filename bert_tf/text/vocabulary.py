@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from bert_tf.errors import InputError
-from bert_tf.storage.files import atomic_path
+from bert_tf.storage.files import atomic_path, read_bytes
 from bert_tf.storage.json_files import read_json
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
@@ -169,12 +169,12 @@ class Vocabulary:
             InputError: a fault in either file, named.
             OSError: there is no such file.
         """
-        content = Path(path).read_bytes()
+        content = read_bytes(path)
         entries = _parse_entries(content, source=os.fspath(path))
         if config is None:
             config_path = Path(path).with_name(TOKENIZER_CONFIG_NAME)
             config = TokenizerConfig.load(config_path)
-            config_content = config_path.read_bytes()
+            config_content = read_bytes(config_path)
         else:
             config_content = config.to_json()
         contents = {VOCABULARY_NAME: content, TOKENIZER_CONFIG_NAME: config_content}
@@ -235,7 +235,7 @@ def load_entries(path: str | os.PathLike[str]) -> tuple[str, ...]:
         InputError: not UTF-8, Windows line ends, a blank or repeated entry, or one of
             `SPECIAL_TOKENS` missing.
     """
-    return _parse_entries(Path(path).read_bytes(), source=os.fspath(path))
+    return _parse_entries(read_bytes(path), source=os.fspath(path))
 
 
 def _parse_entries(content: bytes, source: str) -> tuple[str, ...]:

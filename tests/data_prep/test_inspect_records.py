@@ -127,7 +127,16 @@ def test_wrong_statistics_and_vocabulary_are_named(directory, vocab_file):
     assert "have `fill_rate`" in error_of(directory, "--verify")
     with (directory / "vocab.txt").open("a") as file:
         file.write("another\n")
-    assert "`vocab_hash`" in error_of(directory)
+    assert "vocab.txt: not the vocabulary of the records" in error_of(directory)
+
+
+@pytest.mark.parametrize("flags", [[], ["--verify"]])
+def test_missing_and_damaged_tokenizer_settings_are_named(directory, flags):
+    path = directory / "tokenizer_config.json"
+    path.write_text("{")
+    assert f"{path}: not a JSON file" in error_of(directory, *flags)
+    path.unlink()
+    assert f"{path}: no such file" in error_of(directory, *flags)
 
 
 def test_unfinished_folder_is_refused(tmp_path):

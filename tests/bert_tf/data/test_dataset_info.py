@@ -44,19 +44,30 @@ def test_unfinished_folder_is_refused(tmp_path):
     ("change", "message"),
     [
         ({"format_version": 99}, "format_version must be 1. Received: 99"),
-        ({"shards": [{"name": "x"}]}, "not a data set's description"),
+        ({"shards": [{"name": "x"}]}, "no `shards.0..num_records`"),
         (
             {"parameters": {"max_seq_length": "x"}},
-            "`max_seq_length` must be a whole number",
+            "`parameters.max_seq_length` must be a whole number",
         ),
+        ({"shards": {"name": "x"}}, "`shards` must be a list"),
+        ({"shards": ["x"]}, "`shards.0.` must be an object. Received: 'x'"),
+        ({"vocab_size": "1"}, "`vocab_size` must be a whole number. Received: '1'"),
+        ({"corpus": []}, "`corpus` must be an object"),
         ({"parameters": {"dupe_factor": 0}}, "`dupe_factor` must be at least 1"),
-        ({"surprise": 1}, "not a data set's description"),
+        ({"surprise": 1}, "unknown field `surprise`"),
     ],
 )
 def test_damaged_description_is_refused(info, tmp_path, change, message):
     path = tmp_path / "dataset_info.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=message):
+        DatasetInfo.load(tmp_path)
+
+
+def test_files_of_other_folders_are_refused(info, tmp_path):
+    path = tmp_path / "dataset_info.json"
+    path.write_text(path.read_text().replace(info.shards[0].name, "../x"))
+    with pytest.raises(ValueError, match="`shards` must name files of the folder"):
         DatasetInfo.load(tmp_path)
 
 

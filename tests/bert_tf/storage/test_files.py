@@ -1,12 +1,17 @@
 """Writes appear whole or not at all."""
 
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from bert_tf.errors import InputError
 from bert_tf.storage import files
+from bert_tf.storage.json_files import read_json
+from bert_tf.storage.tfrecord import read_records
+from bert_tf.text.vocabulary import Vocabulary, load_entries
 
 
 def test_a_file_appears_when_the_block_ends(tmp_path):
@@ -83,3 +88,50 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path):
     assert "File too large" in result.stderr
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///x", "gs://bucket/x", "s3:/bucket", "hdfs://n"]
+)
+def test_a_url_is_no_path_to_write_to(tmp_path, monkeypatch, url):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="must be a path of this machine"):
+        files.write_text(url, "")
+    assert not list(tmp_path.iterdir())
+    files.write_text("a:b/c", "")
+    assert (tmp_path / "a:b" / "c").is_file()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        files.read_bytes,
+        read_json,
+        load_entries,
+        Vocabulary.load_file,
+        lambda path: list(read_records(path)),
+    ],
+)
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, read):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path, kind in (
+        (pipe, "a pipe"),
+        (tmp_path, "a folder"),
+        ("/dev/zero", "a device"),
+    ):
+        with pytest.raises(InputError, match=f"{path}: must be a file.*{kind}"):
+            read(path)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"\xff", b'{"a": 1' + b"0" * 5000 + b"}", b'{"a":' + b"[" * 100_000],
+)
+def test_what_is_no_json_is_named(tmp_path, content):
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"{path}: not a JSON file"):
+        read_json(path)
