@@ -268,7 +268,8 @@ def test_full_disk_is_reported_and_the_run_goes_on_later(built, tmp_path):
     )
     assert result.returncode == 1
     message = result.stderr.splitlines()[-1]
-    assert f"{directory}: File too large. Make room and run the same command" in message
+    assert f"{directory}/pretraining.tfrecord-0000" in message
+    assert "File too large. Make room and run the same command again" in message
     assert not list(directory.glob("*.tfrecord*"))
     succeed(*built.inputs, directory, **flags)
     assert digests(directory) == built.digests
