@@ -125,9 +125,8 @@ class TokenizedCorpus:
             )
         with files.atomic_path(self._block(index)) as folder:
             folder.mkdir()
-            for name, values in arrays.items():
-                np.save(folder / f"{name}.npy", values)
-            np.save(folder / "shards.npy", table)
+            for name, values in {**arrays, "shards": table}.items():
+                _save_array(folder / f"{name}.npy", values)
             block = {
                 "next": dataclasses.asdict(following),
                 "counts": counts,
@@ -205,6 +204,17 @@ class TokenizedCorpus:
                 f"{path}: damaged or missing ({error}). Delete the tokenised corpus "
                 "and run again."
             ) from error
+
+
+def _save_array(path: Path, values: np.ndarray) -> None:
+    # Not `np.save`: on a full disk it says how many bytes it wrote, but not why.
+    with path.open("wb", buffering=0) as file:
+        np.lib.format.write_array_header_1_0(
+            file, np.lib.format.header_data_from_array_1_0(values)
+        )
+        content = memoryview(values.tobytes())
+        while content:
+            content = content[file.write(content) :]
 
 
 def _checksum(arrays: Any) -> int:

@@ -275,6 +275,21 @@ def test_full_disk_is_reported_and_the_run_goes_on_later(built, tmp_path):
     assert digests(directory) == built.digests
 
 
+def test_full_disk_while_the_text_is_tokenised(tmp_path, corpus_file, vocab_file):
+    directory = tmp_path / "train"
+    result = subprocess.run(
+        command(corpus_file, vocab_file, directory),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
+    )
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    message = result.stderr.splitlines()[-1]
+    assert f"{directory}/.progress/corpus/block-00000" in message
+    assert "File too large. Make room" in message
+
+
 @pytest.mark.parametrize(
     "flags",
     [
