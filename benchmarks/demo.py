@@ -151,7 +151,7 @@ def steps(layout: demo_summary.Layout) -> list[Step]:
             "export.verify_export",
             [
                 checkpoint,
-                f"--records_dir={layout.eval_dir}",
+                f"--eval_data={layout.eval_dir}",
                 f"--saved_model_dir={layout.saved_model_dir}",
                 *(f"--tflite_file={step.outputs[0]}" for step in tflite),
                 *texts,

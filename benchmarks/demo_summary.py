@@ -73,7 +73,7 @@ def collect(layout: Layout, steps: Mapping[str, Any]) -> dict[str, Any]:
         **_artifact("saved_model", saved_model),
         **_artifact("tflite_float32", float32),
         **_artifact("tflite_int8", int8),
-        "fillings": verification["fillings"],
+        "fillings": verification["answers"],
     }
 
 

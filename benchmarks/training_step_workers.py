@@ -44,7 +44,7 @@ def build_our_step(
     from bert_tf.models import BertPretrainer, named_variables
     from bert_tf.tasks.pretraining import PretrainingTask
     from bert_tf.training.optimizers import create_optimizer
-    from bert_tf.training.step import build_train_function
+    from bert_tf.training.step import CallInputs, StepSettings, build_train_function
 
     model = BertPretrainer(config, rematerialize=rematerialize)
     train = build_train_function(
@@ -52,24 +52,20 @@ def build_our_step(
         PretrainingTask(),
         model,
         create_optimizer(OptimizerConfig(), named_variables(model)),
-        seed=0,
-        max_grad_norm=MAX_GRAD_NORM,
-        static_micro_batches=1,
-        jit_compile=jit_compile,
-        loss_scaling=False,
+        StepSettings(max_grad_norm=MAX_GRAD_NORM, jit_compile=jit_compile),
     )
 
     def run_step(batches: dict[str, Any], number: int) -> None:
-        rows, _, _ = train(
-            batches,
-            tf.zeros([2]),
-            tf.ones([1], tf.int32),
-            tf.constant([LEARNING_RATE]),
-            tf.constant(number, tf.int64),
-            tf.constant(1),
-            tf.constant([1.0, 0.0]),
+        call = CallInputs(
+            batches=batches,
+            host_values=tf.zeros([2]),
+            micro_batches=tf.ones([1], tf.int32),
+            learning_rates=tf.constant([LEARNING_RATE]),
+            first_step=tf.constant(number, tf.int64),
+            num_steps=tf.constant(1),
+            loss_scale=tf.constant([1.0, 0.0]),
         )
-        rows.numpy()
+        train(call).rows.numpy()
 
     return run_step
 

@@ -151,44 +151,60 @@ def model_config(size: str, **overrides: Any) -> BertConfig:
 
 
 @dataclasses.dataclass
-class DataConfig:
-    """Which records a phase trains on, and how they are batched.
+class BatchConfig:
+    """How examples are batched.
+
+    Attributes:
+        global_batch_size: examples a step, over all replicas and micro-batches.
+        initial_batch_size: what the first step takes, 0 for `global_batch_size`. The
+            batch then grows by whole micro-batches; a multiple of one.
+        batch_ramp_steps: steps in which it grows evenly to `global_batch_size`.
+        pack_examples: puts several short examples in one row when training (see
+            `bert_tf.data.packing`), which saves nearly the padding's share of a step.
+            Losses stay the same; with dropout they differ as those of two seeds do.
+    """
+
+    global_batch_size: int = 256
+    initial_batch_size: int = 0
+    batch_ramp_steps: int = 0
+    pack_examples: bool = False
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        size = self.global_batch_size
+        check(self, "global_batch_size", size >= 1, "at least 1")
+        for name in ("initial_batch_size", "batch_ramp_steps"):
+            check(self, name, getattr(self, name) >= 0, "at least 0")
+        check(self, "initial_batch_size", self.initial_batch_size <= size, f"<= {size}")
+        return self
+
+
+@dataclasses.dataclass
+class DataConfig(BatchConfig):
+    """Which records a phase of pretraining reads, and how they are batched.
+
+    Packing is worth it if `fill_rate` in `dataset_info.json` is below 0.8.
 
     Attributes:
         train_dir: a folder written by `data_prep.create_pretraining_data`.
         eval_dir: the held-out one; empty for none.
         max_seq_length: S of both; a folder of another S is refused.
         max_predictions_per_seq: P of both.
-        global_batch_size: examples a step, over all replicas and micro-batches.
-        initial_batch_size: what the first step takes, 0 for `global_batch_size`. The
-            batch then grows by whole micro-batches; a multiple of one.
-        batch_ramp_steps: steps in which it grows evenly to `global_batch_size`.
         skip_damaged_records: goes on past records whose checksum is wrong, counting
             them, instead of stopping at the first.
-        pack_examples: puts several short examples in one row when training (see
-            `bert_tf.data.packing`), which saves nearly the padding's share of a step.
-            Worth it if `fill_rate` in `dataset_info.json` is below 0.8. Losses stay
-            the same; with dropout they differ as those of two seeds do.
     """
 
     train_dir: str = ""
     eval_dir: str = ""
     max_seq_length: int = 128
     max_predictions_per_seq: int = 20
-    global_batch_size: int = 256
-    initial_batch_size: int = 0
-    batch_ramp_steps: int = 0
     skip_damaged_records: bool = False
-    pack_examples: bool = False
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
-        for name in ("max_seq_length", "max_predictions_per_seq", "global_batch_size"):
+        super().validate()
+        for name in ("max_seq_length", "max_predictions_per_seq"):
             check(self, name, getattr(self, name) >= 1, "at least 1")
-        for name in ("initial_batch_size", "batch_ramp_steps"):
-            check(self, name, getattr(self, name) >= 0, "at least 0")
-        size = self.global_batch_size
-        check(self, "initial_batch_size", self.initial_batch_size <= size, f"<= {size}")
         return self
 
 
@@ -241,6 +257,14 @@ class OptimizerConfig:
         for name in ("beta_1", "beta_2"):
             check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         return self
+
+
+def operational(default: Any) -> Any:
+    """Returns a field that may differ between a run and its continuation.
+
+    Its value changes how a run's numbers are computed, not which, but for rounding.
+    """
+    return dataclasses.field(default=default, metadata={"operational": True})
 
 
 def check(config: Any, name: str, holds: bool, requirement: str) -> None:

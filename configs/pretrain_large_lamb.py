@@ -55,6 +55,6 @@ def get_config() -> PretrainingConfig:
         steps_per_call=1,
         log_interval=10,
         eval_interval=500,
-        eval_batches=100,
+        eval_examples=20_000,
         checkpoint_interval=100,
     )

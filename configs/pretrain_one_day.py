@@ -52,6 +52,6 @@ def get_config() -> PretrainingConfig:
         steps_per_call=5,
         log_interval=50,
         eval_interval=1_000,
-        eval_batches=20,
+        eval_examples=20_000,
         checkpoint_interval=1_000,
     )

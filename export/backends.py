@@ -1,8 +1,7 @@
 """One model, run in three places: Keras, a SavedModel's own process, LiteRT.
 
-Each takes a batch of int32 arrays by name (`input_ids`, `input_mask`, `segment_ids`,
-`masked_lm_positions`) and returns float32 `masked_lm_logits` and
-`next_sentence_logits` with the batch in front.
+Each takes a batch of int32 arrays by name and returns float32 arrays by name, as the
+task says, with the batch in front.
 """
 
 import os
@@ -40,13 +39,13 @@ class KerasBackend:
     """The model itself, as training evaluates it.
 
     Args:
-        model: a built `BertPretrainer`.
+        function: maps its inputs to its outputs, by name.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, function: Callable[[Any], Any]):
         import tensorflow as tf
 
-        self._predict = tf.function(model, reduce_retracing=True)
+        self._predict = tf.function(function, reduce_retracing=True)
 
     def predict(self, batch: Arrays) -> Arrays:
         """Returns the logits of a batch."""
@@ -205,8 +204,8 @@ class TFLiteBackend:
             if batch[name].shape[1] != length:
                 raise InputError(
                     f"{self._path}: its input `{name}` is {length} long, but the "
-                    f"records' is {batch[name].shape[1]}. Export it with the records' "
-                    "--max_seq_length and --max_predictions_per_seq."
+                    f"examples' is {batch[name].shape[1]}. Export it with their "
+                    "--max_seq_length."
                 )
 
 

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
+from bert_tf.data.source import ExampleSource
+from bert_tf.tasks import Task
 from export.backends import Arrays
 
 FLOAT32_TOLERANCE = 1e-4
@@ -12,12 +15,19 @@ FLOAT32_TOLERANCE = 1e-4
 
 
 class Comparison:
-    """Running sums over batches of one artifact beside its reference."""
+    """Running figures over batches of one artifact beside its reference.
 
-    def __init__(self) -> None:
+    Args:
+        task: what the model was trained for.
+        source: the examples, in the order in which `update` gets them.
+    """
+
+    def __init__(self, task: Task, source: ExampleSource) -> None:
+        self._task = task
+        self._source = source
         self._max_abs_diff = 0.0
-        self._masked_lm = np.zeros(2)
-        self._next_sentence = np.zeros(2)
+        self._sums: dict[str, float] = {}
+        self._predictions: list[dict[str, np.ndarray]] = []
 
     def update(self, batch: Arrays, outputs: Arrays, reference: Arrays) -> None:
         """Adds a batch.
@@ -31,41 +41,48 @@ class Comparison:
             difference = np.abs(outputs[name] - expected).max()
             # Unlike `max`, this keeps a NaN, which is near nothing.
             self._max_abs_diff = float(np.maximum(self._max_abs_diff, difference))
-        weights = batch["masked_lm_weights"]
-        hits = outputs["masked_lm_logits"].argmax(-1) == batch["masked_lm_ids"]
-        self._masked_lm += (np.sum(hits * weights), np.sum(weights))
-        labels = batch["next_sentence_labels"][:, 0]
-        hits = outputs["next_sentence_logits"].argmax(-1) == labels
-        self._next_sentence += (np.sum(hits), len(labels))
+        batch = {name: tf.constant(value) for name, value in batch.items()}
+        outputs = {name: tf.constant(value) for name, value in outputs.items()}
+        sums = {
+            **self._task.sums(outputs, batch),
+            **{f"{n}_weight": w for n, w in self._task.weights(batch).items()},
+        }
+        for name, value in sums.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        predictions = self._task.predictions(outputs, batch)
+        self._predictions.append({n: np.asarray(v) for n, v in predictions.items()})
 
     def result(self) -> dict[str, float]:
-        """Returns the largest difference and both accuracies."""
+        """Returns the largest difference and the task's metrics."""
+        predictions = {
+            name: np.concatenate([part[name] for part in self._predictions])
+            for name in self._predictions[0]
+        }
         return {
             "max_abs_diff": self._max_abs_diff,
-            "masked_lm_accuracy": float(self._masked_lm[0] / self._masked_lm[1]),
-            "next_sentence_accuracy": float(
-                self._next_sentence[0] / self._next_sentence[1]
-            ),
+            **self._task.summarize(self._sums),
+            **self._task.score(self._source, predictions),
         }
 
 
 def failures(
-    artifacts: Sequence[dict[str, Any]], max_accuracy_drop: float
+    artifacts: Sequence[dict[str, Any]], quality: str, max_drop: float
 ) -> list[str]:
     """Returns a sentence for every artifact that is too far from the Keras model.
 
     Args:
         artifacts: entries of `verification.json`.
-        max_accuracy_drop: how much masked-LM accuracy a quantised artifact may lose.
+        quality: the metric that counts.
+        max_drop: how much of it a quantised artifact may lose.
     """
     found = []
     for artifact in artifacts:
         path, difference = artifact["path"], artifact["max_abs_diff"]
-        drop = artifact["masked_lm_accuracy_drop"]
-        if artifact["quantized"] and not drop <= max_accuracy_drop:
+        drop = artifact[f"{quality}_drop"]
+        if artifact["quantized"] and not drop <= max_drop:
             found.append(
-                f"{path}: masked-LM accuracy is {drop:.4f} below the Keras model's; "
-                f"at most {max_accuracy_drop:g} is allowed."
+                f"{path}: {quality} is {drop:.4f} below the Keras model's; at most "
+                f"{max_drop:g} is allowed."
             )
         if not artifact["quantized"] and not difference <= FLOAT32_TOLERANCE:
             found.append(

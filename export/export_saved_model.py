@@ -26,7 +26,9 @@ _MAX_SEQ_LENGTH = flags.DEFINE_integer(
     None,
     "Longer texts are cut. By default what the model was trained with.",
 )
-_TOP_K = flags.DEFINE_integer("top_k", 5, "Fillings for each [MASK].", lower_bound=1)
+_TOP_K = flags.DEFINE_integer(
+    "top_k", None, "Fillings for each [MASK]; 5 by default.", lower_bound=1
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -42,29 +44,26 @@ def main(argv: Sequence[str]) -> None:
             "next version number, or delete it."
         )
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
-    max_seq_length, _ = pretrained.sequence_lengths(folder, _MAX_SEQ_LENGTH.value)
-
+    folder.task.checked_max_seq_length(
+        folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value
+    )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
         from export import saved_model  # loads TensorFlow
 
-        description = saved_model.save(
-            temporary,
-            folder=folder,
-            model=pretrained.load_model(folder),
-            max_seq_length=max_seq_length,
-            top_k=min(_TOP_K.value, folder.config.vocab_size),
-        )
+        trained = pretrained.load(folder, _MAX_SEQ_LENGTH.value, top_k=_TOP_K.value)
+        description = saved_model.save(temporary, trained)
     print(
         f"Wrote {output_dir}: step {folder.step} of {folder.path}, texts of up to "
-        f"{max_seq_length} tokens, signatures {', '.join(description['signatures'])}."
+        f"{trained.max_seq_length} tokens, signatures "
+        f"{', '.join(description['signatures'])}."
     )
     print(
         jobs.next_command(
             "export.verify_export",
             checkpoint=_CHECKPOINT.value,
             saved_model_dir=output_dir,
-            records_dir="HELD_OUT_RECORDS",
+            eval_data="HELD_OUT_DATA",
             output_file="verification.json",
         )
     )

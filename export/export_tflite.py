@@ -33,7 +33,9 @@ _MAX_SEQ_LENGTH = flags.DEFINE_integer(
 _MAX_PREDICTIONS = flags.DEFINE_integer(
     "max_predictions_per_seq",
     None,
-    "Positions predicted in an example. By default what the model was trained with.",
+    "Positions predicted in an example, of a pretrained model. By default what it was "
+    "trained with.",
+    lower_bound=1,
 )
 
 
@@ -44,33 +46,33 @@ def main(argv: Sequence[str]) -> None:
     from export import pretrained
 
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
-    max_seq_length, max_predictions = pretrained.sequence_lengths(
-        folder, _MAX_SEQ_LENGTH.value, _MAX_PREDICTIONS.value
+    folder.task.checked_max_seq_length(
+        folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value
     )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(str(_OUTPUT_FILE.value)) as temporary:
         from export import tflite, tflite_weights  # loads TensorFlow
 
-        content = tflite.convert(
-            pretrained.load_model(folder),
-            max_seq_length=max_seq_length,
-            max_predictions_per_seq=max_predictions,
-            quantization=_QUANTIZATION.value,
+        trained = pretrained.load(
+            folder,
+            _MAX_SEQ_LENGTH.value,
+            max_predictions_per_seq=_MAX_PREDICTIONS.value,
         )
+        content = tflite.convert(trained, _QUANTIZATION.value)
         temporary.write_bytes(content)
     products = tflite_weights.product_weights(content)
     num_int8 = sum(weight.dtype == "INT8" for weight in products)
     print(
         f"Wrote {_OUTPUT_FILE.value}: {len(content) / 1e6:.1f} MB, step {folder.step} "
-        f"of {folder.path}, {max_seq_length} tokens and {max_predictions} predictions "
-        f"an example; {num_int8} of {len(products)} matrix products with int8 weights."
+        f"of {folder.path}, {trained.max_seq_length} tokens an example; "
+        f"{num_int8} of {len(products)} matrix products with int8 weights."
     )
     print(
         jobs.next_command(
             "export.verify_export",
             checkpoint=_CHECKPOINT.value,
             tflite_file=_OUTPUT_FILE.value,
-            records_dir="HELD_OUT_RECORDS",
+            eval_data="HELD_OUT_DATA",
             output_file="verification.json",
         )
     )

@@ -1,27 +1,55 @@
-"""What an export starts from: a checkpoint, its model, its sequence lengths."""
+"""What an export starts from: a checkpoint, its task and its model."""
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
 from bert_tf.checkpoints.model_folder import ModelFolder
-from bert_tf.config import DataConfig
-from bert_tf.errors import InputError
-from bert_tf.training.config import PretrainingConfig
 
 if TYPE_CHECKING:
-    from bert_tf.models import BertPretrainer
+    import keras
 
-DEFAULT_MAX_PREDICTIONS = 20
+    from bert_tf.tasks import Task
 
 
-def load_model(folder: ModelFolder) -> "BertPretrainer":
-    """Returns the checkpoint's model with its weights, in float32.
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """A checkpoint, ready to be exported.
+
+    Attributes:
+        folder: the checkpoint.
+        task: what it was trained for.
+        model: the task's model with the checkpoint's weights, in float32.
+        max_seq_length: tokens of the longest sequences that it takes.
+    """
+
+    folder: ModelFolder
+    task: "Task"
+    model: "keras.Model"
+    max_seq_length: int
+
+
+def load(
+    folder: ModelFolder, max_seq_length: int | None = None, **settings: Any
+) -> TrainedModel:
+    """Returns a checkpoint's model with its weights.
+
+    Args:
+        folder: the checkpoint.
+        max_seq_length: see `TaskDescription.checked_max_seq_length`.
+        **settings: of the task, in place of those it was trained with; None for those.
 
     Raises:
-        InputError: the checkpoint lacks variables, for instance those of the heads.
+        InputError: a length that the model cannot take, or the checkpoint lacks
+            variables, for instance those of the heads.
     """
-    from bert_tf.models import BertPretrainer, assign_variables  # loads TensorFlow
+    length = folder.task.checked_max_seq_length(
+        folder.config.max_position_embeddings, max_seq_length
+    )
+    # TensorFlow loads here: what is wrong with the arguments is told before.
+    from bert_tf.models import assign_variables
+    from bert_tf.tasks import create_task
 
     if untrained := folder.metadata.get("newly_initialised"):
         logging.warning(
@@ -31,55 +59,8 @@ def load_model(folder: ModelFolder) -> "BertPretrainer":
             len(untrained),
             untrained[0],
         )
-    model = BertPretrainer(folder.config)
+    given = {name: value for name, value in settings.items() if value is not None}
+    task = create_task(folder.task.with_settings(**given))
+    model = task.create_model(folder.config)
     assign_variables(model, folder.variables)
-    return model
-
-
-def sequence_lengths(
-    folder: ModelFolder,
-    max_seq_length: int | None = None,
-    max_predictions_per_seq: int | None = None,
-) -> tuple[int, int]:
-    """Returns how long the sequences of an export are.
-
-    Args:
-        folder: the checkpoint.
-        max_seq_length: the user's wish; None for the length that the training run of
-            this checkpoint ended with, or, without a run (converted weights), for the
-            length of the model's position table.
-        max_predictions_per_seq: likewise; 20 without a run.
-
-    Raises:
-        InputError: a length that the model cannot take.
-    """
-    data = _run_data(folder)
-    if max_seq_length is None:
-        max_seq_length = (
-            data.max_seq_length if data else folder.config.max_position_embeddings
-        )
-    if max_predictions_per_seq is None:
-        max_predictions_per_seq = min(
-            data.max_predictions_per_seq if data else DEFAULT_MAX_PREDICTIONS,
-            max_seq_length,
-        )
-    positions = folder.config.max_position_embeddings
-    if not 3 <= max_seq_length <= positions:
-        raise InputError(
-            "`max_seq_length` must be at least 3 and at most the model's "
-            f"`max_position_embeddings`, {positions}. Received: {max_seq_length}"
-        )
-    if not 1 <= max_predictions_per_seq <= max_seq_length:
-        raise InputError(
-            "`max_predictions_per_seq` must be at least 1 and at most "
-            f"`max_seq_length`, {max_seq_length}. Received: {max_predictions_per_seq}"
-        )
-    return max_seq_length, max_predictions_per_seq
-
-
-def _run_data(folder: ModelFolder) -> DataConfig | None:
-    """Returns the last phase's data of the run that wrote the checkpoint."""
-    path = folder.path.resolve().parents[1] / "config.json"
-    if not path.is_file():
-        return None
-    return PretrainingConfig.from_json_file(path).phases[-1].data
+    return TrainedModel(folder, task, model, length)

@@ -1,15 +1,15 @@
-r"""Checks exported artifacts against the Keras model on held-out records.
+r"""Checks exported artifacts against the Keras model on held-out examples.
 
 Example:
     python -m export.verify_export \
-        --checkpoint=build/demo/workdir --records_dir=build/demo/records/held_out \
+        --checkpoint=build/demo/workdir --eval_data=build/demo/records/held_out \
         --saved_model_dir=build/demo/saved_model/1 \
         --tflite_file=build/demo/bert.tflite \
         --tflite_file=build/demo/bert_int8.tflite \
         --output_file=build/demo/verification.json
 
-For each artifact: the largest difference of its logits from the Keras model's,
-masked-LM and next-sentence accuracy on the same examples, size, and latency. The
+For each artifact: the largest difference of its outputs from the Keras model's, the
+task's metrics on the same examples, size, and latency. The
 SavedModel runs in a process that imports only tensorflow and tensorflow_text, the
 TFLite files in LiteRT. Exits with 1 if a float32 artifact differs by more than 1e-4 or
 a quantised one loses too much accuracy; the output file says by how much either way.
@@ -30,10 +30,11 @@ _SAVED_MODEL_DIR = flags.DEFINE_string(
     "saved_model_dir", None, "A SavedModel to check."
 )
 _TFLITE_FILES = flags.DEFINE_multi_string("tflite_file", [], "A TFLite file to check")
-_RECORDS_DIR = flags.DEFINE_string(
-    "records_dir",
+_EVAL_DATA = flags.DEFINE_string(
+    "eval_data",
     None,
-    "Held-out records, as data_prep.create_pretraining_data writes.",
+    "Held-out examples: for a pretrained model a folder of records, as "
+    "data_prep.create_pretraining_data writes.",
 )
 _OUTPUT_FILE = flags.DEFINE_string("output_file", None, "The JSON file to write.")
 _MAX_EXAMPLES = flags.DEFINE_integer(
@@ -45,7 +46,8 @@ _TEXTS = flags.DEFINE_multi_string(
 _MAX_ACCURACY_DROP = flags.DEFINE_float(
     "max_accuracy_drop",
     0.01,
-    "How much masked-LM accuracy a quantised artifact may lose, as a share of 1.",
+    "How much of the task's main metric a quantised artifact may lose, as a share of "
+    "1: masked-LM accuracy for a pretrained model.",
 )
 _LATENCY_CALLS = flags.DEFINE_integer(
     "latency_calls", 50, "Timed calls with one example.", lower_bound=1
@@ -69,20 +71,22 @@ def main(argv: Sequence[str]) -> None:
 
     from export import verification  # loads TensorFlow
 
+    trained = pretrained.load(folder)
     report = verification.verify(
-        folder,
-        pretrained.load_model(folder),
-        records_dir=str(_RECORDS_DIR.value),
+        trained,
+        str(_EVAL_DATA.value),
         saved_model_dir=_SAVED_MODEL_DIR.value,
         tflite_files=_TFLITE_FILES.value,
         texts=_TEXTS.value,
-        max_examples=_MAX_EXAMPLES.value,
-        latency_calls=_LATENCY_CALLS.value,
-        num_threads=_NUM_THREADS.value,
-        max_accuracy_drop=_MAX_ACCURACY_DROP.value,
+        settings=verification.Settings(
+            max_examples=_MAX_EXAMPLES.value,
+            latency_calls=_LATENCY_CALLS.value,
+            num_threads=_NUM_THREADS.value,
+            max_drop=_MAX_ACCURACY_DROP.value,
+        ),
     )
     files.write_text(str(_OUTPUT_FILE.value), json.dumps(report, indent=2) + "\n")
-    print(verification.table(report))
+    print(verification.table(report, trained.task.shown))
     print(f"Wrote {_OUTPUT_FILE.value}")
     if report["failures"]:
         raise InputError(" ".join(report["failures"]))
@@ -90,7 +94,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the job with the command line's flags."""
-    jobs.run(main, required=["checkpoint", "records_dir", "output_file"])
+    jobs.run(main, required=["checkpoint", "eval_data", "output_file"])
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ LAYERS = (
     ("layers",),
     ("models",),
     ("checkpoints",),
+    ("reporting",),
     ("tasks",),
-    ("training", "reporting"),
+    ("training",),
     ("cli",),
 )
 

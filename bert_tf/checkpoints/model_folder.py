@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 
+from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.storage import files
-from bert_tf.storage.json_files import read_json, write_json
+from bert_tf.storage.json_files import from_dict, read_json, write_json
 from bert_tf.storage.safetensors_files import TensorFile, write_tensors
 from bert_tf.text.vocabulary import (
     TOKENIZER_CONFIG_NAME,
@@ -49,6 +50,7 @@ class ModelFolder:
         path: the folder.
         config: the model's shape.
         vocabulary: entries and the tokenizer's settings.
+        task: what the model was trained for.
         variables: float32 arrays by google-research/bert name, read on access.
         step: the training step it was written at; 0 for converted weights.
         metadata: what the writer noted, for instance held-out accuracies.
@@ -59,6 +61,7 @@ class ModelFolder:
     path: Path
     config: BertConfig
     vocabulary: Vocabulary
+    task: TaskDescription
     variables: Mapping[str, np.ndarray]
     step: int
     metadata: dict[str, Any]
@@ -72,6 +75,7 @@ def save_model_folder(
     config: BertConfig,
     variables: Mapping[str, np.ndarray],
     vocabulary: Vocabulary,
+    task: TaskDescription | None = None,
     step: int = 0,
     metadata: Mapping[str, Any] | None = None,
     optimizer: Mapping[str, np.ndarray] | None = None,
@@ -85,6 +89,7 @@ def save_model_folder(
         config: the model's shape.
         variables: float32 arrays by google-research/bert name.
         vocabulary: entries and the tokenizer's settings.
+        task: what the model was trained for; None for pretraining of unknown lengths.
         step: the training step of these variables.
         metadata: notes for `checkpoint.json`; any JSON object.
         optimizer: optimiser slots by name.
@@ -117,6 +122,7 @@ def save_model_folder(
         manifest = {
             "format_version": FORMAT_VERSION,
             "step": step,
+            "task": dataclasses.asdict(task or TaskDescription()),
             "metadata": dict(metadata or {}),
             "files": {
                 path.name: {"num_bytes": path.stat().st_size, "sha256": _sha256(path)}
@@ -157,6 +163,10 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
         path=path,
         config=BertConfig.from_json_file(path / CONFIG),
         vocabulary=Vocabulary.load(path),
+        # Folders of earlier versions say nothing: all of them were pretrained.
+        task=from_dict(
+            TaskDescription, manifest.get("task", {}), f"{path / MANIFEST}: task"
+        ),
         variables=TensorFile(path / VARIABLES),
         step=manifest["step"],
         metadata=manifest["metadata"],

@@ -5,6 +5,7 @@ number on the host, which makes resuming exact, and the time spent waiting for i
 can be measured where it is spent.
 """
 
+import os
 import queue
 import threading
 import time
@@ -31,7 +32,7 @@ U = TypeVar("U")
 
 
 def open_examples(
-    directory: str | Path,
+    directory: str | os.PathLike[str],
     info: DatasetInfo,
     *,
     seed: int | None,

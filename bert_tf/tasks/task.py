@@ -1,33 +1,151 @@
-"""What the loop asks of a task: pretraining, fine-tuning or distillation."""
+"""What training, reports and exports ask of a task: pretraining, classification, ...
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+A task is one file of this folder and an entry of `bert_tf.tasks.TASKS`. Its losses and
+counts are sums over examples, which training adds up over replicas and micro-batches
+and divides once; what cannot be added up (F1, rank correlation, exact match) it scores
+from the predictions of all held-out examples, on the host.
+"""
 
+import abc
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.config import BertConfig
+from bert_tf.data.source import ExampleSource
+from bert_tf.reporting.sections import Section
+from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
+from bert_tf.text.tokenization import BertTokenizer
 
-class Task(Protocol):
-    """A model's losses as sums, which the loop adds up and divides once.
+
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """By which held-out metric checkpoints are compared.
 
     Attributes:
-        losses: their names. Each is the mean, over all replicas and micro-batches, of
-            its sum; the training loss is the sum of these means.
+        metric: its name.
+        higher_is_better: its direction.
     """
 
-    losses: tuple[str, ...]
+    metric: str = "loss"
+    higher_is_better: bool = False
 
-    def weights(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns what each loss is divided by, known from the inputs alone.
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Returns whether a value beats the best one so far, None for none yet."""
+        if than is None:
+            return True
+        return value > than if self.higher_is_better else value < than
+
+
+class Task(abc.ABC):
+    """A model, what it learns from, and what it answers.
+
+    Args:
+        description: labels, lengths and settings, as a model folder keeps them.
+
+    Attributes:
+        name: of the task, in model folders and configurations.
+        best: the metric by which the best checkpoint is chosen and training stops
+            early.
+        quality: the metric in which an exported model is compared with the one it was
+            made from; higher is better.
+        shown: metric -> its label on the progress line.
+        charts: metric -> its title in the report, beside the loss.
+    """
+
+    name: ClassVar[str]
+    best: Best = Best()
+    quality: str
+    shown: Mapping[str, str] = {}
+    charts: Mapping[str, str] = {}
+
+    def __init__(self, description: TaskDescription):
+        self.description = description
+
+    # The model.
+
+    @abc.abstractmethod
+    def create_model(
+        self,
+        config: BertConfig,
+        *,
+        seed: int = 0,
+        rematerialize: bool = False,
+        dtype: str | None = None,
+    ) -> keras.Model:
+        """Returns a new model with its variables.
 
         Args:
-            batch: one replica's micro-batch.
+            config: the encoder's shape.
+            seed: Seed of the initial values.
+            rematerialize: whether training computes each block a second time in the
+                backward pass, for less memory.
+            dtype: name of a Keras dtype policy, None for the global one.
+        """
+
+    @abc.abstractmethod
+    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
+        """Returns the length of each of the model's inputs, int32 `[batch, length]`."""
+
+    def apply(
+        self,
+        model: keras.Model,
+        batch: Batch,
+        *,
+        training: bool = False,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Outputs:
+        """Runs the model.
+
+        Args:
+            model: the task's model.
+            batch: its inputs; while training also the examples' other features.
+            training: whether gradients and dropout are wanted.
+            dropout_seed: int32 `[2]`; None for no dropout.
+
+        Returns:
+            The model's outputs by name.
+        """
+        return model(batch, training=training, dropout_seed=dropout_seed)
+
+    # Its losses and metrics, as sums.
+
+    @property
+    @abc.abstractmethod
+    def losses(self) -> tuple[str, ...]:
+        """Names of the losses. The training loss is the sum of their means."""
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Names of the other sums: by default the right answers for each loss."""
+        return tuple(f"{loss}_correct" for loss in self.losses)
+
+    @abc.abstractmethod
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns what each loss is divided by, known from the inputs alone.
 
         Returns:
             loss name -> float32 scalar.
         """
-        ...
 
+    @abc.abstractmethod
+    def sums(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
+        """Sums losses and counts over the examples of a micro-batch.
+
+        Returns:
+            `<loss>_loss` for each loss and each of `counts`: float32 scalars.
+        """
+
+    def num_tokens(self, batch: Batch) -> tf.Tensor:
+        """Returns how many tokens a batch holds, for the rate on the progress line."""
+        return tf.reduce_sum(batch["input_mask"])
+
+    @abc.abstractmethod
     def leave_out(
         self, batch: Mapping[str, np.ndarray], real: np.ndarray
     ) -> dict[str, np.ndarray]:
@@ -37,25 +155,102 @@ class Task(Protocol):
             batch: name -> `[..., batch, ...]`.
             real: float32 `[..., batch]`, 0.0 for the rows to leave out.
         """
-        ...
 
-    def sums(
-        self,
-        model: Any,
-        batch: Mapping[str, tf.Tensor],
-        *,
-        training: bool,
-        dropout_seed: tf.Tensor | None,
-    ) -> dict[str, tf.Tensor]:
-        """Runs the model on a micro-batch.
+    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Divides sums once.
 
         Args:
-            model: the Keras model.
-            batch: one replica's micro-batch.
-            training: whether gradients and dropout are wanted.
-            dropout_seed: int32 `[2]`; None for no dropout.
+            sums: `<loss>_weight`, `<loss>_loss` and `counts`, over any number of
+                examples.
 
         Returns:
-            `<loss>_loss` and `<loss>_correct` for each loss: float32 scalars.
+            `loss`, the sum of the means; `<loss>_loss` in nats and `<loss>_accuracy`
+            for each loss that has any weight.
         """
-        ...
+        result = {"loss": 0.0}
+        for name in self.losses:
+            weight = float(sums[f"{name}_weight"])
+            if weight:
+                result[f"{name}_loss"] = float(sums[f"{name}_loss"]) / weight
+                if f"{name}_correct" in sums:
+                    correct = float(sums[f"{name}_correct"])
+                    result[f"{name}_accuracy"] = correct / weight
+                result["loss"] += result[f"{name}_loss"]
+        return result
+
+    # What is scored over all held-out examples together.
+
+    def predictions(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns what `score` needs of each example, name -> `[batch, ...]`."""
+        return {}
+
+    def score(
+        self, source: ExampleSource, predictions: Mapping[str, np.ndarray]
+    ) -> dict[str, float]:
+        """Scores the predictions of held-out examples, once for all of them.
+
+        Args:
+            source: the examples.
+            predictions: name -> `[examples, ...]`, in the order of the source; a
+                beginning of it where not all were evaluated.
+        """
+        return {}
+
+    # What people see of it.
+
+    def baseline(
+        self, train: ExampleSource, held_out: ExampleSource, seed: int
+    ) -> dict[str, float]:
+        """Returns what knowing no text would score, to compare the results with."""
+        return {}
+
+    def conclusion(self, results: Mapping[str, Any]) -> str:
+        """Returns a sentence about the last evaluation, for the end of a run."""
+        return ", ".join(
+            f"{label} {results[name]:.4f}"
+            for name, label in {**self.shown, "loss": "loss"}.items()
+            if name in results
+        ).join(["Held-out ", "."])
+
+    def sections(
+        self, model: keras.Model, held_out: ExampleSource, seed: int
+    ) -> Sequence[Section]:
+        """Returns the task's own part of the report."""
+        return []
+
+    # What its exports take and give.
+
+    @abc.abstractmethod
+    def endpoints(
+        self, model: keras.Model, tokenizer: BertTokenizer, max_seq_length: int
+    ) -> dict[str, Endpoint]:
+        """Returns the signatures of a server that takes text.
+
+        Args:
+            model: with its weights.
+            tokenizer: the one that it was trained with.
+            max_seq_length: what is longer is cut, counted with [CLS] and [SEP].
+
+        Returns:
+            signature name -> endpoint; `serving_default` among them.
+        """
+
+    def serve_ids(self, model: keras.Model) -> Endpoint:
+        """Returns the signature that takes what the tokenizer gives."""
+        names = self.input_lengths(max_seq_length=1)
+        return Endpoint(
+            {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names},
+            lambda inputs: self.apply(model, inputs),
+        )
+
+    @abc.abstractmethod
+    def open_held_out(self, path: str, vocab_hash: str) -> ExampleSource:
+        """Opens labelled examples to measure an exported model on.
+
+        Args:
+            path: what the task's users call held-out data.
+            vocab_hash: SHA-256 of the model's `vocab.txt`.
+
+        Raises:
+            InputError: no such data, or of another vocabulary.
+        """

@@ -14,23 +14,10 @@ from bert_tf.config import (
     DataConfig,
     OptimizerConfig,
     check,
+    operational,
 )
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import flatten, from_dict, read_json
-
-# What may differ between a run and its continuation: none of it changes which numbers
-# are computed, except for rounding.
-_OPERATIONAL_FIELDS = (
-    "strategy",
-    "steps_per_call",
-    "accumulation_steps",
-    "jit_compile",
-    "rematerialize",
-    "log_interval",
-    "checkpoint_interval",
-    "keep_checkpoints",
-    "profile_step",
-)
 
 
 @dataclasses.dataclass
@@ -54,12 +41,14 @@ class RunConfig:
             instead of keeping all of it: less memory for another forward pass
             (BERT-mini: 1.53 GB in place of 1.70, 1.18 times the time).
         log_interval: steps between lines of `metrics.jsonl`.
-        eval_interval: steps between held-out evaluations; 0 for one at the end.
-        eval_batches: batches of an evaluation; 0 for the whole held-out set.
+        eval_interval: steps between held-out evaluations; 0 for one at the end of each
+            phase.
+        eval_examples: how many held-out examples an evaluation takes, the first ones;
+            0 for all.
         checkpoint_interval: steps between checkpoints.
         keep_checkpoints: how many of the newest stay; the best one always does.
-        early_stopping_evaluations: stops after so many evaluations without a lower
-            loss; 0 for never.
+        early_stopping_evaluations: ends a phase after so many evaluations that were no
+            better than its best; 0 for never.
         init_from: a checkpoint whose weights the run starts from, in any format that
             `bert_tf.convert_checkpoint` reads; empty for random weights.
         profile_step: the step at which the profiler records one call; -1 for none.
@@ -67,19 +56,19 @@ class RunConfig:
 
     seed: int = 12345
     precision: str = "float32"
-    strategy: str = "default"
-    accumulation_steps: int = 1
-    steps_per_call: int = 10
-    jit_compile: str = "auto"
-    rematerialize: bool = False
-    log_interval: int = 100
+    strategy: str = operational("default")
+    accumulation_steps: int = operational(1)
+    steps_per_call: int = operational(10)
+    jit_compile: str = operational("auto")
+    rematerialize: bool = operational(False)
+    log_interval: int = operational(100)
     eval_interval: int = 0
-    eval_batches: int = 0
-    checkpoint_interval: int = 1000
-    keep_checkpoints: int = 3
+    eval_examples: int = 0
+    checkpoint_interval: int = operational(1000)
+    keep_checkpoints: int = operational(3)
     early_stopping_evaluations: int = 0
     init_from: str = ""
-    profile_step: int = -1
+    profile_step: int = operational(-1)
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
@@ -97,7 +86,7 @@ class RunConfig:
             "keep_checkpoints",
         ):
             check(self, name, getattr(self, name) >= 1, "at least 1")
-        for name in ("seed", "eval_interval", "eval_batches"):
+        for name in ("seed", "eval_interval", "eval_examples"):
             check(self, name, getattr(self, name) >= 0, "at least 0")
         stop = self.early_stopping_evaluations
         check(
@@ -202,8 +191,13 @@ def check_same_run(config: RunConfig, path: Path) -> None:
         InputError: names the first field that differs, with both values.
     """
     ours, theirs = flatten(json.loads(to_json(config))), flatten(read_json(path))
+    operational = {
+        field.name
+        for field in dataclasses.fields(config)
+        if field.metadata.get("operational")
+    }
     for name in sorted(set(ours) | set(theirs)):
-        if name.split(".")[0] in _OPERATIONAL_FIELDS:
+        if name.split(".")[0] in operational:
             continue
         if ours.get(name) != theirs.get(name):
             raise InputError(

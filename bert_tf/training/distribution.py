@@ -1,6 +1,7 @@
 """Which devices a run uses, and what this process has of them."""
 
 import dataclasses
+from typing import Any, Self
 
 import tensorflow as tf
 
@@ -8,20 +9,58 @@ from bert_tf.training import cluster, rendezvous
 
 
 @dataclasses.dataclass(frozen=True)
-class Topology:
+class Devices:
     """The replicas of a run, as one of its processes sees them.
 
     Attributes:
+        strategy: distributes the work.
         num_replicas: of all processes.
         local_replicas: those of this process.
-        num_processes: processes of the run.
         is_chief: whether this process writes checkpoints and metrics.
     """
 
+    strategy: tf.distribute.Strategy
     num_replicas: int
     local_replicas: range
-    num_processes: int
     is_chief: bool
+
+    @classmethod
+    def of(cls, strategy: tf.distribute.Strategy) -> Self:
+        """Returns what this process has of a strategy's replicas."""
+        index, processes = cluster.process_index(), cluster.num_processes()
+        local = strategy.num_replicas_in_sync // processes
+        return cls(
+            strategy=strategy,
+            num_replicas=strategy.num_replicas_in_sync,
+            local_replicas=range(index * local, (index + 1) * local),
+            is_chief=index == 0,
+        )
+
+    def distribute(self, arrays: Any) -> Any:
+        """Turns arrays `[local replicas, ...]` into per-replica tensors."""
+        first = self.local_replicas.start
+
+        def own(context: tf.distribute.experimental.ValueContext) -> Any:
+            index = context.replica_id_in_sync_group - first
+            return tf.nest.map_structure(lambda a: tf.constant(a[index]), arrays)
+
+        return self.strategy.experimental_distribute_values_from_function(own)
+
+    def all_agree(self, value: int) -> bool:
+        """Returns whether all replicas have the same small number."""
+        # Numbers whose mean and mean square are one number's and its square are all it.
+        moments = tf.constant([value, value**2], tf.float64)
+
+        def mean() -> tf.Tensor:
+            replica = tf.distribute.get_replica_context()
+            return replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(moments))
+
+        @tf.function
+        def mean_of_all() -> tf.Tensor:
+            return self.strategy.run(mean)
+
+        found = self.strategy.experimental_local_results(mean_of_all())[0]
+        return bool(tf.reduce_all(found == moments))
 
 
 def create_strategy(name: str) -> tf.distribute.Strategy:
@@ -54,35 +93,6 @@ def create_strategy(name: str) -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     return tf.distribute.get_strategy()
-
-
-def topology(strategy: tf.distribute.Strategy) -> Topology:
-    """Returns what this process has of a strategy's replicas."""
-    index, processes = cluster.process_index(), cluster.num_processes()
-    local = strategy.num_replicas_in_sync // processes
-    return Topology(
-        num_replicas=strategy.num_replicas_in_sync,
-        local_replicas=range(index * local, (index + 1) * local),
-        num_processes=processes,
-        is_chief=index == 0,
-    )
-
-
-def agree(strategy: tf.distribute.Strategy, value: int) -> bool:
-    """Returns whether all replicas have the same small number."""
-    # Numbers whose mean and mean square are one number's and its square are all it.
-    moments = tf.constant([value, value**2], tf.float64)
-
-    def mean() -> tf.Tensor:
-        replica = tf.distribute.get_replica_context()
-        return replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(moments))
-
-    @tf.function
-    def mean_of_all() -> tf.Tensor:
-        return strategy.run(mean)
-
-    found = strategy.experimental_local_results(mean_of_all())[0]
-    return bool(tf.reduce_all(found == moments))
 
 
 def has_accelerator() -> bool:

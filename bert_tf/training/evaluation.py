@@ -1,73 +1,83 @@
 """Held-out evaluation: every example once, whatever the number of replicas."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from bert_tf.data.example_stream import ExampleStream
-from bert_tf.data.input_pipeline import BatchReader, Prefetcher
-from bert_tf.tasks import metrics
+from bert_tf.data.input_pipeline import Prefetcher
+from bert_tf.data.source import ExampleSource
 from bert_tf.tasks.task import Task
 from bert_tf.training import step
+from bert_tf.training.distribution import Devices
 
-_BATCHES_PER_CALL = 10
 
-
-class HeldOutSet:
-    """The held-out examples of a phase and the function that scores them.
+class Evaluator:
+    """Held-out examples and the function that scores a model on them.
 
     Args:
-        strategy: distributes the evaluation.
-        task: the losses.
+        task: the losses and metrics.
         model: the model.
-        stream: the examples, not shuffled.
-        reader: reads batches of them.
-        max_batches: batches to evaluate; 0 for all.
-        distribute: makes per-replica values of `[local replicas, ...]` arrays.
+        devices: distribute the evaluation.
+        source: the examples, not shuffled.
+        replica_batch_size: examples of one replica in one micro-batch.
+        max_examples: the first so many are evaluated; 0 for all.
+        interval: steps between evaluations; 0 for one at the end of a phase.
     """
 
     def __init__(
         self,
-        strategy: tf.distribute.Strategy,
         task: Task,
         model: Any,
-        stream: ExampleStream,
-        reader: BatchReader,
+        devices: Devices,
+        source: ExampleSource,
         *,
-        max_batches: int,
-        distribute: Callable[[Mapping[str, np.ndarray]], Any],
+        replica_batch_size: int,
+        max_examples: int = 0,
+        interval: int = 0,
     ) -> None:
-        self._names = step.sum_names(task)
+        self.source = source
+        self.interval = interval
         self._task = task
-        self._evaluate: Callable[..., tf.Tensor] = step.build_eval_function(
-            strategy, task, model
+        self._devices = devices
+        self._names = step.sum_names(task)
+        self._evaluate = step.build_eval_function(devices.strategy, task, model)
+        self._reader = source.reader(
+            replica_batch_size=replica_batch_size,
+            num_replicas=devices.num_replicas,
+            local_replicas=devices.local_replicas,
         )
-        self._reader = reader
-        self._distribute = distribute
-        batches = math.ceil(stream.num_records / reader.micro_batch_size)
-        self._num_batches = min(batches, max_batches or batches)
-        self._num_records = stream.num_records
+        self._num_examples = min(source.num_examples, max_examples or math.inf)
 
     def evaluate(self) -> dict[str, float]:
-        """Returns the held-out metrics; see `metrics.summarize`."""
-        starts = range(0, self._num_batches, _BATCHES_PER_CALL)
-        total = np.zeros(len(self._names))
-        calls = Prefetcher(self._read, starts)
-        for start, batches in zip(starts, calls, strict=True):
-            count = min(_BATCHES_PER_CALL, self._num_batches - start)
-            sums = self._evaluate(self._distribute(batches), tf.constant(count))
-            total += sums.numpy()
-        return metrics.summarize(
-            dict(zip(self._names, total.tolist(), strict=True)), self._task.losses
-        )
-
-    def _read(self, first_batch: int) -> dict[str, np.ndarray]:
-        """Reads the batches of a call; what lies beyond the last record weighs 0."""
+        """Returns the held-out metrics: those that add up, and the task's scores."""
         size = self._reader.micro_batch_size
-        batches = self._reader.read(first_batch * size, _BATCHES_PER_CALL)
-        positions = self._reader.positions(first_batch * size, _BATCHES_PER_CALL)
-        real = (positions < self._num_records).astype(np.float32)
-        return self._task.leave_out(batches, real)
+        starts = range(0, int(self._num_examples), size)
+        total = np.zeros(len(self._names))
+        collected: list[Mapping[str, np.ndarray]] = []
+        with Prefetcher(self._read, starts) as batches:
+            for batch in batches:
+                sums, predictions = self._evaluate(self._devices.distribute(batch))
+                total += sums.numpy()
+                collected.append({n: value.numpy() for n, value in predictions.items()})
+        sums = dict(zip(self._names, total.tolist(), strict=True))
+        names = collected[0] if collected else {}
+        predictions = {
+            name: np.concatenate([part[name] for part in collected])[
+                : int(self._num_examples)
+            ]
+            for name in names
+        }
+        return {
+            **self._task.summarize(sums),
+            **self._task.score(self.source, predictions),
+        }
+
+    def _read(self, position: int) -> dict[str, np.ndarray]:
+        """Reads a micro-batch of each replica; what lies beyond the last weighs 0."""
+        batches = self._reader.read(position, 1)
+        positions = self._reader.positions(position, 1)
+        real = (positions < self._num_examples).astype(np.float32)
+        batches = self._task.leave_out(batches, real)
+        return {name: values[:, 0] for name, values in batches.items()}

@@ -5,10 +5,10 @@ evaluation, a checkpoint, or the end. All of it happens at steps that are functi
 the configuration alone, so a run that was killed goes on as if nothing had been.
 """
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -16,23 +16,18 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.checkpoints.workdir import checkpoint_path
-from bert_tf.config import BertConfig
 from bert_tf.data.input_pipeline import Prefetcher
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import finite_values
-from bert_tf.tasks import metrics
 from bert_tf.tasks.task import Task
-from bert_tf.text.vocabulary import Vocabulary
-from bert_tf.training import state as training_state
 from bert_tf.training import step as training_step
 from bert_tf.training.clock import Clock
 from bert_tf.training.config import RunConfig
-from bert_tf.training.distribution import Topology, has_accelerator
-from bert_tf.training.evaluation import HeldOutSet
+from bert_tf.training.distribution import Devices, has_accelerator
 from bert_tf.training.metrics_log import MetricsLog
-from bert_tf.training.phase import Phase, plan_calls
+from bert_tf.training.phase import CallData, Intervals, Phase
 from bert_tf.training.preemption import PREEMPTED, Preemption
-from bert_tf.training.state import TrainingState
+from bert_tf.training.state import Checkpoints, TrainingState
 
 
 @dataclasses.dataclass
@@ -41,65 +36,37 @@ class Run:
 
     Attributes:
         config: how to train.
-        model_config: the model's shape, for checkpoints.
-        workdir: where checkpoints and metrics go.
-        strategy: distributes the work.
-        topology: what this process has of it.
-        task: the losses.
+        devices: what this process has of the replicas.
         model: the model.
-        optimizer: the optimiser of the current phase.
-        vocabulary: of the data.
+        checkpoints: where its states are kept.
         state: where the run stands.
         log: the chief's metrics; None in other processes.
-        num_train_steps: steps of all phases.
         preemption: whether SIGTERM has come.
     """
 
     config: RunConfig
-    model_config: BertConfig
-    workdir: Path
-    strategy: tf.distribute.Strategy
-    topology: Topology
-    task: Task
+    devices: Devices
     model: keras.Model
-    optimizer: Any
-    vocabulary: Vocabulary
+    checkpoints: Checkpoints
     state: TrainingState
     log: MetricsLog | None
-    num_train_steps: int
     preemption: Preemption
 
     @property
     def stopped_early(self) -> bool:
-        """Whether evaluations have stopped getting better."""
+        """Whether the evaluations of the phase have stopped getting better."""
         patience = self.config.early_stopping_evaluations
         return 0 < patience <= self.state.evaluations_since_best
 
-    def save(self) -> None:
+    def save(self, phase: Phase) -> None:
         """Writes a checkpoint, in the chief."""
-        if self.topology.is_chief:
+        if self.devices.is_chief:
             if self.log is not None:
                 self.log.sync()
-            self.state.num_replicas = self.topology.num_replicas
-            training_state.save(
-                self.workdir,
-                self.state,
-                config=self.model_config,
-                model=self.model,
-                optimizer=self.optimizer,
-                vocabulary=self.vocabulary,
-                keep=self.config.keep_checkpoints,
+            self.state.num_replicas = self.devices.num_replicas
+            self.checkpoints.save(
+                self.state, phase.task.description, self.model, phase.optimizer
             )
-
-    def distribute(self, arrays: Any) -> Any:
-        """Turns arrays `[local replicas, ...]` into per-replica tensors."""
-        first = self.topology.local_replicas.start
-
-        def own(context: tf.distribute.experimental.ValueContext) -> Any:
-            index = context.replica_id_in_sync_group - first
-            return tf.nest.map_structure(lambda a: tf.constant(a[index]), arrays)
-
-        return self.strategy.experimental_distribute_values_from_function(own)
 
 
 class TrainingStopped(InputError):
@@ -114,103 +81,122 @@ def train_phase(run: Run, phase: Phase) -> None:
         SystemExit: SIGTERM came, and the state is saved; the code is `PREEMPTED`.
     """
     config, state = run.config, run.state
-    train = training_step.build_train_function(
-        run.strategy,
-        run.task,
-        run.model,
-        run.optimizer,
-        seed=config.seed,
-        max_grad_norm=phase.optimizer.max_grad_norm,
-        static_micro_batches=phase.static_micro_batches,
-        jit_compile=config.jit_compile == "on"
-        or (config.jit_compile == "auto" and has_accelerator()),
-        loss_scaling=config.precision == "float16",
+    train = _build_train_function(run, phase)
+    names = training_step.row_names(phase.task)
+    intervals = Intervals(
+        log=config.log_interval,
+        save=config.checkpoint_interval,
+        evaluate=[evaluator.interval for evaluator in phase.evaluators],
+        steps_per_call=config.steps_per_call,
+        profile_step=config.profile_step,
     )
-    names = training_step.row_names(run.task)
-    calls = plan_calls(config, state.step, phase.last_step)
     read = functools.partial(phase.read, steps_per_call=config.steps_per_call)
     clock = Clock()
-    with Prefetcher(read, calls) as inputs:
-        for steps, batches, micro_batches, learning_rates, damaged in inputs:
-            if steps.start <= config.profile_step < steps.stop:
-                tf.profiler.experimental.start(str(run.workdir / "profile"))
-            rows, applied, loss_scale = train(
-                run.distribute(batches),
-                run.distribute(_host_values(run, damaged)),
-                micro_batches,
-                learning_rates,
-                tf.constant(steps.start, tf.int64),
-                tf.constant(len(steps)),
-                tf.constant(state.loss_scale, tf.float32),
-            )
-            table = dict(zip(names, rows.numpy().T.astype(np.float64), strict=True))
-            if steps.start <= config.profile_step < steps.stop:
-                tf.profiler.experimental.stop()
+    with Prefetcher(read, intervals.plan(state.step, phase.last_step)) as inputs:
+        for data in inputs:
+            call = data.call
+            with _profiling(run) if call.profile else contextlib.nullcontext():
+                rows, applied, loss_scale = train(_inputs(run, data))
+                table = dict(zip(names, rows.numpy().T.astype(np.float64), strict=True))
             state.step += int(applied)
             state.loss_scale = loss_scale.numpy().tolist()
-            _check_finite(run, steps, table)
+            if state.step < call.steps.stop:
+                raise _stopped(run, phase, call.steps, table)
             state.damaged_records += int(table["damaged_records"][-1])
             _add_to_window(state, table)
-            examples = sum(phase.micro_batches(steps)) * phase.reader.micro_batch_size
             tokens = float(table["tokens"].sum())
-            state.seconds += clock.lap(examples, tokens, inputs.seconds_waited)
+            state.seconds += clock.lap(data.num_examples, tokens, inputs.seconds_waited)
 
-            if state.step % config.log_interval == 0 or state.step == phase.last_step:
-                _write_metrics(run, clock)
-            ended = state.step == run.num_train_steps
-            if phase.held_out and (ended or _due(config.eval_interval, state.step)):
-                evaluate(run, phase.held_out)
+            if call.log:
+                _write_metrics(run, phase.task, clock)
+            for number in call.evaluate:
+                _evaluate(run, phase, number)
                 clock.resume()
             stop_requested = table["stop_requested"][-1] > 0
-            if (
-                ended
-                or stop_requested
-                or run.stopped_early
-                or state.best_step == state.step
-                or _due(config.checkpoint_interval, state.step)
-            ):
-                run.save()
+            is_best = state.best_step == state.step
+            if call.save or is_best or stop_requested or run.stopped_early:
+                run.save(phase)
                 clock.resume()
-            if stop_requested and not ended:
+            if stop_requested and state.step < phase.last_step:
                 raise SystemExit(PREEMPTED)
             if run.stopped_early:
                 return
 
 
-def evaluate(run: Run, held_out: HeldOutSet) -> None:
-    """Scores the held-out examples, and remembers whether it is the best yet."""
-    values = finite_values(held_out.evaluate())
+def _build_train_function(run: Run, phase: Phase) -> Any:
+    jit_compile = run.config.jit_compile
+    return training_step.build_train_function(
+        run.devices.strategy,
+        phase.task,
+        run.model,
+        phase.optimizer,
+        training_step.StepSettings(
+            seed=run.config.seed,
+            max_grad_norm=phase.optimizer_config.max_grad_norm,
+            static_micro_batches=phase.static_micro_batches,
+            jit_compile=jit_compile == "on"
+            or (jit_compile == "auto" and has_accelerator()),
+            loss_scaling=run.config.precision == "float16",
+        ),
+    )
+
+
+def _inputs(run: Run, data: CallData) -> training_step.CallInputs:
+    # `HOST_VALUES` of this process, fed to its first replica.
+    host_values = np.zeros([len(run.devices.local_replicas), 2], np.float32)
+    host_values[0] = [run.preemption.requested, data.num_damaged]
+    steps = data.call.steps
+    return training_step.CallInputs(
+        batches=run.devices.distribute(data.batches),
+        host_values=run.devices.distribute(host_values),
+        micro_batches=data.micro_batches,
+        learning_rates=data.learning_rates,
+        first_step=tf.constant(steps.start, tf.int64),
+        num_steps=tf.constant(len(steps)),
+        loss_scale=tf.constant(run.state.loss_scale, tf.float32),
+    )
+
+
+@contextlib.contextmanager
+def _profiling(run: Run) -> Iterator[None]:
+    tf.profiler.experimental.start(str(run.checkpoints.workdir / "profile"))
+    try:
+        yield
+    finally:
+        tf.profiler.experimental.stop()
+
+
+def _evaluate(run: Run, phase: Phase, number: int) -> None:
+    """Scores held-out examples; the first set's best step is remembered."""
+    values = finite_values(phase.evaluators[number].evaluate())
     state = run.state
-    state.evaluation = values
-    loss = values["loss"]
-    if loss is not None and (state.best_loss is None or loss < state.best_loss):
-        state.best_loss, state.best_step = loss, state.step
+    if run.log is not None:
+        split = "eval" if number == 0 else f"eval_{number + 1}"
+        run.log.write(split, state.step, values)
+        run.log.say(f"step {state.step}, held out: {_describe(phase.task, values)}")
+    if number:
+        return
+    state.evaluation, state.evaluation_phase = values, state.phase
+    value = values.get(phase.task.best.metric)
+    if value is not None and phase.task.best.is_better(value, state.best_value):
+        state.best_value, state.best_step = value, state.step
         state.evaluations_since_best = 0
     else:
         state.evaluations_since_best += 1
-    if run.log is not None:
-        run.log.write("eval", state.step, values)
-        run.log.say(f"step {state.step}, held out: {_describe(values)}")
 
 
-def _host_values(run: Run, damaged: int) -> np.ndarray:
-    """Returns `HOST_VALUES` of this process, fed to its first replica."""
-    values = np.zeros([len(run.topology.local_replicas), 2], np.float32)
-    values[0] = [run.preemption.requested, damaged]
-    return values
-
-
-def _check_finite(run: Run, steps: range, table: Mapping[str, np.ndarray]) -> None:
-    if run.state.step == steps.stop:
-        return
+def _stopped(
+    run: Run, phase: Phase, steps: range, table: Mapping[str, np.ndarray]
+) -> TrainingStopped:
     index = run.state.step - steps.start
-    run.save()
+    run.save(phase)
     values = {name: float(table[name][index]) for name in table if "loss" in name}
-    raise TrainingStopped(
+    path = checkpoint_path(run.checkpoints.workdir, run.state.step)
+    return TrainingStopped(
         f"The loss or gradient of step {run.state.step + 1} is not finite ({values}, "
         f"gradient_norm: {table['gradient_norm'][index]}). The state before it is "
-        f"saved as {checkpoint_path(run.workdir, run.state.step)}: start a "
-        "new run from it with --config.init_from and a lower learning rate."
+        f"saved as {path}: start a new run from it with --config.init_from and a lower "
+        "learning rate."
     )
 
 
@@ -230,10 +216,10 @@ def _add_to_window(state: TrainingState, table: Mapping[str, np.ndarray]) -> Non
     state.window["overflowed_steps"] = overflowed
 
 
-def _write_metrics(run: Run, clock: Clock) -> None:
+def _write_metrics(run: Run, task: Task, clock: Clock) -> None:
     state = run.state
     window, steps = state.window, state.window_steps
-    values = metrics.summarize(window, run.task.losses) if steps else {}
+    values = task.summarize(window) if steps else {}
     values["learning_rate"] = window["learning_rate"]
     if steps:
         values["gradient_norm"] = window["gradient_norm"] / steps
@@ -246,7 +232,7 @@ def _write_metrics(run: Run, clock: Clock) -> None:
     if run.log is None:
         return
     run.log.write("train", state.step, {**values, **rates})
-    text = f"{_describe(values)}, lr {values['learning_rate']:.1e}"
+    text = f"{_describe(task, values)}, lr {values['learning_rate']:.1e}"
     if overflowed:
         text += f", {overflowed} of {steps + overflowed} steps overflowed"
     if rates:
@@ -257,15 +243,11 @@ def _write_metrics(run: Run, clock: Clock) -> None:
     run.log.show(state.step, text)
 
 
-def _describe(values: Mapping[str, float | None]) -> str:
+def _describe(task: Task, values: Mapping[str, float | None]) -> str:
     loss = values.get("loss")
     parts = ["no finite loss" if loss is None else f"loss {loss:.3f}"]
-    for name, label in (("masked_lm", "MLM"), ("next_sentence", "NSP")):
-        accuracy = values.get(f"{name}_accuracy")
-        if accuracy is not None:
-            parts.append(f"{label} accuracy {accuracy:.3f}")
+    for name, label in task.shown.items():
+        value = values.get(name)
+        if value is not None:
+            parts.append(f"{label} {value:.3f}")
     return ", ".join(parts)
-
-
-def _due(interval: int, step: int) -> bool:
-    return interval > 0 and step % interval == 0

@@ -33,6 +33,6 @@ def paper_recipe(size: str) -> PretrainingConfig:
         steps_per_call=20,
         log_interval=100,
         eval_interval=10_000,
-        eval_batches=100,
+        eval_examples=25_600,
         checkpoint_interval=2_000,
     )

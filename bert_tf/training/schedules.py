@@ -6,7 +6,7 @@ save, nothing to trace, the same on every device.
 
 import math
 
-from bert_tf.config import DataConfig, OptimizerConfig
+from bert_tf.config import BatchConfig, OptimizerConfig
 
 
 def learning_rate(config: OptimizerConfig, step: int, num_train_steps: int) -> float:
@@ -32,7 +32,7 @@ def learning_rate(config: OptimizerConfig, step: int, num_train_steps: int) -> f
     return config.learning_rate * (1.0 - progress) ** power
 
 
-def micro_batches(config: DataConfig, step: int, micro_batch_size: int) -> int:
+def micro_batches(config: BatchConfig, step: int, micro_batch_size: int) -> int:
     """Returns how many micro-batches one step of a phase takes.
 
     Args:
@@ -48,7 +48,7 @@ def micro_batches(config: DataConfig, step: int, micro_batch_size: int) -> int:
     return first + (last - first) * step // config.batch_ramp_steps
 
 
-def examples_before(config: DataConfig, step: int, micro_batch_size: int) -> int:
+def examples_before(config: BatchConfig, step: int, micro_batch_size: int) -> int:
     """Returns how many examples of a phase the steps before `step` took.
 
     This is the position in the data from which a run resumes.

@@ -8,7 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from bert_tf.checkpoints.model_folder import ModelFolder, save_model_folder
+from bert_tf.checkpoints.model_folder import (
+    TRAINING_STATE,
+    ModelFolder,
+    save_model_folder,
+)
+from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.checkpoints.workdir import (
     checkpoint_path,
     delete_old_checkpoints,
@@ -18,6 +23,7 @@ from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.models import named_variables
 from bert_tf.models.variables import assign_variables
+from bert_tf.storage.json_files import from_dict
 from bert_tf.text.vocabulary import Vocabulary
 
 
@@ -29,66 +35,93 @@ class TrainingState:
 
     Attributes:
         step: steps done, over all phases.
+        phase: the phase that these steps have come to, counted from 0.
+        phase_start: the step at which it began.
         window: sums over the steps since the last line of `metrics.jsonl`, by name.
         window_steps: how many steps these are; those whose float16 gradient overflowed
             are not among them.
         loss_scale: of float16, and the steps since it changed.
-        best_loss: lowest held-out loss so far; None before the first evaluation.
-        best_step: the step it was measured at.
+        best_value: the phase's best value so far of the task's best metric; None before
+            its first evaluation.
+        best_step: the step of the checkpoint that is marked as the best.
         evaluations_since_best: evaluations after that one.
         evaluation: the last held-out metrics, the run's result so far; None in place
             of a number that is not finite; empty before the first evaluation.
+        evaluation_phase: the phase whose held-out examples they were measured on.
         damaged_records: examples trained on that stand in for a damaged record.
         seconds: time spent training.
         num_replicas: replicas of the process that wrote this.
     """
 
     step: int = 0
+    phase: int = 0
+    phase_start: int = 0
     window: dict[str, float] = dataclasses.field(default_factory=dict)
     window_steps: int = 0
     loss_scale: list[float] = dataclasses.field(default_factory=lambda: [65536.0, 0.0])
-    best_loss: float | None = None
+    best_value: float | None = None
     best_step: int = 0
     evaluations_since_best: int = 0
     evaluation: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    evaluation_phase: int = 0
     damaged_records: int = 0
     seconds: float = 0.0
     num_replicas: int = 1
 
 
-def save(
-    workdir: Path,
-    state: TrainingState,
-    *,
-    config: BertConfig,
-    model: keras.Model,
-    optimizer: Any,
-    vocabulary: Vocabulary,
-    keep: int,
-) -> None:
-    """Writes this step's checkpoint, marks it if it is the best, deletes old ones."""
-    save_model_folder(
-        checkpoint_path(workdir, state.step),
-        config=config,
-        variables=_arrays(named_variables(model)),
-        vocabulary=vocabulary,
-        step=state.step,
-        metadata={"held_out_loss": state.best_loss, "best_step": state.best_step},
-        optimizer=_arrays(optimizer.slots),
-        training_state=dataclasses.asdict(state),
-        overwrite=True,
-    )
-    mark_if_best(workdir, state)
-    delete_old_checkpoints(workdir, keep)
+@dataclasses.dataclass(frozen=True)
+class Checkpoints:
+    """A run's checkpoints in its workdir.
 
-
-def mark_if_best(workdir: Path, state: TrainingState) -> None:
-    """Marks the checkpoint of this step as the best one if it is.
-
-    Once more after resuming: the run may have been killed before it came to this.
+    Attributes:
+        workdir: the run's folder.
+        model_config: the shape of the model.
+        vocabulary: of the data.
+        keep: how many of the newest stay.
     """
-    if state.best_step == state.step > 0:
-        mark_best(workdir, state.step)
+
+    workdir: Path
+    model_config: BertConfig
+    vocabulary: Vocabulary
+    keep: int
+
+    def save(
+        self,
+        state: TrainingState,
+        task: TaskDescription,
+        model: keras.Model,
+        optimizer: Any,
+    ) -> None:
+        """Writes this step's checkpoint, marks it if it is the best, deletes old ones.
+
+        Args:
+            state: where the run stands.
+            task: what the model was trained for.
+            model: whose variables are written.
+            optimizer: whose slots are.
+        """
+        save_model_folder(
+            checkpoint_path(self.workdir, state.step),
+            config=self.model_config,
+            variables=_arrays(named_variables(model)),
+            vocabulary=self.vocabulary,
+            task=task,
+            step=state.step,
+            metadata={"best_value": state.best_value, "best_step": state.best_step},
+            optimizer=_arrays(optimizer.slots),
+            training_state=dataclasses.asdict(state),
+            overwrite=True,
+        )
+        self.mark_if_best(state)
+        delete_old_checkpoints(self.workdir, self.keep)
+
+    def mark_if_best(self, state: TrainingState) -> None:
+        """Marks the checkpoint of this step as the best one if it is.
+
+        Once more after resuming: the run may have been killed before it came to this.
+        """
+        if state.best_step == state.step > 0:
+            mark_best(self.workdir, state.step)
 
 
 def restore(
@@ -107,7 +140,10 @@ def restore(
     assign_variables(model, folder.variables)
     for name, slot in optimizer.slots.items():
         slot.assign(folder.optimizer[name])
-    return TrainingState(**folder.training_state)
+    values = dict(folder.training_state)
+    if "best_loss" in values:  # As versions before 0.2 called it.
+        values["best_value"] = values.pop("best_loss")
+    return from_dict(TrainingState, values, str(folder.path / TRAINING_STATE))
 
 
 def _arrays(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:

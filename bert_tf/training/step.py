@@ -9,8 +9,9 @@ times the memory, and XLA for CPUs (TensorFlow 2.21) may crash where two threads
 first to run the same compiled function.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -27,8 +28,10 @@ Batches = Mapping[str, tf.Tensor]
 
 def sum_names(task: Task) -> list[str]:
     """Returns the names of the sums that the functions below report, in order."""
-    parts = ("weight", "loss", "correct")
-    return [f"{loss}_{part}" for loss in task.losses for part in parts] + ["tokens"]
+    of_losses = [
+        f"{loss}_{part}" for loss in task.losses for part in ("weight", "loss")
+    ]
+    return [*of_losses, *task.counts, "tokens"]
 
 
 HOST_VALUES = ("stop_requested", "damaged_records")
@@ -40,18 +43,72 @@ def row_names(task: Task) -> list[str]:
     return [*sum_names(task), "gradient_norm", "learning_rate", *HOST_VALUES]
 
 
+@dataclasses.dataclass(frozen=True)
+class StepSettings:
+    """How a training step is computed.
+
+    Attributes:
+        seed: Seed of the dropout masks.
+        max_grad_norm: clips the summed gradient to it; 0 for no clipping.
+        static_micro_batches: micro-batches of every step, or None if it varies.
+        jit_compile: whether XLA compiles the forward and backward pass.
+        loss_scaling: whether float16 gradients are scaled, and steps whose gradients
+            overflow passed over.
+    """
+
+    seed: int = 0
+    max_grad_norm: float = 1.0
+    static_micro_batches: int | None = 1
+    jit_compile: bool = False
+    loss_scaling: bool = False
+
+
+class CallInputs(NamedTuple):
+    """What one call of the training function computes on.
+
+    Attributes:
+        batches: per replica name -> `[micro-batches, batch, ...]` of all steps, with
+            int32 `num_rows` `[micro-batches]` if not all rows of a batch are to be
+            computed.
+        host_values: per replica float32 `[2]`, see `HOST_VALUES`.
+        micro_batches: int32 `[steps]`, of each step.
+        learning_rates: float32 `[steps]`.
+        first_step: int64, steps done before.
+        num_steps: int32, how many of the steps to do.
+        loss_scale: float32 `[2]`, the scale and the steps since it changed.
+    """
+
+    batches: Batches
+    host_values: tf.Tensor
+    micro_batches: tf.Tensor
+    learning_rates: tf.Tensor
+    first_step: tf.Tensor
+    num_steps: tf.Tensor
+    loss_scale: tf.Tensor
+
+
+class CallOutputs(NamedTuple):
+    """What one call of the training function returns.
+
+    Attributes:
+        rows: float32 `[num_steps, numbers]` in the order of `row_names`.
+        applied: int32, the number of steps applied: fewer than asked for if a loss was
+            not finite, which leaves the variables as they were before it.
+        loss_scale: float32 `[2]`, the new one.
+    """
+
+    rows: tf.Tensor
+    applied: tf.Tensor
+    loss_scale: tf.Tensor
+
+
 def build_train_function(
     strategy: tf.distribute.Strategy,
     task: Task,
     model: Any,
     optimizer: Any,
-    *,
-    seed: int,
-    max_grad_norm: float,
-    static_micro_batches: int | None,
-    jit_compile: bool,
-    loss_scaling: bool,
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    settings: StepSettings,
+) -> Callable[[CallInputs], CallOutputs]:
     """Builds the function that trains for several steps.
 
     Args:
@@ -59,23 +116,9 @@ def build_train_function(
         task: the losses.
         model: built in the strategy's scope.
         optimizer: an optimiser of `bert_tf.training.optimizers`, of the same scope.
-        seed: of dropout.
-        max_grad_norm: clips the summed gradient to it; 0 for no clipping.
-        static_micro_batches: micro-batches of every step, or None if it varies.
-        jit_compile: whether XLA compiles the forward and backward pass.
-        loss_scaling: whether float16 gradients are scaled, and steps whose gradients
-            overflow passed over.
-
-    Returns:
-        A function of `(batches, host_values, micro_batches, learning_rates, first_step,
-        num_steps, loss_scale)`: per replica name -> `[micro-batches, batch, ...]` of
-        all steps, with int32 `num_rows` `[micro-batches]` if not all rows of a batch
-        are to be computed, and float32 `[2]`; int32 `[steps]`; float32 `[steps]`;
-        int64; int32, how many of the steps to do; float32 `[2]` (scale, steps since it
-        changed). It returns float32 `[num_steps, ...]` in the order of `row_names`; the
-        number of steps applied, fewer than asked for if a loss was not finite, which
-        leaves the variables as they were before it; and the new loss scale.
+        settings: how a step is computed.
     """
+    seed, loss_scaling = settings.seed, settings.loss_scaling
     variables = model.trainable_variables
     names = sum_names(task)
 
@@ -83,7 +126,8 @@ def build_train_function(
         batch: Batches, weights: Batches, scale: tf.Tensor, dropout_seed: tf.Tensor
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:
-            sums = task.sums(model, batch, training=True, dropout_seed=dropout_seed)
+            outputs = task.apply(model, batch, training=True, dropout_seed=dropout_seed)
+            sums = task.sums(outputs, batch)
             means = [
                 tf.math.divide_no_nan(sums[f"{name}_loss"], weights[name])
                 for name in task.losses
@@ -94,7 +138,7 @@ def build_train_function(
             names, task, batch, sums
         )
 
-    if jit_compile:
+    if settings.jit_compile:
         gradients = tf.function(gradients, jit_compile=True)
 
     def replica_step(
@@ -121,7 +165,7 @@ def build_train_function(
         # gradient needs no division, though each loss has a divisor of its own.
         whole = {name: _rows(v, begin, count) for name, v in batches.items()}
         weights = _all_reduce(replica, task.weights(whole))
-        if static_micro_batches == 1:
+        if settings.static_micro_batches == 1:
             grads, sums = gradients(
                 micro_batch(0), weights, scale, fold_in(step_seed, 0)
             )
@@ -138,7 +182,7 @@ def build_train_function(
         grads, sums, host_values = _all_reduce(replica, (grads, sums, host_values))
         if loss_scaling:
             grads = [g / scale for g in grads]
-        grads, norm = clip_by_global_norm(grads, max_grad_norm)
+        grads, norm = clip_by_global_norm(grads, settings.max_grad_norm)
         finite = tf.math.is_finite(norm) & tf.reduce_all(tf.math.is_finite(sums))
         applies = finite & alive
         tf.cond(
@@ -150,32 +194,24 @@ def build_train_function(
         return row, applies
 
     @tf.function
-    def train(
-        batches: Batches,
-        host_values: tf.Tensor,
-        micro_batches: tf.Tensor,
-        learning_rates: tf.Tensor,
-        first_step: tf.Tensor,
-        num_steps: tf.Tensor,
-        loss_scale: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        begins = tf.cumsum(micro_batches, exclusive=True)
+    def train(call: CallInputs) -> CallOutputs:
+        begins = tf.cumsum(call.micro_batches, exclusive=True)
         shape = [len(row_names(task))]
-        rows = tf.TensorArray(tf.float32, num_steps, element_shape=shape)
-        alive, applied = tf.constant(True), tf.constant(0)
-        for index in tf.range(num_steps):
+        rows = tf.TensorArray(tf.float32, call.num_steps, element_shape=shape)
+        alive, applied, loss_scale = tf.constant(True), tf.constant(0), call.loss_scale
+        for index in tf.range(call.num_steps):
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)
             row, applies = strategy.run(
                 replica_step,
                 args=(
-                    batches,
+                    call.batches,
                     begins[index],
-                    micro_batches[index],
-                    learning_rates[index],
-                    first_step + tf.cast(index, tf.int64),
+                    call.micro_batches[index],
+                    call.learning_rates[index],
+                    call.first_step + tf.cast(index, tf.int64),
                     loss_scale[0],
                     alive,
-                    host_values,
+                    call.host_values,
                 ),
             )
             rows = rows.write(index, _first(strategy, row))
@@ -188,47 +224,58 @@ def build_train_function(
             else:
                 alive = ok
                 applied += tf.cast(ok, tf.int32)
-        return rows.stack(), applied, loss_scale
+        return CallOutputs(rows.stack(), applied, loss_scale)
 
     return train
 
 
 def build_eval_function(
     strategy: tf.distribute.Strategy, task: Task, model: Any
-) -> Callable[..., tf.Tensor]:
-    """Builds the function that evaluates several batches without dropout.
+) -> Callable[[Batches], tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+    """Builds the function that evaluates one micro-batch of each replica.
 
     Returns:
-        A function of `(batches, count)`: per replica name -> `[batches, batch, ...]`,
-        and how many of these to evaluate. It returns float32 `[sums]` in the order of
-        `sum_names`, added over batches and replicas.
+        A function of the batches, per replica name -> `[batch, ...]`. It returns
+        float32 `[sums]` in the order of `sum_names`, added over replicas, and the
+        task's predictions, name -> `[replicas * batch, ...]`.
     """
     names = sum_names(task)
 
-    def replica_step(batches: Batches, index: tf.Tensor) -> tf.Tensor:
-        batch = {name: values[index] for name, values in batches.items()}
-        sums = task.sums(model, batch, training=False, dropout_seed=None)
+    def replica_step(batch: Batches) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        outputs = task.apply(model, batch)
         replica = tf.distribute.get_replica_context()
-        return _all_reduce(replica, _pack_sums(names, task, batch, sums))
+        sums = _pack_sums(names, task, batch, task.sums(outputs, batch))
+        predictions = task.predictions(outputs, batch)
+        gathered = {name: _place(replica, p) for name, p in predictions.items()}
+        return _all_reduce(replica, (sums, gathered))
 
-    @tf.function
-    def evaluate(batches: Batches, count: tf.Tensor) -> tf.Tensor:
-        total = tf.zeros([len(names)])
-        for index in tf.range(count):
-            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
-            sums = strategy.run(replica_step, args=(batches, index))
-            total += _first(strategy, sums)
-        return total
+    @tf.function(reduce_retracing=True)
+    def evaluate(batch: Batches) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        sums, predictions = strategy.run(replica_step, args=(batch,))
+        return _first(strategy, sums), {
+            name: _first(strategy, value) for name, value in predictions.items()
+        }
 
     return evaluate
+
+
+def _place(replica: tf.distribute.ReplicaContext, values: tf.Tensor) -> tf.Tensor:
+    """Puts a replica's rows where they stand among those of all replicas, 0 elsewhere.
+
+    The sum over replicas then holds all rows, whatever a strategy can gather.
+    """
+    count = replica.num_replicas_in_sync
+    if count == 1:
+        return values
+    own, nothing = _replica_id(replica), tf.zeros_like(values)
+    return tf.concat([tf.where(own == i, values, nothing) for i in range(count)], 0)
 
 
 def _pack_sums(
     names: Sequence[str], task: Task, batch: Batches, sums: Batches
 ) -> tf.Tensor:
     weights = {f"{name}_weight": w for name, w in task.weights(batch).items()}
-    tokens = tf.cast(tf.reduce_sum(batch["input_mask"]), tf.float32)
-    values = {**sums, **weights, "tokens": tokens}
+    values = {**sums, **weights, "tokens": task.num_tokens(batch)}
     return tf.stack([tf.cast(values[name], tf.float32) for name in names])
 
 

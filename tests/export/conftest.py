@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toy_checkpoint import P, S, write_checkpoint, write_records
+from toy_checkpoint import P, write_checkpoint, write_records
 
 from bert_tf.checkpoints.model_folder import load_model_folder
 
@@ -27,10 +27,15 @@ def folder(checkpoint_dir):
 
 
 @pytest.fixture(scope="session")
-def model(folder):
-    from export.pretrained import load_model
+def trained(folder):
+    from export import pretrained
 
-    return load_model(folder)
+    return pretrained.load(folder, max_predictions_per_seq=P)
+
+
+@pytest.fixture(scope="session")
+def model(trained):
+    return trained.model
 
 
 @pytest.fixture(scope="session")
@@ -78,16 +83,11 @@ def saved_model_dir(tmp_path_factory, checkpoint_dir, run_job):
 
 
 @pytest.fixture(scope="session")
-def tflite_files(tmp_path_factory, folder, model):
+def tflite_files(tmp_path_factory, trained):
     from export import tflite
 
     directory = tmp_path_factory.mktemp("tflite")
     for quantization in tflite.QUANTIZATIONS:
-        content = tflite.convert(
-            model,
-            max_seq_length=S,
-            max_predictions_per_seq=P,
-            quantization=quantization,
-        )
+        content = tflite.convert(trained, quantization)
         (directory / f"{quantization}.tflite").write_bytes(content)
     return {name: directory / f"{name}.tflite" for name in tflite.QUANTIZATIONS}

@@ -36,7 +36,7 @@ def test_from_checkpoint_to_verified_artifacts(
     done = run_job(
         "verify_export",
         checkpoint=checkpoint_dir,
-        records_dir=records_dir,
+        eval_data=records_dir,
         saved_model_dir=saved_model_dir,
         tflite_file=tflite_files,
         text=[text, "peace"],
@@ -58,13 +58,13 @@ def test_from_checkpoint_to_verified_artifacts(
         assert 0 <= artifact["masked_lm_accuracy"] <= 1
     assert [a["quantized"] for a in report["artifacts"]] == [False, False, True]
     assert saved_model["max_abs_diff"] < 1e-4
-    assert saved_model["max_abs_diff_of_fillings"] < 1e-5
+    assert saved_model["max_abs_diff_of_answers"] < 1e-5
     assert saved_model["masked_lm_accuracy"] == report["keras"]["masked_lm_accuracy"]
     assert float32["max_abs_diff"] < 1e-4 < int8["max_abs_diff"]
     assert int8["num_bytes"] == tflite_files[1].stat().st_size
-    assert report["fillings"][0]["text"] == text
-    assert [len(tokens) for tokens in report["fillings"][0]["tokens"]] == [5, 5]
-    assert report["fillings"][1]["tokens"] == []
+    assert report["answers"][0]["text"] == text
+    assert [len(tokens) for tokens in report["answers"][0]["tokens"]] == [5, 5]
+    assert report["answers"][1]["tokens"] == []
 
 
 def test_too_large_a_loss_fails(
@@ -73,13 +73,13 @@ def test_too_large_a_loss_fails(
     done = run_job(
         "verify_export",
         checkpoint=checkpoint_dir,
-        records_dir=records_dir,
+        eval_data=records_dir,
         tflite_file=tflite_files["dynamic_int8"],
         max_accuracy_drop=-1,
         latency_calls=1,
         output_file=tmp_path / "verification.json",
     )
-    assert "masked-LM accuracy is" in error(done)
+    assert "masked_lm_accuracy is" in error(done)
     assert "at most -1 is allowed" in error(done)
     report = json.loads((tmp_path / "verification.json").read_text())
     assert len(report["failures"]) == 1
@@ -130,12 +130,12 @@ def test_records_of_another_length(run_job, tmp_path, checkpoint_dir, tflite_fil
     done = run_job(
         "verify_export",
         checkpoint=checkpoint_dir,
-        records_dir=records,
+        eval_data=records,
         tflite_file=tflite_files["none"],
         output_file=tmp_path / "verification.json",
     )
     message = error(done)
-    assert f"{S} long, but the records' is {S - 2}" in message
+    assert f"{S} long, but the examples' is {S - 2}" in message
     assert "--max_seq_length" in message
 
 
@@ -148,7 +148,7 @@ def test_records_of_another_vocabulary(run_job, tmp_path, checkpoint_dir, record
     done = run_job(
         "verify_export",
         checkpoint=checkpoint_dir,
-        records_dir=records,
+        eval_data=records,
         tflite_file=tmp_path / "any.tflite",
         output_file=tmp_path / "verification.json",
     )
@@ -158,7 +158,7 @@ def test_records_of_another_vocabulary(run_job, tmp_path, checkpoint_dir, record
 def test_what_to_verify_must_be_named(run_job, tmp_path, checkpoint_dir, records_dir):
     common = {
         "checkpoint": checkpoint_dir,
-        "records_dir": records_dir,
+        "eval_data": records_dir,
         "output_file": tmp_path / "verification.json",
     }
     assert "Name a --saved_model_dir" in error(run_job("verify_export", **common))

@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 from tensorflow.core.protobuf import saved_model_pb2
-from toy_checkpoint import VOCABULARY, S
+from toy_checkpoint import VOCABULARY, S, read_examples
 
-from export import verification
 from export.backends import KerasBackend, SavedModelBackend
+
+MODEL_INPUTS = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,8 @@ def fill(served, texts):
 
 
 def test_ids_agree_with_keras(served, model, records_dir):
-    examples = verification.load_examples(records_dir, 20)
-    inputs = {name: examples[name] for name in verification.MODEL_INPUTS}
+    examples = read_examples(records_dir)
+    inputs = {name: examples[name] for name in MODEL_INPUTS}
     expected = KerasBackend(model).predict(inputs)
     found = served.predict(inputs)
     assert found.keys() == expected.keys()

@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from toy_checkpoint import VOCABULARY, P, S, write_checkpoint
+from toy_checkpoint import VOCABULARY, P, S, read_examples, write_checkpoint
 
 from bert_tf.checkpoints.model_folder import load_model_folder
-from export import pretrained, tflite, verification
+from export import pretrained, tflite
 from export.backends import KerasBackend, TFLiteBackend
 from export.tflite_weights import product_weights
+
+MODEL_INPUTS = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
 
 
 @pytest.fixture(scope="module")
 def inputs(records_dir):
-    examples = verification.load_examples(records_dir, 20)
-    return {name: examples[name] for name in verification.MODEL_INPUTS}
+    examples = read_examples(records_dir)
+    return {name: examples[name] for name in MODEL_INPUTS}
 
 
 def test_float32_agrees_with_keras(tflite_files, model, inputs):
@@ -27,12 +29,9 @@ def test_float32_agrees_with_keras(tflite_files, model, inputs):
 
 def test_exact_gelu_agrees_with_keras(tmp_path, inputs):
     folder = load_model_folder(write_checkpoint(tmp_path / "model", "gelu_erf"))
-    model = pretrained.load_model(folder)
-    content = tflite.convert(
-        model, max_seq_length=S, max_predictions_per_seq=P, quantization="none"
-    )
-    (tmp_path / "erf.tflite").write_bytes(content)
-    expected = KerasBackend(model).predict(inputs)["masked_lm_logits"]
+    trained = pretrained.load(folder, max_predictions_per_seq=P)
+    (tmp_path / "erf.tflite").write_bytes(tflite.convert(trained, "none"))
+    expected = KerasBackend(trained.model).predict(inputs)["masked_lm_logits"]
     found = TFLiteBackend(tmp_path / "erf.tflite", num_threads=1).predict(inputs)
     np.testing.assert_allclose(found["masked_lm_logits"], expected, atol=1e-4)
 
@@ -68,7 +67,7 @@ def test_the_signature_names_inputs_and_outputs(tflite_files, quantization):
     interpreter = Interpreter(model_path=str(tflite_files[quantization]))
     assert interpreter.get_signature_list() == {
         "serving_default": {
-            "inputs": sorted(verification.MODEL_INPUTS),
+            "inputs": sorted(MODEL_INPUTS),
             "outputs": ["masked_lm_logits", "next_sentence_logits"],
         }
     }
@@ -99,8 +98,6 @@ def test_needs_only_built_in_operations(tflite_files, inputs, quantization):
     assert np.isfinite(outputs["masked_lm_logits"]).all()
 
 
-def test_unknown_quantization(model):
+def test_unknown_quantization(trained):
     with pytest.raises(ValueError, match=r"one of .*Received: 'int4'"):
-        tflite.convert(
-            model, max_seq_length=S, max_predictions_per_seq=P, quantization="int4"
-        )
+        tflite.convert(trained, "int4")

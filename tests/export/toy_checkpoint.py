@@ -69,3 +69,12 @@ def write_records(
         shards=[Shard(name, num_records, writer.num_bytes, writer.sha256)],
     ).save(directory)
     return directory
+
+
+def read_examples(directory: Path) -> dict[str, np.ndarray]:
+    """All examples of a folder of records."""
+    from bert_tf.data.record_source import RecordSource
+
+    source = RecordSource.open(directory, seed=None)
+    batches = source.reader(replica_batch_size=source.num_examples).read(0, 1)
+    return {name: values[0, 0] for name, values in batches.items()}

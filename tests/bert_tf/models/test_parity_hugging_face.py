@@ -37,7 +37,7 @@ def run_ours(model, batch, training):
     @tf.function
     def forward_and_backward():
         with tf.GradientTape() as tape:
-            sums = task.sums(model, tensors, training=training, dropout_seed=None)
+            sums = task.sums(task.apply(model, tensors, training=training), tensors)
             weights = task.weights(tensors)
             loss = tf.add_n([sums[f"{n}_loss"] / weights[n] for n in task.losses])
         variables = {n: v.value for n, v in named_variables(model).items()}

@@ -85,7 +85,7 @@ def test_sums_and_gradients_are_those_of_the_padded_batch(short, config, rows):
         batch = {name: tf.constant(v[0, 0, :rows]) for name, v in batches.items()}
         weights = task.weights(batch)
         with tf.GradientTape() as tape:
-            sums = task.sums(model, batch, training=True, dropout_seed=None)
+            sums = task.sums(task.apply(model, batch, training=True), batch)
             loss = tf.add_n([sums[f"{name}_loss"] / weights[name] for name in weights])
         gradients = tape.gradient(loss, model.trainable_variables)
         gradients = [tf.convert_to_tensor(g).numpy() for g in gradients]

@@ -13,7 +13,7 @@ from bert_tf.config import DataConfig, OptimizerConfig
 from bert_tf.storage.tfrecord import HEADER_SIZE, read_records
 from bert_tf.training.config import PhaseConfig
 from bert_tf.training.loop import TrainingStopped
-from bert_tf.training.phase import plan_calls
+from bert_tf.training.phase import Intervals
 
 
 @pytest.fixture(scope="module")
@@ -220,13 +220,14 @@ def test_a_batch_that_does_not_divide_is_refused(toy):
         toy.train("indivisible", config)
 
 
-def test_calls_end_where_something_is_due(toy):
-    config = toy.config(
-        steps_per_call=10, log_interval=8, eval_interval=0, checkpoint_interval=20
-    )
-    calls = list(plan_calls(config, 0, 30))
-    assert [call.stop for call in calls] == [8, 16, 20, 24, 30]
-    assert [step for call in calls for step in call] == list(range(30))
+def test_calls_end_where_something_is_due():
+    intervals = Intervals(log=8, save=20, evaluate=[0], steps_per_call=10)
+    calls = list(intervals.plan(0, 30))
+    assert [call.steps.stop for call in calls] == [8, 16, 20, 24, 30]
+    assert [step for call in calls for step in call.steps] == list(range(30))
+    assert [call.log for call in calls] == [True, True, False, True, True]
+    assert [call.save for call in calls] == [False, False, True, False, True]
+    assert [call.evaluate for call in calls] == [(), (), (), (), (0,)]
 
 
 @pytest.mark.golden

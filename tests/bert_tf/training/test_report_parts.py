@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.reporting.curves import chart
-from bert_tf.reporting.samples import fill_masks
+from bert_tf.tasks.masked_tokens import fill_masks
 from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
 
@@ -60,9 +60,7 @@ def test_samples_show_the_masked_tokens_only():
     def model(inputs):
         return {"masked_lm_logits": tf.math.log(probabilities)}
 
-    (sample,) = fill_masks(model, batch, vocabulary)
-    assert sample.text == "[CLS] the [MASK] sailor [SEP]"
-    (guess,) = sample.masked  # The second chosen token was kept, not masked.
-    assert guess.original == "the"
-    assert [token for token, _ in guess.guesses] == ["sail", "the", "[UNK]"]
-    assert guess.guesses[0][1] == pytest.approx(0.5, abs=0.01)
+    ((text, rows),) = fill_masks(model, batch, vocabulary)
+    assert text == "[CLS] the [MASK] sailor [SEP]"
+    # The second chosen token was kept, not masked.
+    assert rows == [("the", "sail 0.49, the 0.30, [UNK] 0.15")]

@@ -7,7 +7,7 @@ from bert_tf.config import BertConfig, OptimizerConfig
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.tasks.pretraining import PretrainingTask
 from bert_tf.training.optimizers import create_optimizer
-from bert_tf.training.step import build_eval_function, build_train_function
+from bert_tf.training.step import CallInputs, StepSettings, build_train_function
 
 BATCHES = {
     "input_ids": tf.ones([3, 2, 8], tf.int32),
@@ -48,26 +48,15 @@ def test_steps_and_micro_batches_run_one_after_the_other(model, static_micro_bat
         PretrainingTask(),
         model,
         create_optimizer(OptimizerConfig(), named_variables(model)),
-        seed=0,
-        max_grad_norm=1.0,
-        static_micro_batches=static_micro_batches,
-        jit_compile=False,
-        loss_scaling=False,
+        StepSettings(static_micro_batches=static_micro_batches),
     )
-    assert iterations_at_once(
-        train,
-        BATCHES,
-        tf.zeros([2]),
-        tf.constant([1, 2]),
-        tf.zeros([2]),
-        tf.constant(0, tf.int64),
-        tf.constant(2),
-        tf.constant([1.0, 0.0]),
-    ) == {1}
-
-
-def test_batches_of_an_evaluation_run_one_after_the_other(model):
-    evaluate = build_eval_function(
-        tf.distribute.get_strategy(), PretrainingTask(), model
+    call = CallInputs(
+        batches=BATCHES,
+        host_values=tf.zeros([2]),
+        micro_batches=tf.constant([1, 2]),
+        learning_rates=tf.zeros([2]),
+        first_step=tf.constant(0, tf.int64),
+        num_steps=tf.constant(2),
+        loss_scale=tf.constant([1.0, 0.0]),
     )
-    assert iterations_at_once(evaluate, BATCHES, tf.constant(3)) == {1}
+    assert iterations_at_once(train, call) == {1}

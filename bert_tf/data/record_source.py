@@ -1,0 +1,79 @@
+"""A folder of pretraining records as a source of examples."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.example_stream import ExampleStream
+from bert_tf.data.input_pipeline import BatchReader, open_examples, pretraining_reader
+from bert_tf.text.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSource:
+    """The shuffled examples of a folder of records; see `source.ExampleSource`.
+
+    Attributes:
+        directory: the folder.
+        info: its description.
+        stream: its examples.
+    """
+
+    directory: Path
+    info: DatasetInfo
+    stream: ExampleStream
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        seed: int | None,
+        skip_damaged_records: bool = False,
+    ) -> Self:
+        """Opens a folder.
+
+        Args:
+            directory: written by `data_prep.create_pretraining_data`.
+            seed: Seed of the order; None for the order of the files.
+            skip_damaged_records: passes over records whose checksum is wrong.
+
+        Raises:
+            InputError: no finished data set, an empty one, a missing file, or an
+                example of another schema.
+        """
+        info = DatasetInfo.load(directory)
+        stream = open_examples(
+            directory, info, seed=seed, skip_damaged_records=skip_damaged_records
+        )
+        return cls(Path(directory), info, stream)
+
+    @property
+    def num_examples(self) -> int:
+        """Examples each time round."""
+        return self.stream.num_records
+
+    @property
+    def num_damaged(self) -> int:
+        """Damaged records passed over so far."""
+        return self.stream.num_damaged
+
+    @property
+    def description(self) -> Mapping[str, Any]:
+        """What the report says of the data."""
+        return {"examples": self.info.num_records, **self.info.statistics}
+
+    def vocabulary(self) -> Vocabulary:
+        """Returns the vocabulary that the records were written with."""
+        return Vocabulary.load(self.directory)
+
+    def reshuffled(self, seed: int) -> Self:
+        """Returns the same examples in another order, damaged ones passed over."""
+        return self.open(self.directory, seed=seed, skip_damaged_records=True)
+
+    def reader(self, **settings: Any) -> BatchReader:
+        """Returns a reader of micro-batches; see `source.ExampleSource`."""
+        return pretraining_reader(self.directory, self.stream, self.info, **settings)

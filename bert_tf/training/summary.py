@@ -1,0 +1,66 @@
+"""What a finished run leaves behind: `eval.json` and the report."""
+
+import dataclasses
+import json
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.reporting import report
+from bert_tf.storage import files
+from bert_tf.training.loop import Run
+from bert_tf.training.metrics_log import read_metrics
+from bert_tf.training.run import Plan
+
+EVAL_FILE = "eval.json"
+
+
+def write(run: Run, plan: Plan) -> None:
+    """Writes the files and prints what came of the run.
+
+    Args:
+        run: in the chief, at its end.
+        plan: what it did.
+    """
+    workdir, seed = plan.workdir, plan.config.seed
+    last = plan.phases[-1]
+    evaluated = plan.phases[run.state.evaluation_phase]
+    if evaluated.held_out and not run.state.evaluation:
+        print(f"{workdir} was finished by an earlier version, and stays as it is.")
+        return
+    results: dict[str, Any] = {
+        "step": run.state.step,
+        "parameters": int(run.model.count_params()),
+        "seconds": round(run.state.seconds, 1),
+        "best_step": run.state.best_step,
+        **run.state.evaluation,
+    }
+    if evaluated.held_out:
+        # Of the phase whose held-out examples were evaluated last.
+        held_out = evaluated.held_out[0]
+        results |= evaluated.task.baseline(evaluated.train, held_out, seed)
+    files.write_text(
+        workdir / EVAL_FILE, json.dumps(results, indent=2, allow_nan=False) + "\n"
+    )
+    devices = [device.name for device in tf.config.list_logical_devices()]
+    written = report.write_report(
+        workdir,
+        f"Training report: {workdir.name}",
+        [
+            report.values("Results", results),
+            report.curves(read_metrics(workdir), last.task.charts),
+            *(
+                evaluated.task.sections(run.model, evaluated.held_out[0], seed)
+                if evaluated.held_out
+                else ()
+            ),
+            report.values("Hardware", report.hardware(devices)),
+            report.values("Data", last.train.description),
+            report.values("Configuration", dataclasses.asdict(plan.config)),
+        ],
+    )
+    if evaluated.held_out and results["loss"] is None:
+        print("The held-out loss is not finite: eval.json has null in its place.")
+    elif evaluated.held_out:
+        print(evaluated.task.conclusion(results))
+    print(f"Wrote {workdir / EVAL_FILE} and {written}.")
