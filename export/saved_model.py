@@ -80,7 +80,7 @@ def save(directory: str | os.PathLike[str], trained: TrainedModel) -> dict[str, 
     }
     extra = Path(directory) / EXTRA_ASSETS
     extra.mkdir()
-    for name, content in folder.vocabulary_files().items():
+    for name, content in folder.vocabulary.files.items():
         (extra / name).write_bytes(content)
     for name, value in (
         (CONFIG, dataclasses.asdict(folder.config)),

@@ -50,9 +50,7 @@ def values(title: str, nested: Mapping[str, Any]) -> Section:
     return Section(title, [Table(list(flatten(nested).items()))])
 
 
-def curves(
-    metrics: Sequence[Mapping[str, Any]], charts: Mapping[str, str]
-) -> Section:
+def curves(metrics: Sequence[Mapping[str, Any]], charts: Mapping[str, str]) -> Section:
     """Draws a run's metrics over its steps.
 
     Args:

@@ -107,8 +107,7 @@ def fill_masks(
         shown = [
             slot
             for slot in np.argsort(positions, kind="stable")
-            if batch["masked_lm_weights"][row, slot]
-            and tokens[positions[slot]] == MASK
+            if batch["masked_lm_weights"][row, slot] and tokens[positions[slot]] == MASK
         ]
         rows = [
             (

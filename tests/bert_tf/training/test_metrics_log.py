@@ -163,7 +163,7 @@ def test_a_run_that_an_earlier_version_finished_keeps_its_result(toy, undisturbe
         folder.path,
         config=folder.config,
         variables=dict(folder.variables),
-        vocabulary_files=folder.vocabulary_files(),
+        vocabulary=folder.vocabulary,
         step=folder.step,
         optimizer=dict(folder.optimizer),
         training_state=state,

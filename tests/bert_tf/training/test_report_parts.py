@@ -63,4 +63,4 @@ def test_samples_show_the_masked_tokens_only():
     ((text, rows),) = fill_masks(model, batch, vocabulary)
     assert text == "[CLS] the [MASK] sailor [SEP]"
     # The second chosen token was kept, not masked.
-    assert rows == [("the", "sail 0.49, the 0.30, [UNK] 0.15")]
+    assert rows == [("the", "sail 0.50, the 0.30, [UNK] 0.15")]
