@@ -170,6 +170,24 @@ def test_words_cut_into_pieces_are_tagged_once():
     ]
 
 
+@pytest.mark.parametrize("padding", [False, "max_length"])
+@pytest.mark.parametrize(("max_seq_length", "recall"), [(32, 1.0), (3, 0.5)])
+def test_right_tags_score_as_right(
+    data_dir, model_dir, tmp_path, padding, max_seq_length, recall
+):
+    sentence = "Paris B-LOC\nRomes B-LOC\nlives O\n"  # Of one, two and one pieces.
+    (tmp_path / "x.conll").write_text(sentence)
+    path = str(tmp_path / "x.conll")
+    run = Run("entities", path, path, str(model_dir), "", 1, max_seq_length)
+    work = finetuning_peers.entities(run, load_tokenizer(model_dir), padding)
+    (feature,) = work.held_out
+    labels = np.array(feature["labels"])
+    assert labels[labels >= 0].tolist() == [0, 0, 1][: max_seq_length - 2]
+    logits = np.eye(2)[np.maximum(labels, 0)][None]
+    # Words that were cut off count as not found.
+    assert work.score(logits)["recall"] == recall
+
+
 @pytest.mark.parametrize("setting", finetuning_peers.SETTINGS)
 @pytest.mark.parametrize("task", finetuning_data.TASKS)
 def test_hugging_face_runs(data_dir, model_dir, tmp_path, task, setting):
