@@ -1,10 +1,13 @@
 """The files that a user names: paths, folders and globs."""
 
 import glob
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from bert_tf.errors import InputError
+from bert_tf.storage.files import check_regular
 from bert_tf.storage.lines import COMPRESSIONS
 
 
@@ -20,17 +23,18 @@ def find_input_files(patterns: str) -> list[InputFile]:
 
     Args:
         patterns: paths of files or folders, or globs (`**` crosses folders), comma
-            separated. Of a folder every file is taken, at any depth, unless its name
-            or a folder's on the way begins with `.` or `_`.
+            separated. What exists under a name is meant by it, commas and wildcards in
+            it too. Of a folder every file is taken, at any depth, unless its name or a
+            folder's on the way begins with `.` or `_`.
 
     Returns:
         Each file once; in the order of the patterns, and by name within one.
 
     Raises:
-        InputError: a pattern matches no file.
+        InputError: a pattern matches no file, or one that is a pipe or a device.
     """
     found: dict[Path, None] = {}
-    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
+    for pattern in _split(patterns):
         if Path(pattern).is_dir():
             candidates = [
                 path
@@ -40,10 +44,11 @@ def find_input_files(patterns: str) -> list[InputFile]:
                     for part in path.relative_to(pattern).parts
                 )
             ]
-        elif Path(pattern).is_file():
+        elif Path(pattern).exists():
+            check_regular(pattern)
             candidates = [Path(pattern)]
         else:
-            candidates = [Path(name) for name in glob.glob(pattern, recursive=True)]
+            candidates = _expand(Path(pattern))
         matches = sorted(path for path in candidates if path.is_file())
         if not matches:
             raise InputError(f"{pattern}: no such file, or no file matches.")
@@ -51,6 +56,36 @@ def find_input_files(patterns: str) -> list[InputFile]:
     if not found:
         raise InputError(f"No input files named. Received: {patterns!r}")
     return [InputFile(path, path.stat().st_size) for path in found]
+
+
+def _split(patterns: str) -> Iterator[str]:
+    """Yields the patterns of a list; a comma in the name of what exists is kept."""
+    parts = patterns.split(",")
+    while parts:
+        begins_a_name = glob.glob(glob.escape(parts[0].lstrip()) + ",*")
+        for count in range(len(parts) if begins_a_name else 1, 1, -1):
+            name = ",".join(parts[:count]).strip()
+            if str(_existing(Path(name))).count(",") == count - 1:
+                break
+        else:
+            name, count = parts[0].strip(), 1
+        if name:
+            yield name
+        del parts[:count]
+
+
+def _expand(pattern: Path) -> list[Path]:
+    """Returns what a glob matches, wildcards in a folder that exists not among it."""
+    folder = _existing(pattern)
+    rest = pattern.relative_to(folder)
+    return [
+        folder / name for name in glob.glob(str(rest), root_dir=folder, recursive=True)
+    ]
+
+
+def _existing(path: Path) -> Path:
+    """Returns the path, or the nearest folder above it that exists."""
+    return next(place for place in (path, *path.parents) if os.path.exists(place))
 
 
 def content_suffix(path: Path) -> str:

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,37 @@ def test_files_end_documents_and_come_in_order(tmp_path):
         ["a.txt"],
         ["b/10.txt"],
     ]
+
+
+def test_names_with_commas_and_wildcards_are_read_back(tmp_path):
+    folder = tmp_path / "a[1]*, b"
+    for name in ("x,y.txt", "z?.txt", "z1.txt"):
+        (folder / "c").mkdir(exist_ok=True, parents=True)
+        write(folder / "c" / name, name)
+    assert read(folder) == [["x,y.txt"], ["z1.txt"], ["z?.txt"]]
+    assert read(f"{folder}/c/x,y.txt") == [["x,y.txt"]]
+    assert read(f"{folder}/*/z?.txt") == [["z1.txt"], ["z?.txt"]]
+    # What exists under the name is meant by it.
+    assert read(f"{folder}/c/z?.txt") == [["z?.txt"]]
+    assert read(f"{folder}/c/z1.txt, {folder}/c/x,y.txt,{folder}/c/z[?].txt") == [
+        ["z1.txt"],
+        ["x,y.txt"],
+        ["z?.txt"],
+    ]
+
+
+def test_a_relative_glob(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.txt", "a")
+    assert read("*.txt") == read("./*.txt") == [["a"]]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(ValueError, match="pipe.txt: must be a file"):
+        read(tmp_path / "pipe.txt")
+    with pytest.raises(ValueError, match=r"\*.txt: no such file, or no file matches"):
+        read(f"{tmp_path}/*.txt")
 
 
 def test_prose(tmp_path):
