@@ -20,7 +20,7 @@ from bert_tf.storage.json_files import read_json
 from data_prep.corpus import read_file
 from data_prep.corpus_tokenization import (
     CorpusSource,
-    Ragged,
+    TokenizedSentences,
     make_tokenize,
     read_blocks,
 )
@@ -121,8 +121,8 @@ class _Tokenize(beam.DoFn):
             _REPORT, (file_index, dict(counts), report.examples)
         )
 
-    def _submit(self, sentences: list[str]) -> Future[Ragged]:
-        future: Future[Ragged] = Future()
+    def _submit(self, sentences: list[str]) -> Future[TokenizedSentences]:
+        future: Future[TokenizedSentences] = Future()
         future.set_result(self._tokenize(sentences))
         return future
 

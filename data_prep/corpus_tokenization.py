@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -32,8 +32,21 @@ _BLOCK_CHARACTERS = 1 << 25
 # Text a call of the tokenizer.
 _CALL_CHARACTERS = 1 << 18
 
-Ragged = tuple[np.ndarray, np.ndarray]
-"""Token ids of all sentences, and tokens of each sentence."""
+
+class TokenizedSentences(NamedTuple):
+    """Sentences after the tokenizer.
+
+    Attributes:
+        tokens: token ids of all sentences, one after the other.
+        lengths: tokens of each sentence.
+        num_characters: characters of the sentences, spaces left out.
+        num_unknown_characters: those of them in words that became [UNK].
+    """
+
+    tokens: np.ndarray
+    lengths: np.ndarray
+    num_characters: int
+    num_unknown_characters: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +110,7 @@ def tokenize_corpus(
     with bar, ThreadPoolExecutor(num_threads) as threads:
         num_bytes = 0
 
-        def submit(sentences: list[str]) -> Future[Ragged]:
+        def submit(sentences: list[str]) -> Future[TokenizedSentences]:
             nonlocal num_bytes
             bar.update(report.num_bytes - num_bytes)
             num_bytes = report.num_bytes
@@ -130,14 +143,25 @@ def tokenize_corpus(
     corpus.finish(num_blocks)
 
 
-def make_tokenize(source: CorpusSource) -> Callable[[list[str]], Ragged]:
-    """Returns the function from sentences to token ids and tokens a sentence."""
+def make_tokenize(source: CorpusSource) -> Callable[[list[str]], TokenizedSentences]:
+    """Returns the function that tokenises sentences."""
     tokenizer = BertTokenizer(source.vocabulary)
+    unk_id = source.vocabulary.unk_id
     dtype = np.min_scalar_type(len(source.vocabulary) - 1)
 
-    def tokenize(sentences: list[str]) -> Ragged:
+    def tokenize(sentences: list[str]) -> TokenizedSentences:
         ragged = tokenizer.tokenize(sentences)
-        return ragged.flat_values.numpy().astype(dtype), ragged.row_lengths().numpy()
+        tokens = ragged.flat_values.numpy()
+        # The few sentences with [UNK] are tokenised again, to see what it stands for.
+        rows = np.unique(ragged.value_rowids().numpy()[tokens == unk_id]).tolist()
+        return TokenizedSentences(
+            tokens=tokens.astype(dtype),
+            lengths=ragged.row_lengths().numpy(),
+            num_characters=sum(len(text) - text.count(" ") for text in sentences),
+            num_unknown_characters=(
+                tokenizer.count_unknown([sentences[row] for row in rows]) if rows else 0
+            ),
+        )
 
     return tokenize
 
@@ -156,7 +180,7 @@ class Block:
     """
 
     following: Position
-    pieces: list[Future[Ragged]] = dataclasses.field(default_factory=list)
+    pieces: list[Future[TokenizedSentences]] = dataclasses.field(default_factory=list)
     document_lengths: list[int] = dataclasses.field(default_factory=list)
     shards: list[int] = dataclasses.field(default_factory=list)
     counts: Counter[str] = dataclasses.field(default_factory=Counter)
@@ -165,14 +189,17 @@ class Block:
     def gather(self) -> tuple[Documents, np.ndarray]:
         """Waits for the tokens; leaves out sentences and documents without any."""
         results = [piece.result() for piece in self.pieces]
-        tokens = np.concatenate([tokens for tokens, _ in results] or [np.empty(0, int)])
-        lengths = np.concatenate([sizes for _, sizes in results] or [np.empty(0, int)])
+        empty = np.empty(0, np.int64)
+        tokens = np.concatenate([result.tokens for result in results] or [empty])
+        lengths = np.concatenate([result.lengths for result in results] or [empty])
         num_documents = len(self.document_lengths)
         document = np.repeat(np.arange(num_documents), self.document_lengths)
         kept = lengths > 0
         document_lengths = np.bincount(document[kept], minlength=num_documents)
         whole = document_lengths > 0
         self.counts["num_tokens"] = len(tokens)
+        for name in ("num_characters", "num_unknown_characters"):
+            self.counts[name] = sum(getattr(result, name) for result in results)
         self.counts["num_sentences_without_tokens"] = int((~kept).sum())
         self.counts["num_documents_without_tokens"] = int((~whole).sum())
         documents = Documents.from_lengths(
@@ -186,7 +213,7 @@ def read_blocks(
     start: Position,
     assignment: ShardAssignment,
     report: InputReport,
-    submit: Callable[[list[str]], Future[Ragged]],
+    submit: Callable[[list[str]], Future[TokenizedSentences]],
     block_characters: int = _BLOCK_CHARACTERS,
 ) -> Iterator[Block]:
     """Gathers documents into blocks.

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _DEFAULTS = DataParameters()
 _MEBIBYTE = 1 << 20
 _COMPRESSION = 3  # Of text, roughly.
+_MANY_UNKNOWN_CHARACTERS = 0.001
 # As many random pairs leave too few others to learn from; half is meant.
 _MANY_RANDOM_PAIRS = 0.8
 # What the summary says about input that is in no record, or changed.
@@ -245,6 +246,12 @@ def _print_summary(dataset: "Dataset") -> None:
         print(
             f"  cut off: {statistics['cut_off_rate']:.1%} of the text's tokens, where "
             "segments are longer than an example"
+        )
+    unknown = statistics.get("unknown_character_rate", 0.0)
+    if unknown >= _MANY_UNKNOWN_CHARACTERS:
+        print(
+            f"  unknown: {unknown:.1%} of the text's characters are in words that the "
+            "vocabulary cannot spell ([UNK])"
         )
     random_pairs = statistics.get("random_pair_rate", 0.0)
     if random_pairs > _MANY_RANDOM_PAIRS:

@@ -151,7 +151,8 @@ def _summary(
             f"[UNK]: {rarest}{' ...' if len(alphabet.dropped) > 10 else ''}"
         )
     yield (
-        f"{fit.num_words:,} words: {fit.unknown_rate:.4%} become [UNK], the average is "
+        f"{fit.num_words:,} words: {fit.unknown_rate:.4%} become [UNK], with "
+        f"{fit.unknown_character_rate:.4%} of the characters; the average is "
         f"{fit.pieces_per_word:.3f} pieces"
     )
 

@@ -63,6 +63,7 @@ def describe_statistics(info: DatasetInfo) -> Iterator[str]:
         "masked_as_random": "0.1",
         "masked_as_original": "0.1",
         "cut_off_rate": "0.1 to 0.2; 0 for the objective none",
+        "unknown_character_rate": "of the whole corpus; near 0 too",
         "unknown_rate": "near 0; above 0.01 the vocabulary does not suit the text",
     }
     yield f"{'statistic':<24} {'value':>14}  expected"

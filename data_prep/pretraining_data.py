@@ -40,6 +40,7 @@ from data_prep.statistics import (
     Counts,
     add_counts,
     summarize,
+    unknown_character_rate,
 )
 from data_prep.tokenized_corpus import TokenizedCorpus
 from data_prep.workers import map_in_processes
@@ -272,6 +273,7 @@ def _finish(
         statistics={
             **{name: int(counts[name]) for name in DOCUMENT_COUNTS},
             **summarize(counts, dataset.parameters),
+            "unknown_character_rate": unknown_character_rate(inputs),
             "inputs": dict(sorted(inputs.items())),
         },
     ).save(dataset.directory)

@@ -125,5 +125,19 @@ def summarize(counts: Counts, parameters: DataParameters) -> dict[str, Any]:
     return summary
 
 
+def unknown_character_rate(inputs: Mapping[str, Any]) -> float:
+    """Returns the share of the corpus' characters in words that became [UNK].
+
+    A long word is one unknown token, however much text it is: where scripts write no
+    spaces, this share tells what `unknown_rate` doesn't.
+
+    Args:
+        inputs: what reading and tokenising the corpus counted.
+    """
+    return _share(
+        inputs.get("num_unknown_characters", 0), inputs.get("num_characters", 0)
+    )
+
+
 def _share(part: int, whole: int) -> float:
     return round(part / whole, 6) if whole else 0.0

@@ -63,11 +63,13 @@ class Fit:
     Attributes:
         num_words: words of the corpus.
         unknown_rate: share of them that becomes [UNK].
+        unknown_character_rate: share of their characters that becomes [UNK].
         pieces_per_word: pieces an average word is split into.
     """
 
     num_words: int
     unknown_rate: float
+    unknown_character_rate: float
     pieces_per_word: float
 
 
@@ -229,14 +231,22 @@ def measure(vocabulary: Vocabulary, words: WordCounts) -> Fit:
     tokenizer = BertTokenizer(vocabulary)
     ids = tokenizer.tokenize(list(words))
     num_words = sum(words.values())
-    unknown = pieces = 0
+    unknown = unknown_characters = pieces = 0
     first = ids.flat_values.numpy()[ids.row_starts().numpy()]
-    for count, number, head in zip(
-        words.values(), ids.row_lengths().numpy().tolist(), first.tolist(), strict=True
+    for (word, count), number, head in zip(
+        words.items(), ids.row_lengths().numpy().tolist(), first.tolist(), strict=True
     ):
         pieces += count * number
-        unknown += count * (head == vocabulary.unk_id)
-    return Fit(num_words, unknown / num_words, pieces / num_words)
+        if head == vocabulary.unk_id:
+            unknown += count
+            unknown_characters += count * len(word)
+    num_characters = sum(len(word) * count for word, count in words.items())
+    return Fit(
+        num_words,
+        unknown_rate=unknown / num_words,
+        unknown_character_rate=unknown_characters / num_characters,
+        pieces_per_word=pieces / num_words,
+    )
 
 
 def check_parameters(vocab_size: int, character_coverage: float) -> None:

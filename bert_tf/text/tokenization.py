@@ -135,6 +135,23 @@ class BertTokenizer:
         ids = parts.with_flat_values(tf.concat([masks, ids], axis=1))
         return ids.merge_dims(1, 2)[:, 1:]
 
+    def count_unknown(self, texts: Sequence[str]) -> int:
+        """Returns how many characters of texts are in words that become [UNK]."""
+        ids, starts, ends = self._tokenizer.tokenize_with_offsets(texts)
+        unknown = ids.flat_values.numpy() == self.vocabulary.unk_id
+        contents = [text.encode("utf-8") for text in texts]
+        sizes = np.fromiter(map(len, contents), np.int64, len(contents))
+        base = np.repeat(np.cumsum(sizes) - sizes, ids.row_lengths().numpy())[unknown]
+        # A character's first byte is any but 10xxxxxx.
+        is_first = np.frombuffer(b"".join(contents), np.uint8) & 0xC0 != 0x80
+        before = np.concatenate([[0], np.cumsum(is_first)])
+        return int(
+            (
+                before[base + ends.flat_values.numpy()[unknown]]
+                - before[base + starts.flat_values.numpy()[unknown]]
+            ).sum()
+        )
+
     def pack(
         self, segments: Sequence["tf.RaggedTensor"], max_seq_length: int
     ) -> dict[str, "tf.Tensor"]:

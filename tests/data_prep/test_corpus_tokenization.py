@@ -82,7 +82,7 @@ def test_what_is_left_out_is_counted(source, tmp_path):
 
 def test_documents_without_tokens_are_left_out_and_counted(tmp_path, vocab_file):
     path = tmp_path / "a.txt"
-    path.write_text("bale\n\u200b\n\n\u200b\u200b\n\nfino\n")
+    path.write_text("bale кофе\n\u200b\n\n\u200b\u200b\n\nfino\n")
     source = CorpusSource(
         files=find_input_files(str(path)),
         options=CorpusOptions(),
@@ -92,7 +92,10 @@ def test_documents_without_tokens_are_left_out_and_counted(tmp_path, vocab_file)
     corpus = tokenize(source, tmp_path / "tokens")
     assert corpus.counts()["num_sentences_without_tokens"] == 2
     assert corpus.counts()["num_documents_without_tokens"] == 1
-    assert corpus.shard_sizes().tolist() == [[2, 2, 2]]
+    assert corpus.shard_sizes().tolist() == [[2, 2, 3]]
+    # One token in three is unknown, but four characters in fifteen.
+    assert corpus.counts()["num_characters"] == 15
+    assert corpus.counts()["num_unknown_characters"] == 4
 
 
 def test_blocks_of_any_size_hold_the_same_shards(source, tmp_path, monkeypatch):

@@ -47,7 +47,8 @@ def test_a_vocabulary_and_what_is_said_of_it(tmp_path, text_file):
         f"{len(entries)} entries",
         "fewer than the 1,000 asked for",
         "characters, 100.0000% of the text's",
-        "510 words: 0.0000% become [UNK], the average is 1.000 pieces",
+        "510 words: 0.0000% become [UNK], with 0.0000% of the characters; the "
+        "average is 1.000 pieces",
         f"Wrote {output_file}",
         f"Next: python -m data_prep.create_pretraining_data --input_file={text_file}",
     ):

@@ -115,6 +115,13 @@ def test_the_fit_is_that_of_tokenising_the_text(splitter, words):
     unknown = (ids == learnt.unk_id).sum()
     assert fit.unknown_rate == pytest.approx(unknown / sum(words.values()))
     assert unknown > 0
+    lost = sum(
+        len(word) * count
+        for word, count in words.items()
+        if learnt.unk_id in tokenizer.tokenize([word]).flat_values.numpy()
+    )
+    total = sum(len(word) * count for word, count in words.items())
+    assert fit.unknown_character_rate == pytest.approx(lost / total)
 
 
 @pytest.mark.parametrize("character", ["a", "é", "ก", "𐍈"])

@@ -284,3 +284,22 @@ def test_a_saved_model_needs_only_tensorflow_and_tensorflow_text(tiny, tmp_path)
         [[1, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0]],
         [[0, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]],
     ]
+
+
+@pytest.mark.parametrize("config", CASES)
+def test_characters_of_unknown_words_are_counted(config):
+    tokenizer = BertTokenizer(
+        Vocabulary.from_entries([*SPECIAL_TOKENS, "ba", "##le", "。"], config)
+    )
+    texts = ["bale ka baleka", "", "\u200b", "ba。京ba", "ภาษา\tba", "👍 le\u0301 É"]
+    unknown = ["ka", "baleka", "京", "ภาษา", "👍", "le\u0301", "É"]
+    assert tokenizer.count_unknown(texts) == sum(map(len, unknown))
+    assert [tokenizer.count_unknown([text]) for text in texts] == [8, 0, 0, 1, 4, 5]
+
+
+@pytest.mark.parametrize("config", CASES)
+def test_no_more_characters_are_unknown_than_there_are(config):
+    tokenizer = BertTokenizer(Vocabulary.from_entries(make_vocabulary(config), config))
+    for text in SAMPLES:
+        text = text.replace("\0", "")
+        assert 0 <= tokenizer.count_unknown([text]) <= len("".join(text.split()))
