@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,9 +67,3 @@ def first_difference(found: dict[str, Any], expected: dict[str, Any]) -> str | N
         if found.get(name) != expected.get(name):
             return f"`{name}` {found.get(name)!r}, but now it is {expected.get(name)!r}"
     return None
-
-
-def remove_leftovers(directory: Path) -> None:
-    """Deletes what a killed run was writing."""
-    for path in directory.glob(".*.tmp-*"):
-        shutil.rmtree(path)

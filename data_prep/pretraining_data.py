@@ -21,12 +21,12 @@ from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import FILE_NAME, DataParameters, DatasetInfo
 from bert_tf.errors import InputError
 from bert_tf.storage.files import named_if_full
+from bert_tf.storage.scratch import remove_leftovers
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.folders import (
     check_parameters,
     first_difference,
     locked,
-    remove_leftovers,
 )
 from data_prep.shards import (
     ShardTask,

@@ -12,7 +12,7 @@ from absl import logging
 
 from bert_tf.checkpoints.model_folder import MANIFEST, ModelFolder, load_model_folder
 from bert_tf.errors import InputError
-from bert_tf.storage import files
+from bert_tf.storage import scratch
 
 _STEP_FOLDER = "step-{:08d}"
 
@@ -47,13 +47,14 @@ def list_checkpoints(workdir: str | os.PathLike[str]) -> list[Path]:
 def delete_old_checkpoints(workdir: str | os.PathLike[str], keep: int) -> None:
     """Deletes all but the newest `keep` checkpoints and the best one.
 
-    What a killed writer left behind goes too, so only a workdir's one writer may
-    call this.
+    What a killed writer left behind goes too. Only a workdir's one writer may call
+    this.
     """
     folder = Path(workdir) / "checkpoints"
     kept = {path.name for path in list_checkpoints(workdir)[-keep:]}
     kept.add(best_path(workdir).resolve().name)
-    for path in {*folder.glob("step-*"), *files.leftovers(folder)}:
+    scratch.remove_leftovers(folder)
+    for path in folder.glob("step-*"):
         if path.name not in kept:
             # The manifest first: a kill in between leaves nothing that looks whole.
             (path / MANIFEST).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from absl import app, flags
 
 from bert_tf.cli.quiet_tensorflow import quiet_tensorflow
 from bert_tf.errors import InputError
+from bert_tf.storage.files import NO_SPACE
 
 USAGE_ERROR = 2
 INPUT_ERROR = 1
@@ -101,7 +102,10 @@ def next_command(module: str, **flags_of_it: object) -> str:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
+        line = f"{error.filename}: {error.strerror}"
+        if error.errno in NO_SPACE:
+            line += ". Make room and run the same command again."
+        return line
     return " ".join(str(error).split())
 
 

@@ -4,16 +4,19 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from bert_tf.errors import InputError
+from bert_tf.storage.scratch import scratch_folder
 
 # `pathlib` makes one slash of two.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system answers where a disk, a quota or a file has no room left."""
 
 
 @contextlib.contextmanager
@@ -22,7 +25,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     The caller creates a file or a folder there. If the block raises, whatever was
     created is removed and an earlier `path` stays as it was. An existing file is
-    replaced; an existing folder is not.
+    replaced; an existing folder is not. What a killed writer of the same path left is
+    removed first.
 
     Args:
         path: where the finished file or folder will stand. Its parent is created.
@@ -38,30 +42,40 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     check_local(path)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A folder of our own, so that two writers of one path never share a name.
-    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.tmp-", dir=path.parent))
-    try:
+    with scratch_folder(path) as scratch, _told_of(path, scratch):
         temporary = scratch / path.name
         yield temporary
         sync(temporary)
         os.replace(temporary, path)
         # The new name only: what else is in the folder is for others to sync.
         _sync_one(path.parent)
-    except OSError as error:
-        # As the file will be called, not as it is while it is written.
-        name = str(error.filename or path)
-        error.filename = name.replace(str(scratch), str(path.parent), 1)
-        raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def leftovers(directory: str | os.PathLike[str]) -> set[Path]:
-    """Returns the folders in which writers of `atomic_path` were when killed.
+@contextlib.contextmanager
+def _told_of(path: Path, scratch: Path) -> Iterator[None]:
+    """Has errors name files as they will be called, not as while they are written."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            name = str(error.filename or path)
+            error.filename = name.replace(str(scratch), str(path.parent), 1)
+            raise
+        # TensorFlow, safetensors and HDF5 say in words what the system said.
+        words = {os.strerror(code): code for code in NO_SPACE}
+        full = next((word for word in words if word in str(error)), None)
+        if full is None:
+            raise
+        raise OSError(words[full], full, str(path)) from error
 
-    Those of writers that are still at work look the same.
-    """
-    return set(Path(directory).glob(".*.tmp-*"))
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """As `atomic_path`, for a file: a folder of that name is refused at once."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with atomic_path(path) as temporary:
+        yield temporary
 
 
 def check_local(path: str | os.PathLike[str]) -> None:
@@ -105,7 +119,7 @@ def check_regular(path: str | os.PathLike[str]) -> None:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes UTF-8 text atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -140,13 +154,23 @@ class Appender:
             self._file.close()
 
 
+def check_room(directory: str | os.PathLike[str], num_bytes: int) -> None:
+    """Checks that so many bytes can be written, before a library that can't fail does.
+
+    Raises:
+        OSError: the disk, the quota or the largest file is smaller.
+    """
+    with tempfile.TemporaryFile(dir=directory) as file, _naming(Path(directory)):
+        os.posix_fallocate(file.fileno(), 0, num_bytes)
+
+
 @contextlib.contextmanager
 def named_if_full(directory: str | os.PathLike[str]) -> Iterator[None]:
     """Says where and what to do when a write fails for lack of space."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in NO_SPACE:
             raise
         raise OSError(
             f"{error.filename or directory}: {error.strerror}. Make room and run the "

@@ -1,13 +1,12 @@
 """What is checked and written before TensorFlow loads: mistakes show at once."""
 
 import dataclasses
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.errors import InputError
-from bert_tf.storage import files
+from bert_tf.storage import files, scratch
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import cluster
 from bert_tf.training.config import (
@@ -118,7 +117,7 @@ def _check_same_vocabulary(phase: PhaseData, first: PhaseData) -> None:
 def _prepare_workdir(
     workdir: Path, config: PretrainingConfig, vocabulary: Vocabulary
 ) -> None:
-    leftovers = files.leftovers(workdir)
+    leftovers = scratch.leftovers(workdir)
     config_file = workdir / "config.json"
     if config_file.exists():
         check_same_run(config, config_file)
@@ -127,7 +126,6 @@ def _prepare_workdir(
             f"{workdir}: holds files but no config.json, so it is not a workdir. "
             "Choose an empty or new --workdir."
         )
-    for path in leftovers:
-        shutil.rmtree(path)
+    scratch.remove_leftovers(workdir)
     files.write_text(config_file, to_json(config))
     vocabulary.save(workdir)

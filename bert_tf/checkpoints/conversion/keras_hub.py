@@ -22,9 +22,11 @@ from bert_tf.checkpoints.conversion.model_weights import (
 )
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.storage import files
 from bert_tf.storage.json_files import read_json
 from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
+_HDF5_OVERHEAD = 2**20
 _CLASSES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
 _TASK_CLASSES = {
     "BertMaskedLM": None,
@@ -130,6 +132,9 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     variables = weights.variables | initial_values(lacking, config, seed=0)
     for name, target in targets.items():
         target.assign(variables[name].reshape(target.shape))
+    # HDF5 ends the process where it cannot write.
+    num_bytes = sum(variables[name].nbytes for name in targets)
+    files.check_room(folder, num_bytes + _HDF5_OVERHEAD)
     model.save_to_preset(str(folder))
     if weights.vocabulary is not None:
         tokenizer = keras_hub.models.BertTokenizer(

@@ -36,6 +36,8 @@ def main(argv):
         raise KeyboardInterrupt
     if _LIMIT.value == 4:
         raise ValueError("a defect")
+    if _LIMIT.value == 7:
+        raise OSError(28, "No space left on device", "runs/x")
     if _LIMIT.value == 6:
         try:  # As libraries do while they load.
             os.kill(os.getpid(), signal.SIGINT)
@@ -91,6 +93,7 @@ def test_a_good_run_exits_with_zero(counting):
         (["--limit=2"], 1, "missing/file: No such file or directory"),
         (["--limit=3"], 130, "interrupted; the same command goes on or starts over"),
         (["--limit=6"], 130, "interrupted; the same command goes on or starts over"),
+        (["--limit=7"], 1, "runs/x: No space left on device. Make room and run the"),
         (["--flagfile=no"], 2, "open flagfile: [Errno 2] No such file or directory"),
         (["--flagfile=/bin/ls"], 2, "--flagfile: not a text file ('utf-8' codec"),
         (["--limit=5", "6"], 1, "Every argument must be a --flag=value. Received"),

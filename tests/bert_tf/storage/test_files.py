@@ -1,14 +1,17 @@
 """Writes appear whole or not at all."""
 
+import contextlib
+import errno
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from bert_tf.errors import InputError
-from bert_tf.storage import files
+from bert_tf.storage import files, scratch
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.tfrecord import read_records
 from bert_tf.text.vocabulary import Vocabulary, load_entries
@@ -42,9 +45,9 @@ def test_an_error_leaves_the_earlier_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_killed_writer_leaves_the_earlier_file(tmp_path):
-    path = tmp_path / "vocab.txt"
-    files.write_text(path, "old")
+@contextlib.contextmanager
+def killed_in_the_end(path):
+    """A writer of the path that is in the middle of its work, and then dies."""
     writer = subprocess.Popen(
         [
             sys.executable,
@@ -54,17 +57,84 @@ def test_a_killed_writer_leaves_the_earlier_file(tmp_path):
             "with files.atomic_path(sys.argv[1]) as temporary:\n"
             "    temporary.write_text('half of the ne')\n"
             "    print('writing', flush=True)\n"
-            "    time.sleep(60)\n",
+            "    time.sleep(600)\n",
             path,
         ],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert writer.stdout.readline() == "writing\n"
-    writer.send_signal(signal.SIGKILL)
-    writer.wait()
-    writer.stdout.close()
+    try:
+        yield
+    finally:
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+
+
+def test_a_killed_writer_leaves_the_earlier_file(tmp_path):
+    path = tmp_path / "vocab.txt"
+    files.write_text(path, "old")
+    with killed_in_the_end(path):
+        pass
     assert path.read_text() == "old"
+    assert len(scratch.leftovers(tmp_path)) == 1
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path):
+    path = tmp_path / "model[1]*"
+    with killed_in_the_end(path):
+        assert len(scratch.leftovers(tmp_path)) == 1
+        # Another writer at work at the same time keeps what it has.
+        files.write_text(path, "second")
+        scratch.remove_leftovers(tmp_path)
+        assert len(scratch.leftovers(tmp_path)) == 1
+    files.write_text(tmp_path / "other", "")
+    assert len(scratch.leftovers(tmp_path)) == 1
+    files.write_text(path, "third")
+    assert not scratch.leftovers(tmp_path)
+    assert path.read_text() == "third"
+
+
+def test_a_writer_killed_before_its_lock_leaves_an_empty_folder(tmp_path):
+    (tmp_path / ".vocab.txt.tmp-abc").mkdir()
+    scratch.remove_leftovers(tmp_path)
+    assert not scratch.leftovers(tmp_path)
+
+
+def test_a_writer_whose_folder_is_taken_for_a_leftover_makes_another(
+    tmp_path, monkeypatch
+):
+    made, mkdtemp = [], tempfile.mkdtemp
+
+    def taken(**place):
+        made.append(mkdtemp(**place))
+        if len(made) == 1:
+            scratch.remove_leftovers(tmp_path)  # Between its creation and its lock.
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", taken)
+    files.write_text(tmp_path / "vocab.txt", "new")
+    assert len(made) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["vocab.txt"]
+
+
+def test_a_file_does_not_take_the_place_of_a_folder(tmp_path):
+    reached = False
+    with pytest.raises(IsADirectoryError) as raised, files.atomic_file(tmp_path):
+        reached = True
+    assert not reached and raised.value.filename == str(tmp_path)
+
+
+def test_a_full_disk_is_one_whoever_says_so(tmp_path):
+    path = tmp_path / "model"
+    words = "Error while serializing: I/O error: No space left on device (os error 28)"
+    with pytest.raises(OSError) as raised, files.atomic_path(path):
+        raise RuntimeError(words)
+    assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(path))
+    with pytest.raises(RuntimeError, match="unrelated"), files.atomic_path(path):
+        raise RuntimeError("unrelated")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_leaves_the_earlier_file(tmp_path):

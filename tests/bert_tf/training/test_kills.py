@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bert_tf.checkpoints import workdir as workdirs
-from bert_tf.storage import files
+from bert_tf.storage import scratch
 from bert_tf.training.preparation import prepare
 
 ROOT = Path(__file__).parents[3]
@@ -85,7 +85,7 @@ class Watch:
         self.first_step = int(saved[-1].name.removeprefix("step-")) if saved else 0
 
     def _scratch(self) -> set[Path]:
-        return files.leftovers(self._workdir / "checkpoints")
+        return scratch.leftovers(self._workdir / "checkpoints")
 
     def _log_id(self) -> int:
         return self._log.stat().st_ino if self._log.exists() else 0
@@ -211,7 +211,7 @@ def test_a_kill_before_the_workdir_is_whole(toy, files_written):
         [sys.executable, "-c", KILLED_BEFORE_REPLACING, *arguments], cwd=ROOT
     )
     assert killed.returncode == -signal.SIGKILL
-    assert files.leftovers(workdir)
+    assert scratch.leftovers(workdir)
     prepare(toy.config(), workdir)
     names = ["config.json", "tokenizer_config.json", "vocab.txt"]
     assert sorted(os.listdir(workdir)) == names
