@@ -137,7 +137,7 @@ class BertTokenizer:
 
     def count_unknown(self, texts: Sequence[str]) -> int:
         """Returns how many characters of texts are in words that become [UNK]."""
-        ids, starts, ends = self._tokenizer.tokenize_with_offsets(texts)
+        ids, starts, ends = self.tokenize_with_byte_offsets(texts)
         unknown = ids.flat_values.numpy() == self.vocabulary.unk_id
         contents = [text.encode("utf-8") for text in texts]
         sizes = np.fromiter(map(len, contents), np.int64, len(contents))
@@ -151,6 +151,22 @@ class BertTokenizer:
                 - before[base + starts.flat_values.numpy()[unknown]]
             ).sum()
         )
+
+    def tokenize_with_byte_offsets(
+        self, texts: Any
+    ) -> tuple["tf.RaggedTensor", "tf.RaggedTensor", "tf.RaggedTensor"]:
+        """Splits texts into pieces and says where each begins and ends.
+
+        `bert_tf.text.pieces` turns the bytes into characters, exactly.
+
+        Args:
+            texts: string tensor `[batch]`, or what converts to one.
+
+        Returns:
+            Ids, int32, and byte offsets of start and end in the UTF-8 text, int64, all
+            `[batch, (tokens)]`.
+        """
+        return self._tokenizer.tokenize_with_offsets(texts)
 
     def pack(
         self, segments: Sequence["tf.RaggedTensor"], max_seq_length: int
