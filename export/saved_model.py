@@ -37,7 +37,7 @@ class ServedModel(tf.Module):
         super().__init__()
         # Only the variables are tracked: a SavedModel that records Keras layers asks
         # for their classes when it is loaded.
-        self.model_variables = [variable.value for variable in model.variables]
+        self.model_variables = [variable.value for variable in model.weights]
         self.endpoints = {
             name: _with_signature(endpoint) for name, endpoint in endpoints.items()
         }

@@ -48,7 +48,7 @@ class _FixedShape(tf.Module):
     def __init__(self, trained: TrainedModel):
         super().__init__()
         model, task = trained.model, trained.task
-        self.model_variables = [variable.value for variable in model.variables]
+        self.model_variables = [variable.value for variable in model.weights]
 
         def predict(**inputs: tf.Tensor) -> dict[str, Any]:
             return dict(task.serve_ids(model).function(inputs))

@@ -1,11 +1,16 @@
-"""Dense layers, the parts of every sub-layer."""
+"""Dense layers, which every sub-layer is made of."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from bert_tf.layers.base import BaseLayer
 from bert_tf.ops.matmul import matmul
+
+WeightTransform = Callable[[tf.Tensor], tf.Tensor]
+"""Maps a float32 weight to the tensor that is used in its place."""
 
 
 def truncated_normal(stddev: float, seed: int) -> keras.initializers.Initializer:
@@ -13,17 +18,31 @@ def truncated_normal(stddev: float, seed: int) -> keras.initializers.Initializer
     return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
 
 
+def effective_weight(
+    weight: keras.Variable, transform: WeightTransform | None, dtype: str
+) -> tf.Tensor:
+    """Returns the tensor that a weight stands for, in the compute dtype."""
+    value = tf.convert_to_tensor(weight)
+    return tf.cast(value if transform is None else transform(value), dtype)
+
+
 @keras.saving.register_keras_serializable("bert_tf")
-class Dense(keras.layers.Layer):
+class Dense(BaseLayer):
     """`inputs @ kernel + bias`.
 
     The bias is kept out of the product by `project`, for callers that fuse it into
     what follows.
 
+    Attributes:
+        kernel_transform: what turns the kernel into the tensor that is multiplied, for
+            instance fake quantisation, a mask of pruned weights, or the addition of a
+            low-rank update; None for the kernel itself. Variables that it uses belong
+            to whoever sets it.
+
     Args:
         units: width of the outputs.
         initializer_range: standard deviation of the kernel's initial values.
-        seed: of the initial values.
+        seed: Seed of the initial values.
         **kwargs: name and dtype.
     """
 
@@ -34,6 +53,7 @@ class Dense(keras.layers.Layer):
         self.units = units
         self.initializer_range = initializer_range
         self.seed = seed
+        self.kernel_transform: WeightTransform | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates `kernel` `[inputs, units]` and `bias` `[units]`."""
@@ -41,6 +61,7 @@ class Dense(keras.layers.Layer):
             name="kernel",
             shape=(input_shape[-1], self.units),
             initializer=truncated_normal(self.initializer_range, self.seed),
+            autocast=False,
         )
         # Added in float32, whatever the products are computed in.
         self.bias = self.add_weight(
@@ -51,19 +72,17 @@ class Dense(keras.layers.Layer):
         """Maps `[..., inputs]` to `[..., units]`."""
         return self.add_bias(self.project(inputs))
 
+    def effective_kernel(self) -> tf.Tensor:
+        """Returns the tensor that inputs are multiplied by, in the compute dtype.
+
+        Every product with the kernel takes it from here.
+        """
+        return effective_weight(self.kernel, self.kernel_transform, self.compute_dtype)
+
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`, without the bias."""
-        return matmul(inputs, self.kernel)
+        return matmul(inputs, self.effective_kernel())
 
     def add_bias(self, product: tf.Tensor) -> tf.Tensor:
         """Adds the bias to what `project` returned."""
         return tf.cast(tf.cast(product, tf.float32) + self.bias, product.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "initializer_range": self.initializer_range,
-            "seed": self.seed,
-        }

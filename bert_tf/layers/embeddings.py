@@ -6,9 +6,13 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.layers.dense import truncated_normal
+from bert_tf.layers.base import ConfiguredLayer, derive_seed
+from bert_tf.layers.dense import (
+    WeightTransform,
+    effective_weight,
+    truncated_normal,
+)
 from bert_tf.layers.layer_norm import LayerNorm
-from bert_tf.layers.parts import ConfiguredLayer, derive_seed
 from bert_tf.ops.dropout import fused_dropout
 
 
@@ -16,9 +20,13 @@ from bert_tf.ops.dropout import fused_dropout
 class Embeddings(ConfiguredLayer):
     """Looks up and adds a token's three embeddings, then LayerNorm and dropout.
 
+    Attributes:
+        word_embeddings_transform: what turns the table of words into the tensor that
+            is looked up in and that heads multiply by; see `Dense.kernel_transform`.
+
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
-        seed: of the initial values.
+        seed: Seed of the initial values.
         **kwargs: name and dtype.
 
     Source: google-research/bert, `modeling.embedding_postprocessor`.
@@ -28,6 +36,7 @@ class Embeddings(ConfiguredLayer):
         self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
     ):
         super().__init__(config, seed, **kwargs)
+        self.word_embeddings_transform: WeightTransform | None = None
         self.layer_norm = LayerNorm(
             self.config.layer_norm_eps, name="LayerNorm", dtype=self.dtype_policy
         )
@@ -46,6 +55,7 @@ class Embeddings(ConfiguredLayer):
                 initializer=truncated_normal(
                     config.initializer_range, derive_seed(self.seed, name)
                 ),
+                autocast=False,
             )
             setattr(self, name, table)
         self.layer_norm.build((None, None, config.hidden_size))
@@ -56,7 +66,7 @@ class Embeddings(ConfiguredLayer):
         segment_ids: tf.Tensor,
         position_ids: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
-        training: bool = False,
+        fused: bool = False,
     ) -> tf.Tensor:
         """Embeds tokens.
 
@@ -65,12 +75,12 @@ class Embeddings(ConfiguredLayer):
             segment_ids: int32 `[batch, seq_length]`.
             position_ids: int32 `[batch, seq_length]`; None to count from 0.
             dropout_seed: int32 `[2]`; None for no dropout.
-            training: whether to use the fused operations, and dropout.
+            fused: whether to use the fused operations.
 
         Returns:
             `[batch, seq_length, hidden]`, compute dtype.
         """
-        words = tf.gather(self.word_embeddings, input_ids)
+        words = tf.gather(self.effective_word_embeddings(), input_ids)
         # Two or so segments: a product with their one-hot codes is faster than a
         # look-up, whose gradient is a scatter into two rows.
         types = tf.one_hot(
@@ -78,13 +88,22 @@ class Embeddings(ConfiguredLayer):
         )
         types = tf.matmul(
             tf.reshape(types, [-1, self.config.type_vocab_size]),
-            self.token_type_embeddings,
+            tf.cast(self.token_type_embeddings, self.compute_dtype),
         )
+        table = tf.cast(self.position_embeddings, self.compute_dtype)
         if position_ids is None:
-            positions = self.position_embeddings[: tf.shape(input_ids)[1]]
+            positions = table[: tf.shape(input_ids)[1]]
         else:
-            positions = tf.gather(self.position_embeddings, position_ids)
+            positions = tf.gather(table, position_ids)
         embeddings = words + tf.reshape(types, tf.shape(words)) + positions
-        embeddings = self.layer_norm(embeddings, training=training)
-        seed = dropout_seed if training else None
-        return fused_dropout(embeddings, seed, self.config.hidden_dropout_prob)
+        embeddings = self.layer_norm(embeddings, fused=fused)
+        return fused_dropout(embeddings, dropout_seed, self.config.hidden_dropout_prob)
+
+    def effective_word_embeddings(self) -> tf.Tensor:
+        """Returns the table of words as it is used, `[vocab, hidden]`, compute dtype.
+
+        Every use of the table takes it from here, output weights too.
+        """
+        return effective_weight(
+            self.word_embeddings, self.word_embeddings_transform, self.compute_dtype
+        )

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from bert_tf.layers.base import BaseLayer
 from bert_tf.ops.layer_norm import layer_norm
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class LayerNorm(keras.layers.Layer):
+class LayerNorm(BaseLayer):
     """Layer normalisation with float32 parameters and arithmetic.
 
     Args:
@@ -31,12 +32,8 @@ class LayerNorm(keras.layers.Layer):
             name="beta", shape=(units,), initializer="zeros", autocast=False
         )
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, fused: bool = False) -> tf.Tensor:
         """Normalises the last axis of `[..., units]`."""
         return layer_norm(
-            inputs, self.gamma, self.beta, epsilon=self.epsilon, fused=training
+            inputs, self.gamma, self.beta, epsilon=self.epsilon, fused=fused
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "epsilon": self.epsilon}

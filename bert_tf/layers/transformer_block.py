@@ -1,85 +1,59 @@
 """One layer of a transformer: attention, then a feed-forward network."""
 
-import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from bert_tf.layers.attention import KeysValues
 from bert_tf.layers.attention_sublayer import AttentionSublayer
-from bert_tf.layers.parts import part_of
-from bert_tf.layers.sublayers import ActivatedDense, ResidualOutput
+from bert_tf.layers.base import ConfiguredLayer, build_unnamed, child_arguments
+from bert_tf.layers.block_config import BlockConfig
+from bert_tf.layers.feed_forward import FeedForwardSublayer
 from bert_tf.ops.dropout import split
 
 
+class BlockCache(NamedTuple):
+    """What a block keeps from one step of decoding to the next.
+
+    Attributes:
+        past: of the positions so far.
+        memory: of the memory; empty without cross-attention.
+    """
+
+    past: KeysValues
+    memory: KeysValues | tuple[()]
+
+
 @keras.saving.register_keras_serializable("bert_tf")
-class TransformerBlock(keras.layers.Layer):
+class TransformerBlock(ConfiguredLayer):
     """Self-attention, optionally cross-attention, and a feed-forward network.
 
     Args:
-        num_heads: heads of each attention.
-        intermediate_size: width between the feed-forward network's two products.
-        activation: `gelu` (the tanh approximation) or `gelu_erf`.
-        attention_dropout: share of the attention probabilities dropped.
-        hidden_dropout: share of each sub-layer's outputs dropped.
-        layer_norm_eps: epsilon of each LayerNorm.
-        norm_first: False for post-LN as published, True for pre-LN; a pre-LN stack
-            needs one more LayerNorm at its end.
-        causal: whether a position attends only to itself and those before it.
-        cross_attention: whether the block also attends to a `memory`.
-        initializer_range: standard deviation of the kernels' initial values.
-        seed: of the initial values.
+        config: the block's shape, a `BlockConfig` or its fields as a dictionary.
+        seed: Seed of the initial values.
         **kwargs: name and dtype.
 
-    Source: Devlin et al. 2019 (arXiv:1810.04805); pre-LN: Xiong et al. 2020
-    (arXiv:2002.04745).
+    Source: Devlin et al. 2019 (arXiv:1810.04805), after Vaswani et al. 2017
+    (arXiv:1706.03762), section 3.1.
     """
 
+    config_class = BlockConfig
+
     def __init__(
-        self,
-        num_heads: int,
-        intermediate_size: int,
-        activation: str = "gelu",
-        attention_dropout: float = 0.0,
-        hidden_dropout: float = 0.0,
-        layer_norm_eps: float = 1e-12,
-        norm_first: bool = False,
-        causal: bool = False,
-        cross_attention: bool = False,
-        initializer_range: float = 0.02,
-        seed: int = 0,
-        **kwargs: Any,
+        self, config: BlockConfig | dict[str, Any], seed: int = 0, **kwargs: Any
     ):
-        super().__init__(**kwargs)
-        self.seed = seed
-        self.causal = causal
-        make_attention = functools.partial(
-            AttentionSublayer,
-            num_heads,
-            attention_dropout,
-            hidden_dropout,
-            layer_norm_eps,
-            norm_first,
-            initializer_range,
+        super().__init__(config, seed, **kwargs)
+        self.attention = AttentionSublayer(
+            self.config, **child_arguments(self, "attention")
         )
-        self.attention = make_attention(**part_of(self, "attention"))
-        self.cross_attention = (
-            make_attention(**part_of(self, "crossattention"))
-            if cross_attention
-            else None
-        )
-        self.intermediate = ActivatedDense(
-            intermediate_size,
-            activation,
-            initializer_range,
-            **part_of(self, "intermediate"),
-        )
-        self.residual_output = ResidualOutput(
-            hidden_dropout,
-            layer_norm_eps,
-            norm_first,
-            initializer_range,
-            **part_of(self, "output"),
+        self.cross_attention = None
+        if self.config.cross_attention:
+            self.cross_attention = AttentionSublayer(
+                self.config, **child_arguments(self, "crossattention")
+            )
+        self.feed_forward = FeedForwardSublayer(
+            self.config, seed, name="feed_forward", dtype=self.dtype_policy
         )
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
@@ -87,35 +61,34 @@ class TransformerBlock(keras.layers.Layer):
         self.attention.build(input_shape)
         if self.cross_attention is not None:
             self.cross_attention.build(input_shape)
-        self.intermediate.build(input_shape)
-        intermediate_shape = (*input_shape[:-1], self.intermediate.dense.units)
-        self.residual_output.build(intermediate_shape, input_shape)
+        build_unnamed(self.feed_forward, input_shape)
 
     def call(
         self,
-        inputs: tf.Tensor,
+        x: tf.Tensor,
         attention_mask: tf.Tensor,
         memory: tf.Tensor | None = None,
         memory_mask: tf.Tensor | None = None,
         positions: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
-        training: bool = False,
+        fused: bool = False,
     ) -> tf.Tensor:
         """Applies the block.
 
         Args:
-            inputs: `[batch, seq_length, hidden]`.
+            x: `[batch, seq_length, hidden]`.
             attention_mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a
-                position may attend to another.
+                position may attend to another; see `bert_tf.ops.masks`. With
+                `positions` only these of the first `seq_length`.
             memory: `[batch, memory_length, hidden]`, for cross-attention.
-            memory_mask: int32 `[batch, 1, 1, memory_length]`.
+            memory_mask: int32 `[batch, 1, 1 or seq_length, memory_length]`; likewise.
             positions: int32 `[batch, outputs]`, those wanted: the others are attended
                 to but cost no more than that. None for all.
             dropout_seed: int32 `[2]`; None for no dropout.
-            training: whether to use the fused operations, and dropout.
+            fused: whether to use the fused operations.
 
         Returns:
-            The shape of the inputs, or `[batch, outputs, hidden]`.
+            The shape of `x`, or `[batch, outputs, hidden]`.
 
         Raises:
             ValueError: `memory` is missing or not wanted.
@@ -124,48 +97,67 @@ class TransformerBlock(keras.layers.Layer):
             raise ValueError(
                 "`memory` must be given exactly if `cross_attention` is True. "
                 f"Received: memory={memory}, "
-                f"cross_attention={self.cross_attention is not None}"
+                f"cross_attention={self.config.cross_attention}"
             )
-        seeds = [None] * 3 if dropout_seed is None else split(dropout_seed, 3)
-        if self.causal:
-            length = tf.shape(inputs)[1]
-            attention_mask *= tf.linalg.band_part(
-                tf.ones([length, length], attention_mask.dtype), -1, 0
-            )
+        seeds = split(dropout_seed, 3)
         x = self.attention(
-            inputs,
+            x,
             attention_mask,
             positions=positions,
             dropout_seed=seeds[0],
-            training=training,
+            fused=fused,
         )
         if self.cross_attention is not None:
             x = self.cross_attention(
-                x, memory_mask, memory, dropout_seed=seeds[1], training=training
+                x, memory_mask, memory, dropout_seed=seeds[1], fused=fused
             )
-        normed = x
-        if self.residual_output.norm_first:
-            normed = self.residual_output.layer_norm(x, training=training)
-        product = self.intermediate.project_by(
-            self.residual_output.dense, normed, training=training
-        )
-        return self.residual_output.add_to(
-            x, product, dropout_seed=seeds[2], training=training
+        return self.feed_forward(x, dropout_seed=seeds[2], fused=fused)
+
+    def new_cache(
+        self, batch_size: tf.Tensor | int, max_length: int, memory: tf.Tensor | None
+    ) -> BlockCache:
+        """Returns the cache of rows that have no positions yet.
+
+        Args:
+            batch_size: rows.
+            max_length: positions that a row can come to have.
+            memory: `[batch, memory_length, hidden]`, for cross-attention, whose keys
+                and values are made here once; None without.
+        """
+        heads, size = self.config.num_heads, self.config.head_size
+        empty = tf.zeros([batch_size, heads, max_length, size], self.compute_dtype)
+        return BlockCache(
+            past=KeysValues(empty, empty),
+            memory=(
+                ()
+                if self.cross_attention is None
+                else self.cross_attention.attention.keys_values(memory)
+            ),
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "num_heads": self.attention.attention.num_heads,
-            "intermediate_size": self.intermediate.dense.units,
-            "activation": self.intermediate.activation,
-            "attention_dropout": self.attention.attention.dropout,
-            "hidden_dropout": self.residual_output.dropout,
-            "layer_norm_eps": self.residual_output.layer_norm_eps,
-            "norm_first": self.residual_output.norm_first,
-            "causal": self.causal,
-            "cross_attention": self.cross_attention is not None,
-            "initializer_range": self.residual_output.initializer_range,
-            "seed": self.seed,
-        }
+    def decode(
+        self,
+        x: tf.Tensor,
+        attention_mask: tf.Tensor,
+        memory_mask: tf.Tensor | None,
+        cache: BlockCache,
+        offset: tf.Tensor,
+    ) -> tuple[tf.Tensor, BlockCache]:
+        """Applies the block to the next positions of sequences, by what it remembers.
+
+        Args:
+            x: `[batch, new_length, hidden]`.
+            attention_mask: int32 `[batch, 1, new_length, max_length]`; see
+                `bert_tf.ops.masks.causal_mask`.
+            memory_mask: int32 `[batch, 1, 1, memory_length]`; None without memory.
+            cache: of `new_cache`, or returned by the last call.
+            offset: int32 `[batch]`, the first new position of each row.
+
+        Returns:
+            The shape of `x`, and the cache with the new positions.
+        """
+        x, past = self.attention.extend(x, attention_mask, cache.past, offset)
+        if self.cross_attention is not None:
+            memory = KeysValues(*cache.memory)
+            x = self.cross_attention.attend_to(x, memory_mask, memory)
+        return self.feed_forward(x), BlockCache(past, cache.memory)

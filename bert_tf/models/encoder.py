@@ -1,112 +1,31 @@
 """The encoder: embeddings, a stack of transformer blocks, the pooler."""
 
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
+from bert_tf.layers.activated_dense import ActivatedDense
+from bert_tf.layers.base import child_arguments
+from bert_tf.layers.block_config import BlockConfig
 from bert_tf.layers.embeddings import Embeddings
-from bert_tf.layers.parts import ConfiguredLayer, part_of
-from bert_tf.layers.sublayers import ActivatedDense
-from bert_tf.layers.transformer_block import TransformerBlock
+from bert_tf.layers.transformer_stack import TransformerStack
+from bert_tf.models.base import BertModel, Tensors
 from bert_tf.ops.dropout import split
+from bert_tf.ops.masks import padding_mask, same_example_mask
 
 
 @keras.saving.register_keras_serializable("bert_tf")
-class TransformerStack(ConfiguredLayer):
-    """The transformer blocks, one after the other.
-
-    Args:
-        config: the model's shape, a `BertConfig` or its fields as a dictionary.
-        seed: of the initial values.
-        rematerialize: whether training keeps only the inputs of each block and computes
-            the rest a second time in the backward pass: less memory, more time.
-        **kwargs: name and dtype.
-
-    Source: rematerialisation: Chen et al. 2016 (arXiv:1604.06174).
-    """
-
-    def __init__(
-        self,
-        config: BertConfig | dict[str, Any],
-        seed: int = 0,
-        rematerialize: bool = False,
-        **kwargs: Any,
-    ):
-        super().__init__(config, seed, **kwargs)
-        self.rematerialize = rematerialize
-        self.blocks = [
-            TransformerBlock(
-                num_heads=self.config.num_attention_heads,
-                intermediate_size=self.config.intermediate_size,
-                activation=self.config.hidden_act,
-                attention_dropout=self.config.attention_probs_dropout_prob,
-                hidden_dropout=self.config.hidden_dropout_prob,
-                layer_norm_eps=self.config.layer_norm_eps,
-                initializer_range=self.config.initializer_range,
-                **part_of(self, f"layer_{index}"),
-            )
-            for index in range(self.config.num_hidden_layers)
-        ]
-
-    def build(self, input_shape: Any = None) -> None:
-        """Creates the blocks' variables."""
-        for block in self.blocks:
-            block.build((None, None, self.config.hidden_size))
-
-    def call(
-        self,
-        hidden: tf.Tensor,
-        attention_mask: tf.Tensor,
-        output_positions: tf.Tensor | None = None,
-        dropout_seed: tf.Tensor | None = None,
-        training: bool = False,
-    ) -> tf.Tensor:
-        """Applies the blocks.
-
-        Args:
-            hidden: `[batch, seq_length, hidden]`.
-            attention_mask: int32 `[batch, 1, 1 or seq_length, seq_length]`, 1 where a
-                position may attend to another.
-            output_positions: int32 `[batch, outputs]`, those wanted; None for all.
-            dropout_seed: int32 `[2]`; None for no dropout.
-            training: whether to use the fused operations, and dropout.
-
-        Returns:
-            The shape of `hidden`, or `[batch, outputs, hidden]`.
-        """
-        count = len(self.blocks)
-        seeds = [None] * count if dropout_seed is None else split(dropout_seed, count)
-        for block, seed in zip(self.blocks, seeds, strict=True):
-            call: Callable[[tf.Tensor], tf.Tensor] = functools.partial(
-                block.__call__,
-                attention_mask=attention_mask,
-                positions=output_positions if block is self.blocks[-1] else None,
-                dropout_seed=seed,
-                training=training,
-            )
-            if self.rematerialize and training:
-                call = tf.recompute_grad(call)
-            hidden = call(hidden)
-        return hidden
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "rematerialize": self.rematerialize}
-
-
-@keras.saving.register_keras_serializable("bert_tf")
-class BertEncoder(ConfiguredLayer, keras.Model):
+class BertEncoder(BertModel):
     """BERT without its heads. Its variables exist once `build` was called.
 
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
-        seed: of the initial values: the same seed gives the same ones.
+        seed: Seed of the initial values; see `BertModel`.
         rematerialize: whether training computes each block a second time in the
             backward pass, for less memory.
+        pooler: whether there is a layer over [CLS].
         name: the root of the variables' paths.
         **kwargs: dtype, such as `"mixed_bfloat16"`.
 
@@ -118,93 +37,142 @@ class BertEncoder(ConfiguredLayer, keras.Model):
         config: BertConfig | dict[str, Any],
         seed: int = 0,
         rematerialize: bool = False,
+        pooler: bool = True,
         name: str = "bert",
         **kwargs: Any,
     ):
         super().__init__(config, seed, name=name, **kwargs)
         self.rematerialize = rematerialize
-        self.embeddings = Embeddings(self.config, **part_of(self, "embeddings"))
+        self.embeddings = Embeddings(self.config, **child_arguments(self, "embeddings"))
         self.encoder = TransformerStack(
-            self.config, rematerialize=rematerialize, **part_of(self, "encoder")
-        )
-        self.pooler = ActivatedDense(
+            [BlockConfig.from_bert_config(self.config)] * self.config.num_hidden_layers,
             self.config.hidden_size,
-            "tanh",
-            self.config.initializer_range,
-            **part_of(self, "pooler"),
+            rematerialize=rematerialize,
+            **child_arguments(self, "encoder"),
         )
+        self.pooler = None
+        if pooler:
+            self.pooler = ActivatedDense(
+                self.config.hidden_size,
+                "tanh",
+                self.config.initializer_range,
+                **child_arguments(self, "pooler"),
+            )
 
     def build(self, input_shape: Any = None) -> None:
         """Creates all variables; their shapes follow from the configuration."""
         self.embeddings.build()
         self.encoder.build()
-        self.pooler.build((None, self.config.hidden_size))
+        if self.pooler is not None:
+            self.pooler.build((None, self.config.hidden_size))
 
     def call(
         self,
-        input_ids: tf.Tensor,
-        input_mask: tf.Tensor,
-        segment_ids: tf.Tensor,
-        output_positions: tf.Tensor | None = None,
-        position_ids: tf.Tensor | None = None,
-        example_ids: tf.Tensor | None = None,
-        cls_positions: tf.Tensor | None = None,
-        dropout_seed: tf.Tensor | None = None,
+        inputs: Tensors,
         training: bool = False,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+        dropout_seed: tf.Tensor | None = None,
+        fused: bool | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> dict[str, Any]:
         """Encodes token sequences: one a row, or several (`bert_tf.data.packing`).
 
         Args:
-            input_ids: int32 `[batch, seq_length]`.
-            input_mask: int32 `[batch, seq_length]`, 1 for tokens and 0 for padding.
-            segment_ids: int32 `[batch, seq_length]`.
-            output_positions: int32 `[batch, outputs]`, the positions whose outputs are
-                wanted; None for all. The last block computes only those.
-            position_ids: int32 `[batch, seq_length]`, places within a sequence; None
-                to count from the row's start.
-            example_ids: int32 `[batch, seq_length]`, the same number at all tokens of a
-                sequence, which attend to each other only; None for one sequence a row.
-            cls_positions: int32 `[batch, examples]`, where sequences start; None for
-                one sequence a row. Needs `output_positions`.
-            dropout_seed: int32 `[2]`; None for no dropout.
-            training: whether to use the fused operations, and dropout.
+            inputs: integers.
+
+                - `input_ids`: `[batch, seq_length]`.
+                - `input_mask`: `[batch, seq_length]`, 1 for tokens and 0 for padding.
+                - `segment_ids`: `[batch, seq_length]`.
+                - `output_positions`, optional: `[batch, outputs]`, the positions whose
+                  outputs are wanted; all by default. The last block computes only
+                  those and [CLS].
+                - `position_ids`, optional: `[batch, seq_length]`, places within a
+                  sequence; counted from the row's start by default.
+                - `example_ids`, optional: `[batch, seq_length]`, the same number at all
+                  tokens of a sequence, which attend to each other only; one sequence a
+                  row by default.
+                - `cls_positions`, optional: `[batch, examples]`, where sequences start;
+                  one sequence a row by default.
+            training: see `BertModel`.
+            dropout_seed: see `BertModel`.
+            fused: see `BertModel`.
+            output_hidden_states: whether to return what every block made. The last one
+                then computes all positions.
+            output_attentions: whether to return how positions attend to each other;
+                this is computed a second time.
 
         Returns:
-            `sequence_output` `[batch, seq_length, hidden]`, or
-            `[batch, outputs, hidden]`, and `pooled_output` `[batch, hidden]`, or
-            `[batch, examples, hidden]` with `cls_positions`; compute dtype.
-        """
-        seeds = [None, None] if dropout_seed is None else split(dropout_seed, 2)
-        hidden = self.embeddings(
-            input_ids,
-            segment_ids,
-            position_ids=position_ids,
-            dropout_seed=seeds[0],
-            training=training,
-        )
-        if example_ids is None:
-            mask = tf.cast(input_mask, tf.int32)[:, tf.newaxis, tf.newaxis, :]
-        else:
-            # Padding, all of one number too, attends to itself, and nothing to it.
-            same = example_ids[:, :, tf.newaxis] == example_ids[:, tf.newaxis, :]
-            mask = tf.cast(same, tf.int32)[:, tf.newaxis]
-        num_cls = 1
-        if cls_positions is not None:
-            num_cls = cls_positions.shape[1]
-            output_positions = tf.concat([cls_positions, output_positions], axis=1)
-        elif output_positions is not None:
-            output_positions = tf.pad(output_positions, [[0, 0], [1, 0]])  # [CLS]
-        hidden = self.encoder(
-            hidden,
-            mask,
-            output_positions=output_positions,
-            dropout_seed=seeds[1],
-            training=training,
-        )
-        cls_output = hidden[:, 0] if cls_positions is None else hidden[:, :num_cls]
-        pooled = self.pooler(cls_output, training=training)
-        return hidden if output_positions is None else hidden[:, num_cls:], pooled
+            In the compute dtype:
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "rematerialize": self.rematerialize}
+            - `sequence_output`: `[batch, seq_length, hidden]`, or
+              `[batch, outputs, hidden]`.
+            - `pooled_output`, with a pooler: `[batch, hidden]`, or
+              `[batch, examples, hidden]` with `cls_positions`.
+            - `hidden_states`, on request: a list, the embeddings first, then each
+              block's outputs, `[batch, seq_length, hidden]`.
+            - `attentions`, on request: a list of one `AttentionRelations` a block.
+        """
+        modes = self.modes(training, dropout_seed, fused)
+        fused = modes["fused"]
+        embeddings_seed, encoder_seed = split(modes["dropout_seed"], 2)
+        ids = _integers(inputs)
+        x = self.embeddings(
+            ids["input_ids"],
+            ids["segment_ids"],
+            position_ids=ids.get("position_ids"),
+            dropout_seed=embeddings_seed,
+            fused=fused,
+        )
+        mask = (
+            same_example_mask(ids["example_ids"])
+            if "example_ids" in ids
+            else padding_mask(ids["input_mask"])
+        )
+        computed = None if output_hidden_states else _computed_positions(ids)
+        hidden_states = self.encoder(
+            x, mask, output_positions=computed, dropout_seed=encoder_seed, fused=fused
+        )
+        if computed is None:
+            cls_output, sequence_output = _select(hidden_states[-1], ids)
+        else:
+            count = ids["cls_positions"].shape[1] if "cls_positions" in ids else 1
+            cls_output = hidden_states[-1][:, :count]
+            sequence_output = hidden_states[-1][:, count:]
+        outputs: dict[str, Any] = {"sequence_output": sequence_output}
+        if self.pooler is not None:
+            packed = "cls_positions" in ids
+            outputs["pooled_output"] = self.pooler(
+                cls_output if packed else cls_output[:, 0], fused=fused
+            )
+        if output_hidden_states:
+            outputs["hidden_states"] = hidden_states
+        if output_attentions:
+            outputs["attentions"] = self.encoder.relations(hidden_states, mask, fused)
+        return outputs
+
+
+def _integers(inputs: Tensors) -> Tensors:
+    """Returns the entries that the encoder knows, as int32."""
+    required = ("input_ids", "input_mask", "segment_ids")
+    optional = ("output_positions", "position_ids", "example_ids", "cls_positions")
+    names = [*required, *(name for name in optional if name in inputs)]
+    return {name: tf.cast(inputs[name], tf.int32) for name in names}
+
+
+def _computed_positions(ids: Tensors) -> tf.Tensor | None:
+    """Returns what the last block has to compute: each [CLS], then what is wanted."""
+    if "output_positions" not in ids:
+        return None
+    if "cls_positions" not in ids:
+        return tf.pad(ids["output_positions"], [[0, 0], [1, 0]])
+    return tf.concat([ids["cls_positions"], ids["output_positions"]], axis=1)
+
+
+def _select(hidden: tf.Tensor, ids: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns each [CLS], and what is wanted, where all positions were computed."""
+    cls_output, sequence_output = hidden[:, :1], hidden
+    if "cls_positions" in ids:
+        cls_output = tf.gather(hidden, ids["cls_positions"], batch_dims=1)
+    if "output_positions" in ids:
+        sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)
+    return cls_output, sequence_output

@@ -6,10 +6,10 @@ import keras
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
-from bert_tf.layers.dense import truncated_normal
+from bert_tf.layers.activated_dense import ActivatedDense
+from bert_tf.layers.base import ConfiguredLayer, child_arguments
 from bert_tf.layers.layer_norm import LayerNorm
-from bert_tf.layers.parts import ConfiguredLayer, part_of
-from bert_tf.layers.sublayers import ActivatedDense
+from bert_tf.layers.logits import Logits
 from bert_tf.ops.vocabulary_loss import vocabulary_logits, vocabulary_loss
 
 
@@ -19,7 +19,7 @@ class MaskedLmHead(ConfiguredLayer):
 
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
-        seed: of the initial values.
+        seed: Seed of the initial values.
         **kwargs: name and dtype.
 
     Source: google-research/bert, `run_pretraining.get_masked_lm_output`.
@@ -34,7 +34,7 @@ class MaskedLmHead(ConfiguredLayer):
             self.config.hidden_act,
             self.config.layer_norm_eps,
             self.config.initializer_range,
-            **part_of(self, "transform"),
+            **child_arguments(self, "transform"),
         )
 
     def build(self, input_shape: Any = None) -> None:
@@ -52,7 +52,7 @@ class MaskedLmHead(ConfiguredLayer):
         masked_output: tf.Tensor,
         word_embeddings: tf.Tensor,
         labels: tuple[tf.Tensor, tf.Tensor] | None = None,
-        training: bool = False,
+        fused: bool = False,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         """Scores every entry of the vocabulary at the masked positions.
 
@@ -63,13 +63,13 @@ class MaskedLmHead(ConfiguredLayer):
             labels: the tokens' ids, integers, and weights, `[batch, max_predictions]`
                 each, to get the loss without the logits, which are large; for training.
                 None for logits.
-            training: whether to use the fused operations.
+            fused: whether to use the fused operations.
 
         Returns:
             Logits, float32 `[batch, max_predictions, vocab]`; or, given labels, the
             sums of losses and of right answers, float32 scalars.
         """
-        transformed = self.transform(masked_output, training=training)
+        transformed = self.transform(masked_output, fused=fused)
         hidden = tf.reshape(transformed, [-1, self.config.hidden_size])
         if labels is not None:
             return vocabulary_loss(
@@ -95,7 +95,7 @@ class Transform(ActivatedDense):
         activation: `gelu` (the tanh approximation) or `gelu_erf`.
         layer_norm_eps: epsilon of the LayerNorm.
         initializer_range: standard deviation of the kernel's initial values.
-        seed: of the initial values.
+        seed: Seed of the initial values.
         **kwargs: name and dtype.
     """
 
@@ -109,6 +109,7 @@ class Transform(ActivatedDense):
         **kwargs: Any,
     ):
         super().__init__(units, activation, initializer_range, seed, **kwargs)
+        self.layer_norm_eps = layer_norm_eps
         self.layer_norm = LayerNorm(
             layer_norm_eps, name="LayerNorm", dtype=self.dtype_policy
         )
@@ -118,76 +119,37 @@ class Transform(ActivatedDense):
         super().build(input_shape)
         self.layer_norm.build((None, None, self.dense.units))
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, fused: bool = False) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`."""
-        return self.layer_norm(super().call(inputs, training), training=training)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "layer_norm_eps": self.layer_norm.epsilon}
-
-
-@keras.saving.register_keras_serializable("bert_tf")
-class NextSentenceHead(keras.layers.Layer):
-    """Tells from the pooled output whether the second segment follows the first.
-
-    Args:
-        initializer_range: standard deviation of the weights' initial values.
-        seed: of the initial values.
-        **kwargs: name and dtype.
-
-    Source: google-research/bert, `run_pretraining.get_next_sentence_output`.
-    """
-
-    def __init__(self, initializer_range: float = 0.02, seed: int = 0, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.initializer_range = initializer_range
-        self.seed = seed
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Creates `output_weights` `[2, hidden]` and `output_bias` `[2]`."""
-        self.output_weights = self.add_weight(
-            name="output_weights",
-            shape=(2, input_shape[-1]),
-            initializer=truncated_normal(self.initializer_range, self.seed),
-            autocast=False,
-        )
-        self.output_bias = self.add_weight(
-            name="output_bias", shape=(2,), initializer="zeros", autocast=False
-        )
-
-    def call(self, pooled_output: tf.Tensor) -> tf.Tensor:
-        """Maps `[..., hidden]` to float32 logits `[..., 2]`; 0 means "follows"."""
-        pooled_output = tf.cast(pooled_output, tf.float32)
-        logits = tf.matmul(pooled_output, self.output_weights, transpose_b=True)
-        return logits + self.output_bias
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "initializer_range": self.initializer_range,
-            "seed": self.seed,
-        }
+        return self.layer_norm(super().call(inputs, fused), fused=fused)
 
 
 @keras.saving.register_keras_serializable("bert_tf")
 class PretrainingHeads(ConfiguredLayer):
     """Both heads, under the name that google-research/bert gives their variables.
 
+    The next-sentence head tells from the pooled output whether the second segment
+    follows the first: label 0 means that it does.
+
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
-        seed: of the initial values.
+        seed: Seed of the initial values.
         **kwargs: name and dtype.
+
+    Source: google-research/bert, `run_pretraining.get_next_sentence_output`.
     """
 
     def __init__(
         self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
     ):
         super().__init__(config, seed, **kwargs)
-        self.predictions = MaskedLmHead(self.config, **part_of(self, "predictions"))
-        self.seq_relationship = NextSentenceHead(
-            self.config.initializer_range, **part_of(self, "seq_relationship")
+        self.predictions = MaskedLmHead(
+            self.config, **child_arguments(self, "predictions")
+        )
+        self.seq_relationship = Logits(
+            2,
+            self.config.initializer_range,
+            **child_arguments(self, "seq_relationship"),
         )
 
     def build(self, input_shape: Any = None) -> None:
@@ -201,7 +163,7 @@ class PretrainingHeads(ConfiguredLayer):
         pooled_output: tf.Tensor,
         word_embeddings: tf.Tensor,
         masked_lm_labels: tuple[tf.Tensor, tf.Tensor] | None = None,
-        training: bool = False,
+        fused: bool = False,
     ) -> dict[str, Any]:
         """Applies both heads.
 
@@ -211,7 +173,7 @@ class PretrainingHeads(ConfiguredLayer):
             pooled_output: `[batch, hidden]`, or `[batch, examples, hidden]`.
             word_embeddings: `[vocab, hidden]`.
             masked_lm_labels: see `MaskedLmHead`; None for logits.
-            training: whether to use the fused operations.
+            fused: whether to use the fused operations.
 
         Returns:
             `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, or
@@ -219,7 +181,7 @@ class PretrainingHeads(ConfiguredLayer):
             `next_sentence_logits`, float32 `[batch, 2]`, or `[batch, examples, 2]`.
         """
         masked_lm = self.predictions(
-            masked_output, word_embeddings, masked_lm_labels, training=training
+            masked_output, word_embeddings, masked_lm_labels, fused=fused
         )
         kind = "logits" if masked_lm_labels is None else "sums"
         return {

@@ -17,10 +17,11 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
 
     Returns:
         Variables by path below the model's own name, for instance
-        `bert/encoder/layer_0/attention/self/query/kernel`, in order of creation.
+        `bert/encoder/layer_0/attention/self/query/kernel`, in order of creation. The
+        states of random generators are not among them.
     """
     root = f"{model.name}/"
-    return {variable.path.removeprefix(root): variable for variable in model.variables}
+    return {variable.path.removeprefix(root): variable for variable in model.weights}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,7 +79,52 @@ def _attend(
         split_heads(x_BSH, bias_H, num_heads=num_heads, fused=fused)
         for x_BSH, bias_H in zip(*projected, strict=True)
     )
-    probabilities_BNFT = masked_softmax(
+    return attend(
+        query_BNFD, key_BNTD, value_BNTD, mask_BNFT, seed=seed, rate=rate, fused=fused
+    )
+
+
+def attend(
+    query_BNFD: tf.Tensor,
+    key_BNTD: tf.Tensor,
+    value_BNTD: tf.Tensor,
+    mask_BNFT: tf.Tensor,
+    *,
+    seed: tf.Tensor | None = None,
+    rate: float = 0.0,
+    fused: bool = False,
+) -> tf.Tensor:
+    """Attends with each head; see `attention`, of which this is the second half.
+
+    Args:
+        query_BNFD: queries, biases added.
+        key_BNTD: keys, biases added.
+        value_BNTD: values, biases added.
+        mask_BNFT: see `attention`.
+        seed: see `attention`.
+        rate: see `attention`.
+        fused: see `attention`.
+
+    Returns:
+        The values' means by attention probability, `[B, F, H]`.
+    """
+    probabilities_BNFT = attention_probabilities(
+        query_BNFD, key_BNTD, mask_BNFT, seed=seed, rate=rate, fused=fused
+    )
+    return merge_heads(tf.matmul(probabilities_BNFT, value_BNTD), fused=fused)
+
+
+def attention_probabilities(
+    query_BNFD: tf.Tensor,
+    key_BNTD: tf.Tensor,
+    mask_BNFT: tf.Tensor,
+    *,
+    seed: tf.Tensor | None = None,
+    rate: float = 0.0,
+    fused: bool = False,
+) -> tf.Tensor:
+    """Returns how much each query attends to each key, `[B, N, F, T]`; see `attend`."""
+    return masked_softmax(
         tf.matmul(query_BNFD, key_BNTD, transpose_b=True),
         mask_BNFT,
         scale=query_BNFD.shape[-1] ** -0.5,
@@ -87,7 +132,6 @@ def _attend(
         rate=rate,
         fused=fused,
     )
-    return merge_heads(tf.matmul(probabilities_BNFT, value_BNTD), fused=fused)
 
 
 _forward = compiled(_attend)

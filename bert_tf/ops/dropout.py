@@ -36,9 +36,13 @@ def _fold_in(seed: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     return tf.bitcast(_hash(counter, seed), tf.int32)
 
 
+def split(seed: tf.Tensor | None, count: int) -> list[tf.Tensor | None]:
+    """Returns `count` unrelated seeds, int32 `[2]` each; None for each of None."""
+    return [None] * count if seed is None else _split(seed, count=count)
+
+
 @compiled
-def split(seed: tf.Tensor, count: int) -> list[tf.Tensor]:
-    """Returns `count` unrelated seeds, int32 `[2]` each."""
+def _split(seed: tf.Tensor, *, count: int) -> list[tf.Tensor]:
     counter = tf.cast(tf.range(2 * count), tf.uint32)
     seeds = tf.bitcast(_hash(counter, seed), tf.int32)
     return tf.unstack(tf.reshape(seeds, [count, 2]))

@@ -137,13 +137,20 @@ def test_what_lies_beyond_the_longest_sequence_is_cut(served):
 def test_mean_output_leaves_padding_out(served, model):
     words = ["[CLS]", "the", "union", "[SEP]"]
     ids = np.array([[VOCABULARY.index(word) for word in words]], np.int32)
-    sequence, pooled = model.bert(ids, np.ones_like(ids), np.zeros_like(ids))
+    encoded = model.bert(
+        {
+            "input_ids": ids,
+            "input_mask": np.ones_like(ids),
+            "segment_ids": np.zeros_like(ids),
+        }
+    )
     texts = np.array(["the union", "we must work for peace"], object)
     vectors, _ = served.call("embed", {"text": texts})
-    np.testing.assert_allclose(
-        vectors["mean_output"][0], sequence.numpy()[0].mean(0), atol=1e-5
-    )
-    np.testing.assert_allclose(vectors["pooled_output"][0], pooled[0], atol=1e-5)
+    for name, expected in (
+        ("mean_output", encoded["sequence_output"].numpy()[0].mean(0)),
+        ("pooled_output", encoded["pooled_output"][0]),
+    ):
+        np.testing.assert_allclose(vectors[name][0], expected, atol=1e-5)
 
 
 def test_loads_where_only_tensorflow_is_imported(saved_model_dir):

@@ -94,6 +94,8 @@ def test_outputs_and_gradients(hidden_act, training):
         intermediate_size=96,
         max_position_embeddings=32,
         hidden_act=hidden_act,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     )
     model = BertPretrainer(config, seed=1)
     theirs = transformers.BertForPreTraining(

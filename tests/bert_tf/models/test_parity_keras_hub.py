@@ -100,9 +100,13 @@ def test_outputs_and_gradients():
         )
         return outputs["sequence_output"], outputs["pooled_output"]
 
-    outputs, found = gradients(
-        lambda: encoder(ids, mask, segments, training=True), ours
-    )
+    def call_ours():
+        outputs = encoder(
+            {"input_ids": ids, "input_mask": mask, "segment_ids": segments}, fused=True
+        )
+        return outputs["sequence_output"], outputs["pooled_output"]
+
+    outputs, found = gradients(call_ours, ours)
     their_outputs, expected = gradients(call_theirs, theirs)
     for actual, their_output in zip(outputs, their_outputs, strict=True):
         assert relative_error(actual, their_output) < TOLERANCE

@@ -86,7 +86,10 @@ def test_outputs_and_gradients(tmp_path):
     for name, variable in ours_by_name.items():
         variable.assign(variables[name])
     with tf.GradientTape() as tape:
-        outputs = ours(ids, mask, segments, training=True)
+        found = ours(
+            {"input_ids": ids, "input_mask": mask, "segment_ids": segments}, fused=True
+        )
+        outputs = found["sequence_output"], found["pooled_output"]
         loss = loss_of(outputs)
     for actual, their_output, weight in zip(outputs, expected, weights, strict=True):
         real = weight != 0

@@ -1,4 +1,3 @@
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -88,21 +87,24 @@ def test_initial_values_follow_the_paper():
 
 def test_training_computes_what_inference_does(model, inputs):
     plain = model(inputs)
-    fused = tf.function(lambda x: model(x, training=True))(inputs)
+    fused = tf.function(lambda x: model(x, fused=True))(inputs)
     for name, value in plain.items():
         assert value.dtype == tf.float32
         np.testing.assert_allclose(fused[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_outputs_at_positions_equal_all_outputs_there(model, inputs):
-    ids = [inputs[name] for name in ("input_ids", "input_mask", "segment_ids")]
-    hidden, pooled = model.bert(*ids)
+    every = model.bert(inputs)
     positions = inputs["masked_lm_positions"]
-    some, same_pooled = model.bert(*ids, output_positions=positions)
-    assert hidden.shape == (3, 12, 16)
-    expected = tf.gather(hidden, positions, batch_dims=1)
-    np.testing.assert_allclose(some, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(same_pooled, pooled, rtol=1e-4, atol=1e-5)
+    some = model.bert({**inputs, "output_positions": positions})
+    assert every["sequence_output"].shape == (3, 12, 16)
+    expected = {
+        "sequence_output": tf.gather(every["sequence_output"], positions, batch_dims=1),
+        "pooled_output": every["pooled_output"],
+    }
+    assert set(some) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(some[name], value, rtol=1e-4, atol=1e-5)
 
 
 def test_padding_does_not_matter(model, inputs):
@@ -122,7 +124,7 @@ def test_dropout_comes_from_the_seed_alone(model, inputs):
     first, again = logits(tf.constant([1, 2])), logits(tf.constant([1, 2]))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - logits(tf.constant([1, 3]))).max() > 1e-3
-    none = model(inputs, training=True)["masked_lm_logits"]
+    none = model(inputs, fused=True)["masked_lm_logits"]
     assert np.abs(first - none).max() > 1e-3
     # Inference has none, whatever the seed.
     seeded = model(inputs, dropout_seed=tf.constant([1, 2]))["masked_lm_logits"]
@@ -145,9 +147,9 @@ def test_every_variable_gets_a_gradient(model, inputs):
 )
 def test_mixed_precision(inputs, policy, tolerance, model):
     mixed = BertPretrainer(CONFIG, seed=1, dtype=policy)
-    assert {v.dtype for v in mixed.variables} == {"float32"}
-    for training in (False, True):
-        outputs = mixed(inputs, training=training)
+    assert {v.dtype for v in mixed.weights} == {"float32"}
+    for fused in (False, True):
+        outputs = mixed(inputs, fused=fused)
         for name, expected in model(inputs).items():
             assert outputs[name].dtype == tf.float32
             error = np.linalg.norm(outputs[name] - expected) / np.linalg.norm(expected)
@@ -178,18 +180,6 @@ def test_rematerialisation_changes_no_number(inputs):
     assert more_products > products
     for a, b in zip(kept, computed_again, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-
-
-# Keras' own writing of variables, under NumPy 2.
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_save_and_load(tmp_path, model, inputs):
-    path = tmp_path / "model.keras"
-    model.save(path)
-    loaded = keras.saving.load_model(path)
-    assert loaded.get_config() == model.get_config()
-    assert list(named_variables(loaded)) == list(named_variables(model))
-    for name, value in model(inputs).items():
-        np.testing.assert_array_equal(loaded(inputs)[name], value)
 
 
 def test_inference_holds_nothing_compiled_by_xla(model, inputs):

@@ -1,25 +1,26 @@
 """What every layer must do: build, run, serialise, respect the dtype policy."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
+from bert_tf.layers.activated_dense import ActivatedDense
 from bert_tf.layers.attention import MultiHeadAttention
 from bert_tf.layers.attention_sublayer import AttentionSublayer
+from bert_tf.layers.block_config import BlockConfig
 from bert_tf.layers.dense import Dense
 from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.feed_forward import FeedForwardSublayer
 from bert_tf.layers.layer_norm import LayerNorm
-from bert_tf.layers.sublayers import ActivatedDense, ResidualOutput
+from bert_tf.layers.logits import Logits
+from bert_tf.layers.residual_output import ResidualOutput
 from bert_tf.layers.transformer_block import TransformerBlock
-from bert_tf.models.encoder import TransformerStack
-from bert_tf.models.heads import (
-    MaskedLmHead,
-    NextSentenceHead,
-    PretrainingHeads,
-    Transform,
-)
+from bert_tf.layers.transformer_stack import TransformerStack
+from bert_tf.models.heads import MaskedLmHead, PretrainingHeads, Transform
 
 CONFIG = BertConfig(
     vocab_size=11,
@@ -29,6 +30,10 @@ CONFIG = BertConfig(
     intermediate_size=12,
     max_position_embeddings=6,
 )
+BLOCK = BlockConfig(num_heads=2, head_size=4, intermediate_size=12)
+PRUNED = BlockConfig(num_heads=1, head_size=4, intermediate_size=6)
+PRE_LN = dataclasses.replace(BLOCK, norm_first=True)
+DECODER = dataclasses.replace(BLOCK, cross_attention=True)
 HIDDEN = np.random.default_rng(0).normal(size=(3, 5, 8)).astype(np.float32)
 IDS = np.random.default_rng(1).integers(0, 2, (3, 5)).astype(np.int32)
 MASK = np.ones((3, 1, 1, 5), np.int32)
@@ -39,7 +44,7 @@ LAYERS = {
     "dense": (Dense, {"units": 4}, (HIDDEN,), (3, 5, 4), 2),
     "layer_norm": (LayerNorm, {"epsilon": 1e-5}, (HIDDEN,), (3, 5, 8), 2),
     "embeddings": (Embeddings, {"config": CONFIG}, (IDS, IDS), (3, 5, 8), 5),
-    "attention": (MultiHeadAttention, {"num_heads": 2}, (HIDDEN, MASK), (3, 5, 8), 6),
+    "attention": (MultiHeadAttention, {"config": BLOCK}, (HIDDEN, MASK), (3, 5, 8), 6),
     "activated": (
         ActivatedDense,
         {"units": 4, "activation": "gelu_erf"},
@@ -47,23 +52,38 @@ LAYERS = {
         (3, 5, 4),
         2,
     ),
-    "residual": (ResidualOutput, {}, (HIDDEN, HIDDEN), (3, 5, 8), 4),
-    "sublayer": (AttentionSublayer, {"num_heads": 2}, (HIDDEN, MASK), (3, 5, 8), 10),
-    "block": (
+    "residual": (ResidualOutput, {"config": BLOCK}, (HIDDEN, HIDDEN), (3, 5, 8), 4),
+    "sublayer": (AttentionSublayer, {"config": BLOCK}, (HIDDEN, MASK), (3, 5, 8), 10),
+    "feed_forward": (FeedForwardSublayer, {"config": BLOCK}, (HIDDEN,), (3, 5, 8), 6),
+    "block": (TransformerBlock, {"config": PRE_LN}, (HIDDEN, MASK), (3, 5, 8), 16),
+    "pruned_block": (
         TransformerBlock,
-        {"num_heads": 2, "intermediate_size": 12, "norm_first": True, "causal": True},
+        {"config": PRUNED},
         (HIDDEN, MASK),
         (3, 5, 8),
         16,
     ),
     "cross_attention": (
         TransformerBlock,
-        {"num_heads": 2, "intermediate_size": 12, "cross_attention": True},
+        {"config": DECODER},
         (HIDDEN, MASK, HIDDEN, MASK),
         (3, 5, 8),
         26,
     ),
-    "stack": (TransformerStack, {"config": CONFIG}, (HIDDEN, MASK), (3, 5, 8), 32),
+    "stack": (
+        TransformerStack,
+        {"blocks": [BLOCK, PRUNED], "hidden_size": 8},
+        (HIDDEN, MASK),
+        (3, 5, 8),
+        32,
+    ),
+    "pre_ln_stack": (
+        TransformerStack,
+        {"blocks": [PRE_LN, PRE_LN], "hidden_size": 8},
+        (HIDDEN, MASK),
+        (3, 5, 8),
+        34,
+    ),
     "transform": (
         Transform,
         {"units": 8, "activation": "gelu"},
@@ -72,15 +92,20 @@ LAYERS = {
         4,
     ),
     "masked_lm": (MaskedLmHead, {"config": CONFIG}, (HIDDEN, WORDS), (3, 5, 11), 5),
-    "next_sentence": (NextSentenceHead, {}, (POOLED,), (3, 2), 2),
+    "logits": (Logits, {"num_labels": 2}, (POOLED,), (3, 2), 2),
 }
+
+
+def call(layer, inputs):
+    outputs = layer(*inputs)
+    return outputs[-1] if isinstance(layer, TransformerStack) else outputs
 
 
 @pytest.mark.parametrize("name", list(LAYERS))
 def test_layer(name):
     cls, arguments, inputs, shape, num_weights = LAYERS[name]
     layer = cls(**arguments, seed=3) if cls is not LayerNorm else cls(**arguments)
-    outputs = layer(*inputs)
+    outputs = call(layer, inputs)
     assert outputs.shape == shape
     assert len(layer.weights) == num_weights
 
@@ -91,14 +116,14 @@ def test_layer(name):
         keras.saving.serialize_keras_object(layer)
     )
     assert same.built
-    np.testing.assert_array_equal(same(*inputs), outputs)  # The same seed.
+    np.testing.assert_array_equal(call(same, inputs), outputs)  # The same seed.
     for ours, theirs in zip(layer.weights, same.weights, strict=True):
         assert ours.name == theirs.name
 
     mixed = cls(**arguments, dtype="mixed_bfloat16")
     lowered = [tf.cast(x, "bfloat16") if x.dtype == np.float32 else x for x in inputs]
-    logits = cls in (MaskedLmHead, NextSentenceHead)
-    assert mixed(*lowered).dtype == ("float32" if logits else "bfloat16")
+    logits = cls in (MaskedLmHead, Logits)
+    assert call(mixed, lowered).dtype == ("float32" if logits else "bfloat16")
     assert {w.dtype for w in mixed.weights} == {"float32"}
 
 
@@ -113,22 +138,22 @@ def test_both_heads():
 
 
 def test_refuses_bad_arguments():
-    with pytest.raises(ValueError, match="multiple of `num_heads`=3"):
-        MultiHeadAttention(3).build((None, None, 8))
+    with pytest.raises(ValueError, match="`num_heads` must be at least 1. Received: 0"):
+        MultiHeadAttention({**dataclasses.asdict(BLOCK), "num_heads": 0})
     with pytest.raises(ValueError, match="`activation` must be one of .* 'relu'"):
         ActivatedDense(4, "relu")
-    block = TransformerBlock(2, 12, cross_attention=True)
+    block = TransformerBlock(DECODER)
     block.build(HIDDEN.shape)
     with pytest.raises(ValueError, match="`memory` must be given exactly if"):
         block(HIDDEN, MASK)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_erf", "tanh"])
-@pytest.mark.parametrize("training", [False, True])
-def test_an_activation_and_the_next_product(activation, training):
+@pytest.mark.parametrize("fused", [False, True])
+def test_an_activation_and_the_next_product(activation, fused):
     layer, dense = ActivatedDense(6, activation), Dense(4)
     layer.build(HIDDEN.shape)
     dense.build((None, None, 6))
-    expected = dense.project(layer(HIDDEN, training=training))
-    actual = layer.project_by(dense, HIDDEN, training=training)
+    expected = dense.project(layer(HIDDEN, fused=fused))
+    actual = layer.project_by(dense, HIDDEN, fused=fused)
     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-7)
