@@ -132,18 +132,10 @@ class BertEncoder(BertModel):
         hidden_states = self.encoder(
             x, mask, output_positions=computed, dropout_seed=encoder_seed, fused=fused
         )
-        if computed is None:
-            cls_output, sequence_output = _select(hidden_states[-1], ids)
-        else:
-            count = ids["cls_positions"].shape[1] if "cls_positions" in ids else 1
-            cls_output = hidden_states[-1][:, :count]
-            sequence_output = hidden_states[-1][:, count:]
+        cls_output, sequence_output = _select(hidden_states[-1], ids, computed)
         outputs: dict[str, Any] = {"sequence_output": sequence_output}
         if self.pooler is not None:
-            packed = "cls_positions" in ids
-            outputs["pooled_output"] = self.pooler(
-                cls_output if packed else cls_output[:, 0], fused=fused
-            )
+            outputs["pooled_output"] = self.pooler(cls_output, fused=fused)
         if output_hidden_states:
             outputs["hidden_states"] = hidden_states
         if output_attentions:
@@ -168,10 +160,22 @@ def _computed_positions(ids: Tensors) -> tf.Tensor | None:
     return tf.concat([ids["cls_positions"], ids["output_positions"]], axis=1)
 
 
-def _select(hidden: tf.Tensor, ids: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns each [CLS], and what is wanted, where all positions were computed."""
-    cls_output, sequence_output = hidden[:, :1], hidden
-    if "cls_positions" in ids:
+def _select(
+    hidden: tf.Tensor, ids: Tensors, computed: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the outputs at each [CLS], and the wanted ones.
+
+    Args:
+        hidden: of the last block, of all positions or of `computed`.
+        ids: the inputs.
+        computed: see `_computed_positions`.
+    """
+    packed = "cls_positions" in ids
+    if computed is not None:
+        count = ids["cls_positions"].shape[1] if packed else 1
+        return hidden[:, :count] if packed else hidden[:, 0], hidden[:, count:]
+    cls_output, sequence_output = hidden[:, 0], hidden
+    if packed:
         cls_output = tf.gather(hidden, ids["cls_positions"], batch_dims=1)
     if "output_positions" in ids:
         sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)

@@ -58,17 +58,23 @@ def assert_computes(weights, backbone):
 
     model = BertPretrainer(weights.config)
     assign_variables(model, weights.variables, strict=False)
-    sequence_output, pooled_output = model.bert(INPUT_IDS, INPUT_MASK, SEGMENT_IDS)
+    encoded = model.bert(
+        {
+            "input_ids": INPUT_IDS,
+            "input_mask": INPUT_MASK,
+            "segment_ids": SEGMENT_IDS,
+        }
+    )
     expected = run_theirs(backbone)
     real = INPUT_MASK == 1
     np.testing.assert_allclose(
-        sequence_output.numpy()[real],
+        encoded["sequence_output"].numpy()[real],
         expected["sequence_output"].numpy()[real],
         rtol=1e-5,
         atol=1e-5,
     )
     np.testing.assert_allclose(
-        pooled_output, expected["pooled_output"], rtol=1e-5, atol=1e-5
+        encoded["pooled_output"], expected["pooled_output"], rtol=1e-5, atol=1e-5
     )
 
 

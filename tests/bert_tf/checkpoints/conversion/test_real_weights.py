@@ -85,19 +85,22 @@ def test_minilm_gives_hugging_faces_hidden_states(sentences):
         batch = {name: array[index : index + 25] for name, array in inputs.items()}
         with torch.no_grad():
             expected = theirs(**{k: torch.tensor(v) for k, v in batch.items()})
-        ids, mask, segments = (
-            np.int32(batch[name])
-            for name in ("input_ids", "attention_mask", "token_type_ids")
+        encoded = ours.bert(
+            {
+                "input_ids": batch["input_ids"],
+                "input_mask": batch["attention_mask"],
+                "segment_ids": batch["token_type_ids"],
+            }
         )
-        hidden, pooled = ours.bert(ids, mask, segments)
-        for row, real in enumerate(mask == 1):
+        hidden = encoded["sequence_output"].numpy()
+        for row, real in enumerate(batch["attention_mask"] == 1):
             assert (
                 relative_error(
-                    hidden.numpy()[row][real],
-                    expected.last_hidden_state.numpy()[row][real],
+                    hidden[row][real], expected.last_hidden_state.numpy()[row][real]
                 )
                 < 1e-5
             )
+        pooled = encoded["pooled_output"]
         assert relative_error(pooled, expected.pooler_output.numpy()) < 1e-5
 
 
@@ -115,10 +118,15 @@ def test_minilm_embeddings_mean_what_they_should():
     )
     mask = np.int32(inputs["attention_mask"])
 
-    hidden, _ = model.bert(
-        np.int32(inputs["input_ids"]), mask, np.int32(inputs["token_type_ids"])
+    encoded = model.bert(
+        {
+            "input_ids": inputs["input_ids"],
+            "input_mask": mask,
+            "segment_ids": inputs["token_type_ids"],
+        }
     )
-    means = (hidden.numpy() * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
+    hidden = encoded["sequence_output"].numpy()
+    means = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
 
     # Source: Sentence Transformers' documentation, "Quickstart".

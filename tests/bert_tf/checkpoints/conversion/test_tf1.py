@@ -55,7 +55,14 @@ def test_our_model_computes_what_numpy_does(released):
     model = BertPretrainer(weights.config)
     assign_variables(model, weights.variables)
 
-    sequence_output, _ = model.bert(INPUT_IDS, INPUT_MASK, SEGMENT_IDS)
+    encoded = model.bert(
+        {
+            "input_ids": INPUT_IDS,
+            "input_mask": INPUT_MASK,
+            "segment_ids": SEGMENT_IDS,
+        }
+    )
+    sequence_output = encoded["sequence_output"]
 
     expected = encode(weights.variables, INPUT_IDS, INPUT_MASK, SEGMENT_IDS, 2)
     real = INPUT_MASK == 1
