@@ -99,9 +99,10 @@ def embed(model: keras.Model, inputs: TextInputs) -> Endpoint:
 
     def run(arguments: Batch) -> Outputs:
         packed = inputs.pack(arguments["text"], literal_mask=True)
-        sequence_output, pooled_output = model.bert(**packed)
+        encoded = model.bert(packed)
         weights = tf.cast(packed["input_mask"], tf.float32)[..., None]
-        mean = tf.reduce_sum(sequence_output * weights, 1) / tf.reduce_sum(weights, 1)
-        return {"pooled_output": pooled_output, "mean_output": mean}
+        total = tf.reduce_sum(encoded["sequence_output"] * weights, 1)
+        mean = total / tf.reduce_sum(weights, 1)
+        return {"pooled_output": encoded["pooled_output"], "mean_output": mean}
 
     return Endpoint({"text": _TEXT}, run)
