@@ -27,7 +27,7 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.data.dataset_info import OBJECTIVES, DataParameters
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, validated
 from bert_tf.storage.input_files import InputFile, find_input_files
 from bert_tf.storage.lines import COMPRESSIONS
 from data_prep import corpus
@@ -172,18 +172,21 @@ def main(argv: Sequence[str]) -> None:
     from data_prep.documents import ShardAssignment
     from data_prep.pretraining_data import PlannedDataset, create_pretraining_data
 
-    parameters = DataParameters(
-        max_seq_length=_MAX_SEQ_LENGTH.value,
-        max_predictions_per_seq=_MAX_PREDICTIONS_PER_SEQ.value,
-        masked_lm_prob=_MASKED_LM_PROB.value,
-        short_seq_prob=_SHORT_SEQ_PROB.value,
-        dupe_factor=_DUPE_FACTOR.value,
-        do_whole_word_mask=_DO_WHOLE_WORD_MASK.value,
-        max_ngram_size=_MAX_NGRAM_SIZE.value,
-        dynamic_masking=_DYNAMIC_MASKING.value,
-        objective=_OBJECTIVE.value,
-        random_seed=_RANDOM_SEED.value,
-    ).validate()
+    parameters = validated(
+        DataParameters(
+            max_seq_length=_MAX_SEQ_LENGTH.value,
+            max_predictions_per_seq=_MAX_PREDICTIONS_PER_SEQ.value,
+            masked_lm_prob=_MASKED_LM_PROB.value,
+            short_seq_prob=_SHORT_SEQ_PROB.value,
+            dupe_factor=_DUPE_FACTOR.value,
+            do_whole_word_mask=_DO_WHOLE_WORD_MASK.value,
+            max_ngram_size=_MAX_NGRAM_SIZE.value,
+            dynamic_masking=_DYNAMIC_MASKING.value,
+            objective=_OBJECTIVE.value,
+            random_seed=_RANDOM_SEED.value,
+        ),
+        "--",
+    )
     vocabulary = _load_vocabulary(Path(_VOCAB_FILE.value))
     files = find_input_files(_INPUT_FILE.value)
     num_shards = _NUM_SHARDS.value or _default_num_shards(files)

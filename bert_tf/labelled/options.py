@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Self
 
-from bert_tf.errors import InputError
+from bert_tf.errors import check
 from bert_tf.labelled import tagging
 from bert_tf.labelled.columns import ColumnNames
 from bert_tf.labelled.delimited import QUOTINGS
@@ -39,14 +39,7 @@ class ReadOptions:
             ("quoting", QUOTINGS),
             ("bad_tags", tagging.BAD_TAGS),
         ):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InputError(
-                    f"`{name}` must be one of {allowed}. Received: {value!r}"
-                )
-        if self.max_summary_sentences < 1:
-            raise InputError(
-                "`max_summary_sentences` must be at least 1. "
-                f"Received: {self.max_summary_sentences}"
-            )
+            check(self, name, getattr(self, name) in allowed, f"one of {allowed}")
+        sentences = self.max_summary_sentences
+        check(self, "max_summary_sentences", sentences >= 1, "at least 1")
         return self

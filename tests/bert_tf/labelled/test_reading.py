@@ -392,9 +392,9 @@ def test_questions_with_the_same_id(write, load):
 
 def test_options_are_checked():
     for name in ("input_format", "quoting", "bad_tags"):
-        with pytest.raises(InputError, match=f"`{name}` must be one of.*'x'"):
+        with pytest.raises(InputError, match=f"{name}` must be one of.*'x'"):
             ReadOptions(**{name: "x"}).validate()
-    with pytest.raises(InputError, match="`max_summary_sentences` must be at least 1"):
+    with pytest.raises(InputError, match="max_summary_sentences` must be at least 1"):
         ReadOptions(max_summary_sentences=0).validate()
 
 
