@@ -10,7 +10,7 @@ import dataclasses
 import os
 from typing import Any, Self
 
-from bert_tf.errors import InputError, check, validated
+from bert_tf.errors import InputError
 from bert_tf.storage.json_files import from_dict, read_json
 
 # Keys of released `bert_config.json` files that describe no part of this model.
@@ -96,7 +96,7 @@ class BertConfig:
         values = read_json(path)
         for key in _IGNORED_MODEL_KEYS:
             values.pop(key, None)
-        return validated(from_dict(cls, values, source=str(path)), f"{path}: ")
+        return from_dict(cls, values, source=str(path)).validate()
 
 
 SIZES = {
@@ -216,6 +216,12 @@ class OptimizerConfig:
         name: `adamw` or `lamb`.
         learning_rate: the peak, reached after `warmup_steps`.
         warmup_steps: steps of linear warm-up from 0.
+        warmup_ratio: in place of `warmup_steps`, the share of the schedule's steps; 0
+            for `warmup_steps`.
+        layer_decay: a layer learns at this share of the rate of the layer above it,
+            the embeddings below the first; 1.0 for the same rate everywhere.
+        frozen: a variable whose name matches one of these regular expressions keeps
+            its value.
         decay: `linear`, `cosine` or `polynomial`, down to 0 at the last step.
         decay_power: exponent of `polynomial`.
         beta_1: decay of the mean of gradients.
@@ -234,6 +240,9 @@ class OptimizerConfig:
     name: str = "adamw"
     learning_rate: float = 1e-4
     warmup_steps: int = 10_000
+    warmup_ratio: float = 0.0
+    layer_decay: float = 1.0
+    frozen: tuple[str, ...] = ()
     decay: str = "linear"
     decay_power: float = 1.0
     beta_1: float = 0.9
@@ -254,6 +263,8 @@ class OptimizerConfig:
             check(self, name, getattr(self, name) > 0, "positive")
         for name in ("warmup_steps", "weight_decay_rate", "max_grad_norm"):
             check(self, name, getattr(self, name) >= 0, "at least 0")
+        check(self, "warmup_ratio", 0 <= self.warmup_ratio < 1, "in [0, 1)")
+        check(self, "layer_decay", 0 < self.layer_decay <= 1, "in (0, 1]")
         for name in ("beta_1", "beta_2"):
             check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         return self
@@ -265,3 +276,12 @@ def operational(default: Any) -> Any:
     Its value changes how a run's numbers are computed, not which, but for rounding.
     """
     return dataclasses.field(default=default, metadata={"operational": True})
+
+
+def check(config: Any, name: str, holds: bool, requirement: str) -> None:
+    """Raises an InputError that names the field unless `holds`."""
+    if not holds:
+        raise InputError(
+            f"`{type(config).__name__}.{name}` must be {requirement}. "
+            f"Received: {getattr(config, name)!r}"
+        )

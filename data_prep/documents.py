@@ -63,17 +63,18 @@ class Documents:
         )
 
     def split_long_sentences(
-        self, size: int, is_continuation: np.ndarray
+        self, max_tokens: int, size: int, is_continuation: np.ndarray
     ) -> "Documents":
-        """Cuts long sentences into parts.
+        """Cuts sentences that are longer than an example into parts.
 
         Args:
-            size: tokens of a part. It goes on to the end of a word that ends no more
-                than a quarter later, and so long may a sentence or its last part be.
+            max_tokens: longer sentences are cut.
+            size: of each part but the last. A part goes on to the end of a word that
+                ends soon after, so that no part but the last is shorter.
             is_continuation: bool `[vocab_size]`, whether an entry goes on a word.
         """
-        slack = size // 4
-        long = np.flatnonzero(np.diff(self.sentence_starts) > size + slack)
+        lengths = np.diff(self.sentence_starts)
+        long = np.flatnonzero(lengths > max_tokens)
         if not len(long):
             return self
         cuts = []
@@ -82,10 +83,10 @@ class Documents:
             self.sentence_starts[long + 1].tolist(),
             strict=True,
         ):
-            while end - begin > size + slack:
+            while end - begin > size:
                 begin += size
-                following = self.tokens[begin : begin + slack + 1]
-                word_starts = np.flatnonzero(~is_continuation[following])
+                slack = self.tokens[begin : min(begin + size // 4 + 1, end)]
+                word_starts = np.flatnonzero(~is_continuation[slack])
                 begin += int(word_starts[0]) if len(word_starts) else 0
                 cuts.append(begin)
         starts = np.union1d(self.sentence_starts, np.array(cuts, np.int64))

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.data.source import ExampleSource
-from bert_tf.tasks import Task
+from bert_tf.tasks.task import Task
 from export.backends import Arrays
 
 FLOAT32_TOLERANCE = 1e-4

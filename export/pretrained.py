@@ -10,7 +10,7 @@ from bert_tf.checkpoints.model_folder import ModelFolder
 if TYPE_CHECKING:
     import keras
 
-    from bert_tf.tasks import Task
+    from bert_tf.tasks.task import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ def load(
     )
     # TensorFlow loads here: what is wrong with the arguments is told before.
     from bert_tf.models import assign_variables
-    from bert_tf.tasks import create_task
+    from bert_tf.tasks.catalog import create_task
 
     if untrained := folder.metadata.get("newly_initialised"):
         logging.warning(

@@ -36,6 +36,7 @@ LAYERS = (
     ("checkpoints",),
     ("reporting",),
     ("tasks",),
+    ("prediction",),
     ("training",),
     ("cli",),
 )

@@ -17,7 +17,7 @@ import numpy as np
 
 # A row holds at most one example for so many places: each costs an output of the last
 # transformer block, whether a row has that many examples or not.
-_PLACES_PER_EXAMPLE = 16
+PLACES_PER_EXAMPLE = 16
 
 # XLA compiles the fused operations anew for each number of rows, so that is rounded up
 # to one of so many numbers between two powers of two.
@@ -49,10 +49,10 @@ def pack_examples(batches: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         name: values.reshape(-1, *values.shape[-2:]) for name, values in batches.items()
     }
     mask, real = flat["input_mask"], flat["masked_lm_weights"] > 0
-    width = max(1, max_seq_length // _PLACES_PER_EXAMPLE)
+    width = max(1, max_seq_length // PLACES_PER_EXAMPLE)
     room = np.array([max_seq_length, real.shape[-1], width])
     sizes = np.stack([mask.sum(-1), real.sum(-1), np.ones(mask.shape[:2], int)], -1)
-    rows, starts = _first_fit(sizes, room)
+    rows, starts = first_fit(sizes, room)
     first_token, first_prediction, number = np.moveaxis(starts, -1, 0)
 
     def move(index: tuple[np.ndarray, ...], length: int, **values: np.ndarray) -> None:
@@ -94,21 +94,21 @@ def pack_examples(batches: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         name: values.reshape(*leading, *values.shape[1:])
         for name, values in packed.items()
     }
-    num_rows = np.minimum(_round_up(rows.max(-1) + 1), rows.shape[1])
+    num_rows = np.minimum(round_up_rows(rows.max(-1) + 1), rows.shape[1])
     result["num_rows"] = num_rows.astype(np.int32).reshape(leading)
     return result
 
 
-def _first_fit(sizes: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def first_fit(sizes: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Places the examples of each batch, the one with the most tokens first.
 
     Args:
-        sizes: `[batches, N, 3]`: what each example takes: tokens, predictions, 1.
-        room: `[3]`, what a row has of each.
+        sizes: `[batches, N, things]`: what each example takes; tokens first.
+        room: `[things]`, what a row has of each.
 
     Returns:
         The row of each example, `[batches, N]`, and how much of that row the examples
-        before it take, `[batches, N, 3]`.
+        before it take, `[batches, N, things]`.
     """
     num_batches, num_examples, _ = sizes.shape
     rows = np.zeros([num_batches, num_examples], int)
@@ -126,7 +126,8 @@ def _first_fit(sizes: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndar
     return rows, starts
 
 
-def _round_up(num_rows: np.ndarray) -> np.ndarray:
+def round_up_rows(num_rows: np.ndarray) -> np.ndarray:
+    """Rounds numbers of rows up to those that are compiled; see `_ROW_STEPS`."""
     power_of_two = 2 ** np.floor(np.log2(num_rows)).astype(int)
     step = np.maximum(power_of_two // _ROW_STEPS, 1)
     return -(-num_rows // step) * step

@@ -3,11 +3,12 @@
 import dataclasses
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
-from bert_tf.data.dataset import Dataset
+from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.data.example_stream import ExampleStream
-from bert_tf.data.input_pipeline import BatchReader, pretraining_reader
+from bert_tf.data.input_pipeline import BatchReader, open_examples, pretraining_reader
 from bert_tf.text.vocabulary import Vocabulary
 
 
@@ -16,11 +17,13 @@ class RecordSource:
     """The shuffled examples of a folder of records; see `source.ExampleSource`.
 
     Attributes:
-        dataset: the folder.
+        directory: the folder.
+        info: its description.
         stream: its examples.
     """
 
-    dataset: Dataset
+    directory: Path
+    info: DatasetInfo
     stream: ExampleStream
 
     @classmethod
@@ -42,9 +45,11 @@ class RecordSource:
             InputError: no finished data set, an empty one, a missing file, or an
                 example of another schema.
         """
-        dataset = Dataset.open(directory)
-        stream = dataset.examples(seed=seed, skip_damaged_records=skip_damaged_records)
-        return cls(dataset, stream)
+        info = DatasetInfo.load(directory)
+        stream = open_examples(
+            directory, info, seed=seed, skip_damaged_records=skip_damaged_records
+        )
+        return cls(Path(directory), info, stream)
 
     @property
     def num_examples(self) -> int:
@@ -59,18 +64,16 @@ class RecordSource:
     @property
     def description(self) -> Mapping[str, Any]:
         """What the report says of the data."""
-        info = self.dataset.info
-        return {"examples": info.num_records, **info.statistics}
+        return {"examples": self.info.num_records, **self.info.statistics}
 
     def vocabulary(self) -> Vocabulary:
         """Returns the vocabulary that the records were written with."""
-        return self.dataset.vocabulary
+        return Vocabulary.load(self.directory)
 
     def reshuffled(self, seed: int) -> Self:
         """Returns the same examples in another order, damaged ones passed over."""
-        stream = self.dataset.examples(seed=seed, skip_damaged_records=True)
-        return dataclasses.replace(self, stream=stream)
+        return self.open(self.directory, seed=seed, skip_damaged_records=True)
 
     def reader(self, **settings: Any) -> BatchReader:
         """Returns a reader of micro-batches; see `source.ExampleSource`."""
-        return pretraining_reader(self.dataset, self.stream, **settings)
+        return pretraining_reader(self.directory, self.stream, self.info, **settings)

@@ -21,6 +21,7 @@ from bert_tf.tasks import losses, masked_tokens, text_endpoints
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.task import Task
 from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.text.vocabulary import Vocabulary
 
 # Of `leave_out`; records have none, and all their pairs count.
 _PAIR_WEIGHTS = "next_sentence_weights"
@@ -137,7 +138,9 @@ class PretrainingTask(Task):
         weights = batch["masked_lm_weights"] * real[..., None]
         return {**batch, "masked_lm_weights": weights, _PAIR_WEIGHTS: real}
 
-    def sums(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
+    def sums(
+        self, outputs: Outputs, batch: Batch, *, training: bool = False
+    ) -> dict[str, tf.Tensor]:
         """Sums losses and right answers; see `Task`."""
         if "masked_lm_sums" in outputs:
             masked_lm_loss, masked_lm_correct = outputs["masked_lm_sums"]
@@ -208,15 +211,15 @@ class PretrainingTask(Task):
             "ids": self.serve_ids(model),
         }
 
-    def open_held_out(self, path: str, vocab_hash: str) -> ExampleSource:
+    def open_held_out(self, path: str, vocabulary: Vocabulary) -> ExampleSource:
         """Opens held-out records that hold masks; see `Task`."""
         from bert_tf.data.record_source import RecordSource
 
         source = RecordSource.open(path, seed=None)
-        if source.dataset.parameters.dynamic_masking:
+        if source.info.parameters.dynamic_masking:
             raise InputError(
                 f"{path}: these records hold no masks (--dynamic_masking). Verify with "
                 "records that do."
             )
-        source.dataset.check_matches(vocab_hash=vocab_hash)
+        source.info.check_matches(path, vocab_hash=vocabulary.hash)
         return source

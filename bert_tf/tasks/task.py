@@ -21,6 +21,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.reporting.sections import Section
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.text.vocabulary import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,8 +135,15 @@ class Task(abc.ABC):
         """
 
     @abc.abstractmethod
-    def sums(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
+    def sums(
+        self, outputs: Outputs, batch: Batch, *, training: bool = False
+    ) -> dict[str, tf.Tensor]:
         """Sums losses and counts over the examples of a micro-batch.
+
+        Args:
+            outputs: what `apply` returned.
+            batch: the examples.
+            training: whether the losses are those to train with, smoothed or weighted.
 
         Returns:
             `<loss>_loss` for each loss and each of `counts`: float32 scalars.
@@ -244,12 +252,12 @@ class Task(abc.ABC):
         )
 
     @abc.abstractmethod
-    def open_held_out(self, path: str, vocab_hash: str) -> ExampleSource:
+    def open_held_out(self, path: str, vocabulary: Vocabulary) -> ExampleSource:
         """Opens labelled examples to measure an exported model on.
 
         Args:
             path: what the task's users call held-out data.
-            vocab_hash: SHA-256 of the model's `vocab.txt`.
+            vocabulary: the model's.
 
         Raises:
             InputError: no such data, or of another vocabulary.

@@ -10,7 +10,10 @@ import tensorflow as tf
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
 
-_TEXT = tf.TensorSpec([None], tf.string, name="text")
+
+def text_specs(*names: str) -> dict[str, tf.TensorSpec]:
+    """Returns inputs that are strings, `[batch]` each."""
+    return {name: tf.TensorSpec([None], tf.string, name=name) for name in names}
 
 
 class TextInputs:
@@ -82,7 +85,7 @@ def fill_mask(model: keras.Model, inputs: TextInputs, top_k: int) -> Endpoint:
             "probabilities": tf.where(real, probabilities, 0.0),
         }
 
-    return Endpoint({"text": _TEXT}, fill)
+    return Endpoint(text_specs("text"), fill)
 
 
 def embed(model: keras.Model, inputs: TextInputs) -> Endpoint:
@@ -105,4 +108,4 @@ def embed(model: keras.Model, inputs: TextInputs) -> Endpoint:
         mean = total / tf.reduce_sum(weights, 1)
         return {"pooled_output": encoded["pooled_output"], "mean_output": mean}
 
-    return Endpoint({"text": _TEXT}, run)
+    return Endpoint(text_specs("text"), run)

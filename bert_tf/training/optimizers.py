@@ -78,6 +78,8 @@ class Optimizer:
             for name in variables
         }
 
+        self._rate_factors = rate_factors(config, list(variables))
+
     def apply(
         self,
         gradients: Sequence[tf.Tensor],
@@ -112,6 +114,9 @@ class Optimizer:
                 raise InputError(
                     f"`gradients` must hold a gradient for {name!r}. Received: None"
                 )
+            factor = self._rate_factors[name]
+            if not factor:
+                continue
             # By handle: under a distribution strategy this replica's own copy, where
             # `assign` would reduce over replicas once more.
             _update_by_handle(
@@ -119,7 +124,7 @@ class Optimizer:
                 self.slots[f"{name}/adam_m"].handle,
                 self.slots[f"{name}/adam_v"].handle,
                 tf.convert_to_tensor(gradient),
-                learning_rate,
+                learning_rate * factor,
                 *corrections,
                 rule=_RULES[self._config.name],
                 shape=tuple(variable.shape),
@@ -127,6 +132,31 @@ class Optimizer:
                 betas=(self._config.beta_1, self._config.beta_2),
                 epsilon=self._config.epsilon,
             )
+
+
+def rate_factors(config: OptimizerConfig, names: Sequence[str]) -> dict[str, float]:
+    """Returns each variable's share of the learning rate: 0.0 for a frozen one.
+
+    Args:
+        config: `layer_decay` and `frozen`.
+        names: of the variables. The embeddings lie below the first layer of the
+            encoder; what lies outside both, above the last.
+
+    Source of the decay by layers: Howard and Ruder 2018 (arXiv:1801.06146), section
+    3.2; ELECTRA's `optimization.py` for a transformer.
+    """
+    layers = {name: re.search(r"/layer_(\d+)/", name) for name in names}
+    depth = 1 + max((int(found[1]) for found in layers.values() if found), default=-1)
+    factors = {}
+    for name, found in layers.items():
+        below_top = 0
+        if found:
+            below_top = depth - int(found[1])
+        elif "/embeddings/" in name:
+            below_top = depth + 1
+        frozen = any(re.search(pattern, name) for pattern in config.frozen)
+        factors[name] = 0.0 if frozen else config.layer_decay**below_top
+    return factors
 
 
 @compiled

@@ -17,14 +17,17 @@ def learning_rate(config: OptimizerConfig, step: int, num_train_steps: int) -> f
     `learning_rate` onto the decaying curve.
 
     Args:
-        config: `learning_rate`, `warmup_steps`, `decay` and `decay_power`.
+        config: `learning_rate`, the warm-up, `decay` and `decay_power`.
         step: steps done before this one; 0 for the first.
         num_train_steps: the step at which the decay reaches 0.
 
     Source: google-research/bert, `optimization.create_optimizer`.
     """
-    if step < config.warmup_steps:
-        return config.learning_rate * step / config.warmup_steps
+    warmup_steps = config.warmup_steps
+    if config.warmup_ratio:
+        warmup_steps = math.ceil(config.warmup_ratio * num_train_steps)
+    if step < warmup_steps:
+        return config.learning_rate * step / warmup_steps
     progress = min(step / num_train_steps, 1.0)
     if config.decay == "cosine":
         return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))

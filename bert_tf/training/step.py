@@ -127,7 +127,7 @@ def build_train_function(
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         with tf.GradientTape() as tape:
             outputs = task.apply(model, batch, training=True, dropout_seed=dropout_seed)
-            sums = task.sums(outputs, batch)
+            sums = task.sums(outputs, batch, training=True)
             means = [
                 tf.math.divide_no_nan(sums[f"{name}_loss"], weights[name])
                 for name in task.losses

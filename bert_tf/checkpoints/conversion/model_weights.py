@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from bert_tf.checkpoints.conversion import names
+from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.text.vocabulary import Vocabulary
@@ -16,6 +17,10 @@ _NOT_WEIGHTS = re.compile(
     r"(^|/)(global_step|save_counter)$|/adam_[mv]$|(^|[./])position_ids$"
     r"|_power$|(^|/)optimizer/|_CHECKPOINTABLE_OBJECT_GRAPH"
 )
+
+
+# Other formats name the head only; most models with it have one class a text.
+_TASK_OF_HEAD = {"sequence_classification": "classification"}
 
 
 @dataclasses.dataclass
@@ -28,6 +33,7 @@ class ModelWeights:
         variables: float32 arrays by google-research/bert name: the whole encoder, and
             whatever of pooler and heads the source had.
         vocabulary: None where the source has none.
+        description: what a model folder says of the task; None in other formats.
         task: a key of `names.TASK_HEADS` where there is such a head, else None.
         labels: what the head's outputs mean; empty where the source does not say.
         source_names: what each variable was called in the source.
@@ -40,10 +46,21 @@ class ModelWeights:
     variables: dict[str, np.ndarray]
     vocabulary: Vocabulary | None
     task: str | None = None
+    description: TaskDescription | None = None
     labels: list[str] = dataclasses.field(default_factory=list)
     source_names: dict[str, str] = dataclasses.field(default_factory=dict)
     left_over: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def task_description(self) -> TaskDescription:
+        """What the model was trained for, as a model folder says it."""
+        if self.description is not None:
+            return self.description
+        if self.task is None:
+            return TaskDescription()
+        name = _TASK_OF_HEAD.get(self.task, self.task)
+        return TaskDescription(name, labels=tuple(self.labels))
 
     @property
     def missing(self) -> names.Shapes:

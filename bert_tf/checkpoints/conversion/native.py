@@ -17,12 +17,18 @@ from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.errors import InputError
 
+_HEADS = {
+    "classification": "sequence_classification",
+    "multi_label": "sequence_classification",
+    "regression": "sequence_classification",
+}
+
 
 def load(path: Path) -> ModelWeights:
     """Reads a model folder, or a training workdir's newest checkpoint."""
     folder = resolve_checkpoint(path)
     new = set(folder.metadata.get("newly_initialised", []))
-    task = folder.metadata.get("task")
+    task = folder.metadata.get("task") or _HEADS.get(folder.task.name)
     arrays = {name: a for name, a in folder.variables.items() if name not in new}
     variables, left_over = collect(str(folder.path), folder.config, arrays, task)
     return ModelWeights(
@@ -31,7 +37,8 @@ def load(path: Path) -> ModelWeights:
         variables=variables,
         vocabulary=folder.vocabulary,
         task=task,
-        labels=folder.metadata.get("labels", []),
+        description=folder.task,
+        labels=list(folder.metadata.get("labels", folder.task.labels)),
         source_names={name: name for name in variables},
         left_over=left_over,
     )

@@ -1,0 +1,226 @@
+"""Encoded examples as a source of batches: shuffled, padded or packed.
+
+In every batch a row holds one or several sequences, and what belongs to a sequence (its
+[CLS], its targets, its weight) has an axis for them, `[batch, sequences]`; padded
+batches have one sequence a row. See `bert_tf.data.packing` for what packing is.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bert_tf.data.packing import PLACES_PER_EXAMPLE, first_fit, round_up_rows
+from bert_tf.labelled.encoded import IGNORED, EncodedExamples
+
+# Lengths of padded batches are multiples of it: every length is compiled anew.
+_LENGTH_STEP = 32
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledSource:
+    """Encoded examples as training and evaluation read them; see `ExampleSource`.
+
+    Attributes:
+        encoded: the examples.
+        max_seq_length: places of a packed row.
+        seed: Seed of the order; None for held-out examples, which are read from the
+            longest to the shortest, so that a batch's padding is small.
+        examples: what they were encoded from, for scores and reports.
+        description: what the report says of the data.
+    """
+
+    encoded: EncodedExamples
+    max_seq_length: int
+    seed: int | None
+    examples: Any = None
+    description: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    num_damaged: int = 0
+
+    @property
+    def num_examples(self) -> int:
+        """Examples each time round."""
+        return len(self.encoded)
+
+    @functools.cached_property
+    def order(self) -> np.ndarray:
+        """Which example stands at each position of a held-out source, int64 `[N]`."""
+        assert self.seed is None
+        return np.argsort(-self.encoded.lengths, kind="stable")
+
+    def in_order(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Puts held-out predictions where their examples stand.
+
+        Args:
+            values: `[n, ...]`, of the first n positions.
+
+        Returns:
+            Which examples these are, ascending, and their values.
+        """
+        examples = self.order[: len(values)]
+        order = np.argsort(examples)
+        return examples[order], values[order]
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """Returns which examples stand at these positions; the same shape."""
+        epochs, places = np.divmod(positions, self.num_examples)
+        if self.seed is None:
+            return self.order[places]
+        found = np.empty_like(places)
+        for epoch in np.unique(epochs):
+            here = epochs == epoch
+            found[here] = self._permutation(int(epoch))[places[here]]
+        return found
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019  (as many as a batch can touch)
+    def _permutation(self, epoch: int) -> np.ndarray:
+        assert self.seed is not None
+        return np.random.default_rng([self.seed, epoch]).permutation(self.num_examples)
+
+    def reader(
+        self,
+        *,
+        replica_batch_size: int,
+        num_replicas: int = 1,
+        local_replicas: range = range(1),
+        pack: bool = False,
+    ) -> "LabelledReader":
+        """Returns a reader of micro-batches; see `ExampleSource`."""
+        return LabelledReader(
+            self, replica_batch_size, num_replicas, local_replicas, pack
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledReader:
+    """Reads the micro-batches of this process' replicas; see `source.Reader`.
+
+    Attributes:
+        source: the examples.
+        replica_batch_size: examples of one replica in one micro-batch.
+        num_replicas: replicas of all processes.
+        local_replicas: those of this process.
+        pack: whether a row may hold several examples.
+    """
+
+    source: LabelledSource
+    replica_batch_size: int
+    num_replicas: int
+    local_replicas: range
+    pack: bool
+
+    @property
+    def micro_batch_size(self) -> int:
+        """Examples of a micro-batch over all replicas."""
+        return self.num_replicas * self.replica_batch_size
+
+    def positions(self, position: int, num_micro_batches: int) -> np.ndarray:
+        """Returns where each example of `read` stands; see `source.Reader`."""
+        first = np.arange(num_micro_batches) * self.micro_batch_size + position
+        offset = np.array(self.local_replicas)[:, None] * self.replica_batch_size
+        return (first + offset)[:, :, None] + np.arange(self.replica_batch_size)
+
+    def read(self, position: int, num_micro_batches: int) -> dict[str, np.ndarray]:
+        """Returns consecutive micro-batches. N: examples, K: sequences of a row.
+
+        Returns:
+            int32 unless stated:
+
+            - `input_ids`, `input_mask`, `segment_ids`, and the targets of tokens:
+              `[local, micro-batches, N, length]`;
+            - float32 `example_weights`, which are 0.0 where there is no sequence, and
+              the targets: `[local, micro-batches, N, K, ...]`; K is 1 if not packed;
+            - if packed, `position_ids` and `example_ids`, which counts the sequences of
+              a row from 1 and is 0 for padding, `[local, micro-batches, N, length]`;
+              `cls_positions`, `[local, micro-batches, N, K]`; and `num_rows`,
+              `[local, micro-batches]`.
+        """
+        encoded = self.source.encoded
+        positions = self.positions(position, num_micro_batches)
+        leading, count = positions.shape[:2], positions.shape[2]
+        examples = self.source.at(positions).reshape(-1, count)
+        lengths = encoded.lengths[examples]
+        if self.pack:
+            length = self.source.max_seq_length
+            width = max(1, length // PLACES_PER_EXAMPLE)
+            sizes = np.stack([lengths, np.ones_like(lengths)], -1)
+            rows, used = first_fit(sizes, np.array([length, width]))
+            first, number = np.moveaxis(used, -1, 0)
+        else:
+            length = -(-int(lengths.max()) // _LENGTH_STEP) * _LENGTH_STEP
+            length = min(length, self.source.max_seq_length)
+            width = 1
+            rows = np.broadcast_to(np.arange(count), lengths.shape)
+            first = number = np.zeros_like(lengths)
+        batch = _fill(encoded, examples, rows, first, number, length, width)
+        if not self.pack:
+            for name in ("position_ids", "example_ids", "cls_positions"):
+                del batch[name]  # One sequence a row says all of it.
+        batch = {n: v.reshape(*leading, *v.shape[1:]) for n, v in batch.items()}
+        if self.pack:
+            num_rows = np.minimum(round_up_rows(rows.max(-1) + 1), count)
+            batch["num_rows"] = num_rows.astype(np.int32).reshape(leading)
+        return batch
+
+
+def _fill(
+    encoded: EncodedExamples,
+    examples: np.ndarray,
+    rows: np.ndarray,
+    first: np.ndarray,
+    number: np.ndarray,
+    length: int,
+    width: int,
+) -> dict[str, np.ndarray]:
+    """Writes examples to their places. B: batches, N: examples and rows of each.
+
+    Args:
+        encoded: the examples.
+        examples: `[B, N]`, which ones.
+        rows: `[B, N]`, the row of each.
+        first: `[B, N]`, the place of its first token there.
+        number: `[B, N]`, which sequence of the row it is.
+        length: places of a row.
+        width: most sequences of a row.
+    """
+    lengths = encoded.lengths[examples].ravel()
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    tokens = np.repeat(encoded.starts[examples].ravel(), lengths) + within
+    batch_of = np.repeat(np.arange(len(examples)), examples.shape[1])
+    place = (
+        np.repeat(batch_of, lengths),
+        np.repeat(rows.ravel(), lengths),
+        np.repeat(first.ravel(), lengths) + within,
+    )
+    shape = (*rows.shape, length)
+
+    def spread(values: np.ndarray, empty: int = 0) -> np.ndarray:
+        array = np.full(shape, empty, np.int32)
+        array[place] = values
+        return array
+
+    first_lengths = np.repeat(encoded.first_lengths[examples].ravel(), lengths)
+    batch = {
+        "input_ids": spread(encoded.input_ids[tokens]),
+        "input_mask": spread(np.ones_like(within)),
+        "segment_ids": spread(within >= first_lengths),
+        "position_ids": spread(within),
+        "example_ids": spread(np.repeat(number.ravel() + 1, lengths)),
+        **{
+            name: spread(values[tokens], IGNORED)
+            for name, values in encoded.token_targets.items()
+        },
+    }
+    sequence = (batch_of, rows.ravel(), number.ravel())
+    for name, values in {
+        "cls_positions": first,
+        "example_weights": np.ones(rows.shape, np.float32),
+        **{name: values[examples] for name, values in encoded.targets.items()},
+    }.items():
+        dtype = np.float32 if values.dtype.kind == "f" else np.int32
+        array = np.zeros([*rows.shape, width, *values.shape[2:]], dtype)
+        array[sequence] = values.reshape(-1, *values.shape[2:])
+        batch[name] = array
+    return batch

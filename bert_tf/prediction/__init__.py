@@ -1,0 +1,1 @@
+"""A trained model, opened from any format, and what it says of new examples."""

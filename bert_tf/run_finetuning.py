@@ -1,0 +1,60 @@
+r"""Fine-tunes a checkpoint on labelled examples.
+
+    python -m bert_tf.run_finetuning --config=configs/finetune_classification.py \
+        --config.init_from=all-MiniLM-L6-v2 --config.data.train=reviews.csv \
+        --workdir=runs/reviews
+
+The checkpoint may be a workdir or model folder of ours, or a Hugging Face,
+google-research/bert, Model Garden or KerasHub one. Without --config.data.eval a tenth
+of the examples is held out. Every field of the configuration can be set:
+--config.optimizer.learning_rate=3e-5. The same command goes on with a run that was
+interrupted.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from bert_tf.cli import jobs, memory
+from bert_tf.cli.config_file import define_config_flag
+from bert_tf.training.finetuning_config import FinetuningConfig
+
+_CONFIG = define_config_flag(FinetuningConfig)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run: checkpoints, metrics, report."
+)
+_CLUSTER = flags.DEFINE_list(
+    "cluster", [], "host:port of every worker; TF_CONFIG may say it instead."
+)
+_TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process is.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the job."""
+    from bert_tf.training import cluster, finetuning_preparation
+
+    memory.keep_memory()
+    config = _CONFIG.value.validate()
+    workdir = Path(str(_WORKDIR.value))
+    finetuning_preparation.prepare(
+        config, workdir, worker_addresses=_CLUSTER.value, task=_TASK.value
+    )
+    from bert_tf.training import finetuning  # TensorFlow loads here, not for --help
+
+    finetuning.train_and_evaluate(config, workdir)
+    if cluster.process_index() == 0:
+        print(
+            jobs.next_command(
+                "bert_tf.run_prediction", checkpoint=workdir, text="A TEXT"
+            )
+        )
+
+
+def cli() -> None:
+    """Starts the job from a command line."""
+    jobs.run(main, required=["config", "workdir"])
+
+
+if __name__ == "__main__":
+    cli()

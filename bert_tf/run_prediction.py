@@ -1,0 +1,121 @@
+r"""Lets a fine-tuned model predict, for a file, standard input or texts.
+
+    python -m bert_tf.run_prediction --checkpoint=runs/reviews \
+        --input_file=new.csv --output_file=predictions.jsonl
+    python -m bert_tf.run_prediction --checkpoint=runs/reviews --text="Well made."
+
+The checkpoint may also be a fine-tuned Hugging Face model, or of any other format that
+bert_tf.convert_checkpoint reads. Files are read as in training; a file of another
+ending, and standard input (--input_file=-), hold a text a line. Predictions stand in
+the order of the input. Memory does not depend on the size of the file.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from bert_tf.cli import jobs, memory
+from bert_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from bert_tf.labelled.examples import Example
+    from bert_tf.prediction.predictor import Predictor
+
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "Workdir or model folder, or a model of another format."
+)
+_INPUT_FILE = flags.DEFINE_string(
+    "input_file", None, "Files to predict on, comma separated; - for standard input."
+)
+_TEXTS = flags.DEFINE_multi_string("text", [], "A text to predict on.")
+_OUTPUT_FILE = flags.DEFINE_string(
+    "output_file", "-", "The .jsonl or .csv file to write; - for standard output."
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "Texts that run at once.", lower_bound=1
+)
+
+# Read together and sorted by length: enough for full batches of like lengths.
+_CHUNK = 4096
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the job."""
+    from bert_tf.prediction.writing import inputs_of, row_writer
+    from bert_tf.storage import files
+
+    if bool(_INPUT_FILE.value) == bool(_TEXTS.value):
+        raise InputError("Give either --input_file or --text.")
+    output = str(_OUTPUT_FILE.value)
+    row_writer(sys.stdout, output)  # An ending that nothing writes is told at once.
+    memory.keep_memory()
+    from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
+
+    model = predictor.load(str(_CHECKPOINT.value))
+    rows = (
+        {**inputs_of(example), **prediction}
+        for example, prediction in _predictions(model)
+    )
+    if output == "-":
+        writer = row_writer(sys.stdout, output)
+        for row in rows:
+            writer.write(row)
+        return
+    count = 0
+    with files.atomic_path(output) as temporary:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = row_writer(file, output)
+            for row in rows:
+                writer.write(row)
+                count += 1
+    print(f"Wrote {count:,} predictions to {output}.")
+
+
+def _predictions(
+    model: "Predictor",
+) -> "Iterator[tuple[Example, dict[str, Any]]]":
+    from tqdm import tqdm
+
+    examples = _examples(model)
+    with tqdm(unit=" examples", mininterval=1, disable=bool(_TEXTS.value)) as bar:
+        while chunk := list(itertools.islice(examples, _CHUNK)):
+            found = model.predict_examples(chunk, _BATCH_SIZE.value)
+            yield from zip(chunk, found, strict=True)
+            bar.update(len(chunk))
+
+
+def _examples(model: "Predictor") -> "Iterator[Example]":
+    from bert_tf.labelled.examples import Place
+    from bert_tf.labelled.reading import read_examples
+    from bert_tf.labelled.report import LabelledReport
+    from bert_tf.storage.input_files import find_input_files
+
+    kind = model.task.kind
+    texts: Iterator[str] | None = None
+    if _TEXTS.value:
+        texts = iter(_TEXTS.value)
+    elif _INPUT_FILE.value == "-":
+        texts = (line.rstrip("\n") for line in sys.stdin)
+    if texts is None:
+        files = find_input_files(str(_INPUT_FILE.value))
+        options, report = model.task.read_options, LabelledReport()
+        yield from read_examples(kind, files, options, report, with_targets=False)
+        return
+    if kind.from_line is None:
+        raise InputError(
+            f"{kind.name} takes more than a text: give a file with --input_file."
+        )
+    for number, text in enumerate(texts, start=1):
+        yield kind.from_line(text, Place("input", number))
+
+
+def cli() -> None:
+    """Starts the job from a command line."""
+    jobs.run(main, required=["checkpoint"])
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,31 @@
+"""All tasks by name."""
+
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.errors import InputError
+from bert_tf.tasks.classification import ClassificationTask
+from bert_tf.tasks.labelled_task import LabelledTask
+from bert_tf.tasks.multi_label import MultiLabelTask
+from bert_tf.tasks.pretraining import PretrainingTask
+from bert_tf.tasks.regression import RegressionTask
+from bert_tf.tasks.task import Task
+
+LABELLED_TASKS: dict[str, type[LabelledTask]] = {
+    task.name: task for task in (ClassificationTask, MultiLabelTask, RegressionTask)
+}
+TASKS: dict[str, type[Task]] = {
+    PretrainingTask.name: PretrainingTask,
+    **LABELLED_TASKS,
+}
+
+
+def create_task(description: TaskDescription) -> Task:
+    """Returns the task that a model folder describes.
+
+    Raises:
+        InputError: no such task.
+    """
+    if description.name not in TASKS:
+        raise InputError(
+            f"`task` must be one of {sorted(TASKS)}. Received: {description.name!r}"
+        )
+    return TASKS[description.name](description)

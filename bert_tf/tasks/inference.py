@@ -1,0 +1,67 @@
+"""A model's predictions for all examples of a source, in one process."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.data.source import ExampleSource
+from bert_tf.tasks.endpoint import Batch, Outputs
+from bert_tf.tasks.task import Task
+
+_BATCH_SIZE = 32
+
+
+class Inference:
+    """A task's model, compiled once for batches of any shape.
+
+    Args:
+        task: the task.
+        model: its model, with its weights.
+    """
+
+    def __init__(self, task: Task, model: keras.Model):
+        def predictions(batch: Batch) -> Outputs:
+            return task.predictions(task.apply(model, batch), batch)
+
+        self._predictions: Any = tf.function(predictions, reduce_retracing=True)
+
+    def run(
+        self, source: ExampleSource, batch_size: int = _BATCH_SIZE
+    ) -> dict[str, np.ndarray]:
+        """Returns the task's predictions, name -> `[examples, ...]`.
+
+        Args:
+            source: held-out examples.
+            batch_size: how many run at once.
+        """
+        reader = source.reader(replica_batch_size=min(batch_size, source.num_examples))
+        size = reader.micro_batch_size
+        parts = []
+        for position in range(0, source.num_examples, size):
+            batch = {name: v[0, 0] for name, v in reader.read(position, 1).items()}
+            outputs = self._predictions(
+                {name: tf.constant(values) for name, values in batch.items()}
+            )
+            parts.append({name: value.numpy() for name, value in outputs.items()})
+        return {
+            name: _concatenate([part[name] for part in parts])[: source.num_examples]
+            for name in parts[0]
+        }
+
+
+def _concatenate(parts: list[np.ndarray]) -> np.ndarray:
+    """Joins batches, whose second axes may be padded to different lengths."""
+    if parts[0].ndim < 2:
+        return np.concatenate(parts)
+    longest = max(part.shape[1] for part in parts)
+    return np.concatenate(
+        [
+            np.pad(
+                part,
+                [(0, 0), (0, longest - part.shape[1])] + [(0, 0)] * (part.ndim - 2),
+            )
+            for part in parts
+        ]
+    )

@@ -1,0 +1,174 @@
+"""What tasks have in common that learn from labelled examples."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.data.source import ExampleSource
+from bert_tf.labelled.encoded import EncodedExamples
+from bert_tf.labelled.examples import Example
+from bert_tf.labelled.reading import Kind, ReadOptions, load_examples
+from bert_tf.labelled.report import LabelledReport
+from bert_tf.labelled.source import LabelledSource
+from bert_tf.labelled.tokenized import tokenize_cached
+from bert_tf.storage.input_files import find_input_files
+from bert_tf.storage.json_files import from_dict
+from bert_tf.tasks.endpoint import Batch
+from bert_tf.tasks.settings import LOWER_IS_BETTER, TaskSettings
+from bert_tf.tasks.task import Best, Task
+from bert_tf.text.pieces import Pieces
+from bert_tf.text.vocabulary import Vocabulary
+
+
+class LabelledTask(Task):
+    """A task whose examples are texts with targets.
+
+    Args:
+        description: labels, lengths and settings, as a model folder keeps them.
+
+    Attributes:
+        kind: of its examples, for the readers of files.
+        settings_type: of its part of a configuration.
+        usual_best: the metric by which checkpoints are compared by default.
+        needs_offsets: whether pieces are to be found back in their texts.
+    """
+
+    kind: ClassVar[Kind[Any]]
+    settings_type: ClassVar[type[TaskSettings]]
+    usual_best: ClassVar[str]
+    needs_offsets: ClassVar[bool] = False
+
+    def __init__(self, description: TaskDescription):
+        super().__init__(description)
+        metric = description.settings.get("best_metric") or self.usual_best
+        self.best = Best(metric, metric not in LOWER_IS_BETTER)
+
+    @classmethod
+    @abc.abstractmethod
+    def describe(
+        cls, settings: Any, examples: Sequence[Any], max_seq_length: int
+    ) -> TaskDescription:
+        """Returns the description of a task that training examples decide.
+
+        Args:
+            settings: of `settings_type`.
+            examples: to train on.
+            max_seq_length: tokens of the longest sequences.
+
+        Raises:
+            InputError: there is nothing to learn from these examples.
+        """
+
+    @abc.abstractmethod
+    def texts(self, examples: Sequence[Any]) -> dict[str, list[str]]:
+        """Returns what is to be tokenized, by name: one text or more an example."""
+
+    @abc.abstractmethod
+    def assemble(
+        self,
+        examples: Sequence[Any],
+        pieces: Mapping[str, Pieces],
+        vocabulary: Vocabulary,
+    ) -> EncodedExamples:
+        """Returns examples as ids, without targets.
+
+        Args:
+            examples: with or without targets.
+            pieces: of what `texts` returned.
+            vocabulary: whose ids these are.
+        """
+
+    def encode(
+        self,
+        examples: Sequence[Any],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None = None,
+    ) -> EncodedExamples:
+        """Returns examples as ids, without targets.
+
+        Args:
+            examples: with or without targets.
+            vocabulary: of the model.
+            cache_directory: where tokenized texts are kept; None to keep none.
+        """
+        tokenized = tokenize_cached(
+            self.texts(examples),
+            vocabulary,
+            cache_directory,
+            with_offsets=self.needs_offsets,
+        )
+        if cache_directory is not None:
+            logging.info("%s", tokenized.note)
+        return self.assemble(examples, tokenized.pieces, vocabulary)
+
+    @abc.abstractmethod
+    def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Returns what is to be learned of each example, name -> `[examples, ...]`.
+
+        Raises:
+            InputError: a label that the task does not know.
+        """
+
+    def training_targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Returns what training needs beside the targets, name -> `[examples, ...]`."""
+        return {}
+
+    @abc.abstractmethod
+    def decode(
+        self, examples: Sequence[Any], predictions: Mapping[str, np.ndarray]
+    ) -> list[dict[str, Any]]:
+        """Returns what the model says of each example, in plain values.
+
+        Args:
+            examples: with or without targets.
+            predictions: what `predictions` returned, in the order of the examples.
+        """
+
+    @classmethod
+    def strata(cls, examples: Sequence[Any]) -> Sequence[Any] | None:
+        """Returns what is to be held out in equal shares, one an example; or None."""
+        return None
+
+    def report_lines(self, examples: Sequence[Any]) -> list[str]:
+        """Returns what is worth knowing of training examples, as lines of text."""
+        return []
+
+    def held_out_source(
+        self, examples: Sequence[Example], vocabulary: Vocabulary
+    ) -> LabelledSource:
+        """Returns examples with their targets as a held-out source."""
+        encoded = self.encode(examples, vocabulary)
+        length = self.description.max_seq_length or int(encoded.lengths.max())
+        encoded = encoded.with_targets(**self.targets(examples))
+        return LabelledSource(encoded, length, seed=None, examples=examples)
+
+    def open_held_out(self, path: str, vocabulary: Vocabulary) -> ExampleSource:
+        """Opens files of labelled examples, read as in training; see `Task`."""
+        examples = load_examples(
+            self.kind, find_input_files(path), self.read_options, LabelledReport()
+        )
+        return self.held_out_source(examples, vocabulary)
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How files are read: as in training."""
+        stated = self.description.settings.get("reading", {})
+        return from_dict(ReadOptions, stated, "the model's task: reading")
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns the number of examples; see `Task`."""
+        count = tf.reduce_sum(batch["example_weights"])
+        return {name: count for name in self.losses}
+
+    def leave_out(
+        self, batch: Mapping[str, np.ndarray], real: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Makes some rows of a batch weigh nothing; see `Task`."""
+        weights = batch["example_weights"] * real[..., None]
+        return {**batch, "example_weights": weights}

@@ -1,0 +1,139 @@
+"""What tasks have in common that score a text, or a pair of texts, as a whole."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.config import BertConfig
+from bert_tf.labelled.encoded import EncodedExamples, join
+from bert_tf.labelled.examples import TextExample
+from bert_tf.models.sequence_classifier import SequenceClassifier
+from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
+from bert_tf.tasks.labelled_task import LabelledTask
+from bert_tf.tasks.settings import TaskSettings
+from bert_tf.tasks.text_endpoints import TextInputs, text_specs
+from bert_tf.text.pieces import Pieces
+from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.text.vocabulary import Vocabulary
+
+# Of models that do not say on how many tokens they were trained.
+_MAX_SEQ_LENGTH = 512
+
+
+class SequenceTask(LabelledTask):
+    """A task of `SequenceClassifier`."""
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Names of the losses."""
+        return ("example",)
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether examples are pairs of texts."""
+        return bool(self.description.settings.get("pairs", False))
+
+    @property
+    def num_outputs(self) -> int:
+        """Scores of an example."""
+        return len(self.description.labels)
+
+    def create_model(
+        self,
+        config: BertConfig,
+        *,
+        seed: int = 0,
+        rematerialize: bool = False,
+        dtype: str | None = None,
+    ) -> SequenceClassifier:
+        """Returns a classifier; see `Task`."""
+        return SequenceClassifier(
+            config,
+            self.num_outputs,
+            self.description.settings.get("classifier_dropout"),
+            seed=seed,
+            rematerialize=rematerialize,
+            dtype=dtype,
+        )
+
+    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
+        """Returns the length of each of the model's inputs; see `Task`."""
+        names = ("input_ids", "input_mask", "segment_ids")
+        return dict.fromkeys(names, max_seq_length)
+
+    def texts(self, examples: Sequence[TextExample]) -> dict[str, list[str]]:
+        """Returns the texts, or the first and second ones; see `LabelledTask`."""
+        texts = {"text": [example.text for example in examples]}
+        if self.has_pairs:
+            texts["text_pair"] = [example.text_pair or "" for example in examples]
+        return texts
+
+    def assemble(
+        self,
+        examples: Sequence[TextExample],
+        pieces: Mapping[str, Pieces],
+        vocabulary: Vocabulary,
+    ) -> EncodedExamples:
+        """Returns texts, or pairs of them, as ids; see `LabelledTask`."""
+        length = self.description.max_seq_length or _MAX_SEQ_LENGTH
+        return join(list(pieces.values()), vocabulary, length)
+
+    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Returns `loss`, and `accuracy` where right answers are counted."""
+        result = super().summarize(sums)
+        names = {"loss": "loss", "example_accuracy": "accuracy"}
+        return {new: result[old] for old, new in names.items() if old in result}
+
+    def predictions(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns the logits; see `Task`."""
+        return {"logits": outputs["logits"]}
+
+    def endpoints(
+        self, model: keras.Model, tokenizer: BertTokenizer, max_seq_length: int
+    ) -> dict[str, Endpoint]:
+        """Returns the signatures: text and ids; see `Task`."""
+        inputs = TextInputs(tokenizer, max_seq_length)
+        specs = text_specs("text", *(["text_pair"] if self.has_pairs else []))
+
+        def answer(arguments: Batch) -> Outputs:
+            packed = inputs.pack(*(arguments[name] for name in specs))
+            return self.answer(model(packed)["logits"])
+
+        return {
+            "serving_default": Endpoint(specs, answer),
+            "ids": self.serve_ids(model),
+        }
+
+    def answer(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what a server answers, `[batch, ...]`, in the graph.
+
+        Args:
+            logits: float32 `[batch, labels]`.
+        """
+        raise NotImplementedError
+
+
+def has_pairs(examples: Sequence[TextExample]) -> bool:
+    """Tells whether any example is a pair."""
+    return any(example.text_pair is not None for example in examples)
+
+
+def description(
+    settings: TaskSettings,
+    examples: Sequence[TextExample],
+    labels: Sequence[str],
+    max_seq_length: int,
+) -> TaskDescription:
+    """Describes a sequence task; see `LabelledTask.describe`."""
+    values: dict[str, Any] = dataclasses.asdict(settings)
+    values.pop("labels", None)
+    return TaskDescription(
+        settings.name,
+        max_seq_length,
+        tuple(labels),
+        {**values, "pairs": has_pairs(examples)},
+    )

@@ -1,0 +1,79 @@
+"""What a configuration can say of a labelled task. Free of TensorFlow."""
+
+import dataclasses
+from typing import ClassVar, Self
+
+from bert_tf.config import check
+
+# Of metrics, all others get better as they grow.
+LOWER_IS_BETTER = ("loss", "nll", "ece", "mse", "mae")
+
+
+@dataclasses.dataclass
+class TaskSettings:
+    """What all labelled tasks have.
+
+    Attributes:
+        best_metric: the held-out metric by which the best checkpoint is chosen and
+            training stops early; empty for the task's usual one.
+    """
+
+    name: ClassVar[str] = ""
+
+    best_metric: str = ""
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        return self
+
+
+@dataclasses.dataclass
+class ClassificationSettings(TaskSettings):
+    """One class a text, or a pair of texts.
+
+    Attributes:
+        labels: names in the order wanted; empty for those of the training data,
+            sorted.
+        label_smoothing: share of a label's weight that is spread over all classes.
+        class_weights: whether every class counts the same, however rare it is.
+    """
+
+    name: ClassVar[str] = "classification"
+
+    labels: tuple[str, ...] = ()
+    label_smoothing: float = 0.0
+    class_weights: bool = False
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        smoothing = self.label_smoothing
+        check(self, "label_smoothing", 0 <= smoothing < 1, "in [0, 1)")
+        return super().validate()
+
+
+@dataclasses.dataclass
+class MultiLabelSettings(TaskSettings):
+    """Any number of labels a text, or a pair of texts.
+
+    Attributes:
+        labels: names in the order wanted; empty for those of the training data,
+            sorted.
+        threshold: probability from which a label applies.
+    """
+
+    name: ClassVar[str] = "multi_label"
+
+    labels: tuple[str, ...] = ()
+    threshold: float = 0.5
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        check(self, "threshold", 0 < self.threshold < 1, "in (0, 1)")
+        return super().validate()
+
+
+@dataclasses.dataclass
+class RegressionSettings(TaskSettings):
+    """A number for a text, or a pair of texts: a rating, a similarity."""
+
+    name: ClassVar[str] = "regression"
