@@ -150,6 +150,15 @@ def model_config(size: str, **overrides: Any) -> BertConfig:
     return dataclasses.replace(SIZES[size], **overrides)
 
 
+def operational(default: Any) -> Any:
+    """Returns a field that may differ between a run and its continuation.
+
+    Its value changes how a run's numbers are computed, not which, but for rounding; or
+    it names a folder whose contents are compared instead.
+    """
+    return dataclasses.field(default=default, metadata={"operational": True})
+
+
 @dataclasses.dataclass
 class BatchConfig:
     """How examples are batched.
@@ -194,11 +203,11 @@ class DataConfig(BatchConfig):
             them, instead of stopping at the first.
     """
 
-    train_dir: str = ""
-    eval_dir: str = ""
+    train_dir: str = operational("")
+    eval_dir: str = operational("")
     max_seq_length: int = 128
     max_predictions_per_seq: int = 20
-    skip_damaged_records: bool = False
+    skip_damaged_records: bool = operational(False)
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
@@ -268,14 +277,6 @@ class OptimizerConfig:
         for name in ("beta_1", "beta_2"):
             check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         return self
-
-
-def operational(default: Any) -> Any:
-    """Returns a field that may differ between a run and its continuation.
-
-    Its value changes how a run's numbers are computed, not which, but for rounding.
-    """
-    return dataclasses.field(default=default, metadata={"operational": True})
 
 
 def check(config: Any, name: str, holds: bool, requirement: str) -> None:

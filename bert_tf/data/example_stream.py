@@ -36,7 +36,7 @@ class Shard:
 
     Attributes:
         path: the same.
-        problem: what made the rest of the file unreadable, or None.
+        problem: what made the rest of the file unreadable, a sentence, or None.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,10 +81,7 @@ class Shard:
         return record
 
     def _describe(self, offset: int, problem: str) -> str:
-        return (
-            f"{self.path}: the record at byte {offset} {problem}. Restore the file, or "
-            "set `data.skip_damaged_records` to go on without such records."
-        )
+        return f"{self.path}: the record at byte {offset} {problem}."
 
 
 class ExampleStream:
@@ -175,9 +172,12 @@ class _Block:
     ) -> None:
         self._shards = [Shard(path) for path, _ in files]
         self._skip = skip_damaged_records
+        self._advice = "Restore the file, or write the data set again."
+        if seed is not None:  # Records to train on; every held-out one must count.
+            self._advice += " `data.skip_damaged_records` goes on without such records."
         for shard, (path, count) in zip(self._shards, files, strict=True):
             if shard.problem and not skip_damaged_records:
-                raise InputError(shard.problem)
+                raise InputError(f"{shard.problem} {self._advice}")
             if len(shard) != count and not shard.problem:
                 raise InputError(
                     f"{path}: must hold {count} records, as dataset_info.json says. "
@@ -199,6 +199,6 @@ class _Block:
                 return self._shards[number].read(record - first), damaged > 0
             except InputError as error:
                 if not self._skip:
-                    raise
+                    raise InputError(f"{error} {self._advice}") from None
                 logging.warning("Skipped: %s", error)
         raise InputError(f"{self._shards[0].path.parent}: every record is damaged.")

@@ -43,8 +43,17 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> None:
     """Writes a JSON object, not atomically: callers write into a folder that is."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    Path(path).write_text(format_json(value), encoding="utf-8")
+
+
+def format_json(value: Mapping[str, Any]) -> str:
+    """Returns a JSON object as text for people too.
+
+    Raises:
+        ValueError: a number is not finite (`finite_values` helps).
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return text + "\n"
 
 
 def finite_values(values: Mapping[str, Any]) -> dict[str, Any]:

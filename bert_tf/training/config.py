@@ -4,7 +4,6 @@ Kept free of TensorFlow, and under the rules that `bert_tf.config` states.
 """
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +16,7 @@ from bert_tf.config import (
     operational,
 )
 from bert_tf.errors import InputError
-from bert_tf.storage.json_files import flatten, from_dict, read_json
+from bert_tf.storage.json_files import format_json, from_dict, read_json
 
 
 @dataclasses.dataclass
@@ -177,31 +176,43 @@ class PretrainingConfig(RunConfig):
 
 def to_json(config: Any) -> str:
     """Returns a configuration as indented JSON, in the order of its fields."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    return format_json(dataclasses.asdict(config))
 
 
 def check_same_run(config: RunConfig, path: Path) -> None:
     """Refuses a workdir whose run would compute other numbers than `config`.
 
+    Folders of data are not compared here: `same_data` looks at what is in them.
+
     Args:
         config: what the command asks for.
-        path: the `config.json` of the workdir.
+        path: the `config.json` of the workdir, perhaps of an earlier version: a field
+            it lacks has its default value.
 
     Raises:
         InputError: names the first field that differs, with both values.
     """
-    ours, theirs = flatten(json.loads(to_json(config))), flatten(read_json(path))
-    operational = {
-        field.name
-        for field in dataclasses.fields(config)
-        if field.metadata.get("operational")
-    }
+    before = from_dict(type(config), read_json(path), source=str(path))
+    ours, theirs = _deciding(config), _deciding(before)
     for name in sorted(set(ours) | set(theirs)):
-        if name.split(".")[0] in operational:
-            continue
         if ours.get(name) != theirs.get(name):
             raise InputError(
                 f"{path.parent}: holds another run: its `{name}` is "
                 f"{theirs.get(name)!r}. Received: {ours.get(name)!r}. Continue that "
                 "run with its own configuration, or choose another --workdir."
             )
+
+
+def _deciding(config: Any) -> dict[str, Any]:
+    """Returns the values that decide a run's numbers, by dotted name."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.metadata.get("operational"):
+            continue
+        if dataclasses.is_dataclass(value):
+            nested = _deciding(value).items()
+            values.update({f"{field.name}.{name}": v for name, v in nested})
+        else:
+            values[field.name] = value
+    return values

@@ -1,12 +1,14 @@
 """What is checked and written before TensorFlow loads: mistakes show at once."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.dataset import Dataset
 from bert_tf.errors import InputError
 from bert_tf.storage import files, scratch
+from bert_tf.storage.locks import FolderLock, is_lock
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import cluster
 from bert_tf.training.config import (
@@ -15,11 +17,12 @@ from bert_tf.training.config import (
     check_same_run,
     to_json,
 )
+from bert_tf.training.same_data import check_same_data, record_data
 
 
 @dataclasses.dataclass(frozen=True)
 class PhaseData:
-    """The described data folders of a phase.
+    """The data folders of a phase.
 
     Attributes:
         config: the phase.
@@ -28,8 +31,8 @@ class PhaseData:
     """
 
     config: PhaseConfig
-    train: DatasetInfo
-    eval: DatasetInfo | None
+    train: Dataset
+    eval: Dataset | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +44,14 @@ class PreparedRun:
         data: of each phase.
         vocabulary: of the data.
         workdir: holds `config.json`, `vocab.txt` and `tokenizer_config.json`.
+        lock: keeps other runs out of the workdir until it is left.
     """
 
     config: PretrainingConfig
     data: list[PhaseData]
     vocabulary: Vocabulary
     workdir: Path
+    lock: contextlib.AbstractContextManager[object]
 
 
 def prepare(
@@ -66,66 +71,84 @@ def prepare(
         task: which of them this process is.
 
     Raises:
-        InputError: data, workdir or cluster don't fit the configuration.
+        InputError: data, workdir or cluster don't fit the configuration, held-out
+            records are damaged, or another run is at work in the workdir.
         OSError: the workdir is not writable.
     """
     if not str(workdir).strip("."):
         raise InputError("`--workdir` must name a folder. Received: nothing")
     cluster.set_cluster(worker_addresses, task)
     cluster.check_strategy(config.strategy)
-    data = [_describe_data(phase, config) for phase in config.phases]
+    data = [_open_data(phase, config) for phase in config.phases]
     for phase in data[1:]:
-        _check_same_vocabulary(phase, data[0])
-    vocab_size = data[0].train.vocab_size
+        phase.train.check_matches(vocab_hash=data[0].train.vocabulary.hash)
+    vocab_size = data[0].train.info.vocab_size
     model = dataclasses.replace(config.model, vocab_size=vocab_size)
     config = dataclasses.replace(config, model=model)
-    vocabulary = Vocabulary.load(config.data.train_dir)
+    vocabulary = data[0].train.vocabulary
+    lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     if cluster.process_index() == 0:
-        _prepare_workdir(workdir, config, vocabulary)
-    return PreparedRun(config, data, vocabulary, workdir)
+        lock = _open_workdir(workdir, config, data, vocabulary)
+    return PreparedRun(config, data, vocabulary, workdir, lock)
 
 
-def _describe_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
+def _open_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
     if not phase.data.train_dir:
         raise InputError(
             "`data.train_dir` must name a folder written by "
             "data_prep.create_pretraining_data. Set it with "
             "--config.data.train_dir=..."
         )
-    described = {}
-    for directory in filter(None, (phase.data.train_dir, phase.data.eval_dir)):
-        info = described[directory] = DatasetInfo.load(directory)
-        info.check_matches(
-            directory,
+    train = Dataset.open(phase.data.train_dir)
+    held_out = Dataset.open(phase.data.eval_dir) if phase.data.eval_dir else None
+    for dataset in filter(None, (train, held_out)):
+        dataset.check_matches(
             max_seq_length=phase.data.max_seq_length,
             max_predictions_per_seq=phase.data.max_predictions_per_seq,
             vocab_size=config.model.vocab_size or None,
-            vocab_hash=described[phase.data.train_dir].vocab_hash,
+            vocab_hash=train.vocabulary.hash,
         )
-    return PhaseData(
-        config=phase,
-        train=described[phase.data.train_dir],
-        eval=described.get(phase.data.eval_dir),
-    )
+    if held_out is not None:
+        # Damage would show at the first evaluation, hours from now.
+        held_out.verify()
+    return PhaseData(phase, train, held_out)
 
 
-def _check_same_vocabulary(phase: PhaseData, first: PhaseData) -> None:
-    directory = phase.config.data.train_dir
-    phase.train.check_matches(directory, vocab_hash=first.train.vocab_hash)
-
-
-def _prepare_workdir(
-    workdir: Path, config: PretrainingConfig, vocabulary: Vocabulary
-) -> None:
-    leftovers = scratch.leftovers(workdir)
+def _open_workdir(
+    workdir: Path,
+    config: PretrainingConfig,
+    data: Sequence[PhaseData],
+    vocabulary: Vocabulary,
+) -> FolderLock:
+    """Locks a workdir and writes what describes the run into it."""
     config_file = workdir / "config.json"
-    if config_file.exists():
-        check_same_run(config, config_file)
-    elif workdir.is_dir() and set(workdir.iterdir()) - leftovers:
-        raise InputError(
-            f"{workdir}: holds files but no config.json, so it is not a workdir. "
-            "Choose an empty or new --workdir."
-        )
-    scratch.remove_leftovers(workdir)
-    files.write_text(config_file, to_json(config))
-    vocabulary.save(workdir)
+    if workdir.is_dir() and not config_file.exists():
+        others = set(workdir.iterdir()) - scratch.leftovers(workdir)
+        if not all(map(is_lock, others)):
+            raise InputError(
+                f"{workdir}: holds files but no config.json, so it is not a workdir. "
+                "Choose an empty or new --workdir."
+            )
+    lock = FolderLock(workdir)
+    try:
+        datasets = _by_field(data)
+        if config_file.exists():
+            check_same_run(config, config_file)
+            check_same_data(workdir, datasets)
+        scratch.remove_leftovers(workdir)
+        files.write_text(config_file, to_json(config))
+        record_data(workdir, datasets)
+        vocabulary.save(workdir)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
+def _by_field(data: Sequence[PhaseData]) -> dict[str, Dataset | None]:
+    """Returns all data by the field of the configuration that names their folder."""
+    fields: dict[str, Dataset | None] = {}
+    for name, phase in zip(("data", "phase_2.data"), data, strict=False):
+        fields[f"{name}.train_dir"] = phase.train
+        fields[f"{name}.eval_dir"] = phase.eval
+    return fields

@@ -5,6 +5,7 @@ from absl import logging
 
 from bert_tf.config import BatchConfig
 from bert_tf.data.record_source import RecordSource
+from bert_tf.storage import files
 from bert_tf.tasks.pretraining import PretrainingTask, pretraining_description
 from bert_tf.training import init_from, run, summary
 from bert_tf.training.preparation import PhaseData, PreparedRun
@@ -22,19 +23,21 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
     Raises:
         InputError: see `run.train_and_evaluate`, or a damaged record.
         SystemExit: SIGTERM came, and the state is saved.
+        OSError: the disk is full, for instance; what was saved stays.
     """
     config = prepared.config
-    plan = run.Plan(
-        config=config,
-        model_config=config.model,
-        workdir=prepared.workdir,
-        vocabulary=prepared.vocabulary,
-        phases=[_plan(prepared, number) for number in range(len(prepared.data))],
-        initialize=lambda model: _initialize(model, prepared),
-    )
-    finished = run.train_and_evaluate(plan)
-    if finished.devices.is_chief:
-        summary.write(finished, plan)
+    with prepared.lock, files.named_if_full(prepared.workdir):
+        plan = run.Plan(
+            config=config,
+            model_config=config.model,
+            workdir=prepared.workdir,
+            vocabulary=prepared.vocabulary,
+            phases=[_plan(prepared, number) for number in range(len(prepared.data))],
+            initialize=lambda model: _initialize(model, prepared),
+        )
+        finished = run.train_and_evaluate(plan)
+        if finished.devices.is_chief:
+            summary.write(finished, plan)
 
 
 def _plan(prepared: PreparedRun, number: int) -> run.PhasePlan:
@@ -79,7 +82,7 @@ def _initialize(model: keras.Model, prepared: PreparedRun) -> None:
 
 
 def _suggest_packing(batch: BatchConfig, described: PhaseData) -> None:
-    fill_rate = described.train.statistics.get("fill_rate", 1.0)
+    fill_rate = described.train.info.statistics.get("fill_rate", 1.0)
     if fill_rate < _PACKING_PAYS and not batch.pack_examples:
         logging.info(
             "%s: %.0f %% of the examples' places are padding. pack_examples=True in "

@@ -1,7 +1,9 @@
 """A run of any task from its plan to its end: set-up, phases, what goes wrong."""
 
 import dataclasses
+import errno
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,10 @@ def train_and_evaluate(plan: Plan) -> Run:
                 "checkpoint."
             ) from error
         except tf.errors.ResourceExhaustedError as error:
+            full = os.strerror(errno.ENOSPC)
+            if full in error.message:  # TensorFlow itself writes the profile only.
+                path = plan.workdir / "profile"
+                raise OSError(errno.ENOSPC, full, str(path)) from error
             raise TrainingStopped(
                 f"Out of memory, after step {run.state.step}. Give "
                 "--config.rematerialize=True, which changes no number, or "

@@ -8,9 +8,13 @@ import shutil
 import numpy as np
 import pytest
 
+from bert_tf.checkpoints.workdir import newest_checkpoint
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.data.example_stream import ExampleStream
+from bert_tf.errors import InputError
 from bert_tf.storage.tfrecord import HEADER_SIZE, read_records
+from bert_tf.training.config import PhaseConfig
+from bert_tf.training.preparation import prepare
 
 RECORDS, DAMAGED, STEPS = 60, 17, 12
 
@@ -96,3 +100,72 @@ def test_the_replicas_counts_are_added_up(toy, losses, train_dir):
     assert process.returncode == 0, output
     found = counts(losses(toy.folder / "counted-workers"))
     assert found == expected(train_dir, config.data.global_batch_size)
+
+
+@pytest.fixture
+def held_out(toy, dataset_writer, tmp_path):
+    """Held-out records, one of them damaged far from the first."""
+    folder = dataset_writer(tmp_path / "held-out", num_records=40, num_shards=2, seed=1)
+    path = DatasetInfo.load(folder).shard_paths(folder)[1]
+    damage(path, {11})
+    return folder, path
+
+
+@pytest.mark.parametrize("phase", [1, 2])
+def test_a_damaged_held_out_record_shows_before_anything_is_done(
+    toy, held_out, tmp_path, phase
+):
+    folder, path = held_out
+    data = dataclasses.replace(toy.config().data, skip_damaged_records=True)
+    damaged = dataclasses.replace(data, eval_dir=str(folder))
+    config = toy.config(data=damaged if phase == 1 else data)
+    if phase == 2:
+        config.phase_2 = PhaseConfig(damaged, num_train_steps=2)
+    with pytest.raises(InputError) as error:
+        prepare(config.validate(), tmp_path / "workdir")
+    assert f"{path}: damaged" in str(error.value)
+    assert "write the data set again" in str(error.value)
+    assert "skip_damaged_records" not in str(error.value)
+    assert not (tmp_path / "workdir").exists()
+
+
+def test_held_out_damage_that_comes_later_has_its_own_advice(held_out):
+    folder, path = held_out
+    info = DatasetInfo.load(folder)
+    stream = ExampleStream([(path, info.shards[1].num_records)], seed=None)
+    with pytest.raises(InputError) as error:
+        stream.read(range(20))
+    assert str(error.value).endswith(
+        "does not match its checksum. Restore the file, or write the data set again."
+    )
+
+
+def test_a_missing_file_of_a_later_phase_shows_at_once(toy, dataset_writer, tmp_path):
+    folder = dataset_writer(tmp_path / "second", num_records=20)
+    path = DatasetInfo.load(folder).shard_paths(folder)[2]
+    path.unlink()
+    second = dataclasses.replace(toy.config().data, train_dir=str(folder))
+    config = toy.config(phase_2=PhaseConfig(second, num_train_steps=2)).validate()
+    with pytest.raises(InputError, match=f"{path}: expected .* Received: no file"):
+        prepare(config, tmp_path / "workdir")
+
+
+def test_a_run_that_damage_stopped_goes_on_as_the_message_says(
+    toy, losses, dataset_writer
+):
+    folder = dataset_writer(toy.folder / "damaged-later", num_records=64, num_shards=1)
+    (path,) = DatasetInfo.load(folder).shard_paths(folder)
+    stream = ExampleStream([(path, 64)], seed=toy.config().seed)
+    (late,) = stream.read([63])  # The last of the first epoch, in the fourth step.
+    damage(path, {list(read_records(path)).index(late)})
+    data = dataclasses.replace(toy.config().data, train_dir=str(folder))
+    config = toy.config(
+        data=data, num_train_steps=6, steps_per_call=1, checkpoint_interval=2
+    )
+    with pytest.raises(InputError, match="`data.skip_damaged_records` goes on"):
+        toy.train("damaged-later-run", config)
+    assert newest_checkpoint(toy.folder / "damaged-later-run").step == 2
+
+    skipping = dataclasses.replace(data, skip_damaged_records=True)
+    workdir = toy.train("damaged-later-run", dataclasses.replace(config, data=skipping))
+    assert counts(losses(workdir)) == [0, 0, 0, 1, 1, 1]

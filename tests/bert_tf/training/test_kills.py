@@ -212,8 +212,8 @@ def test_a_kill_before_the_workdir_is_whole(toy, files_written):
     )
     assert killed.returncode == -signal.SIGKILL
     assert scratch.leftovers(workdir)
-    prepare(toy.config(), workdir)
-    names = ["config.json", "tokenizer_config.json", "vocab.txt"]
+    prepare(toy.config(), workdir).lock.close()
+    names = [".lock", "config.json", "data.json", "tokenizer_config.json", "vocab.txt"]
     assert sorted(os.listdir(workdir)) == names
 
 

@@ -62,8 +62,10 @@ def test_the_results_are_the_last_evaluations(learned):
 def test_the_workdir_is_complete(learned):
     names = {path.name for path in learned.iterdir()}
     assert names == {
+        ".lock",
         "checkpoints",
         "config.json",
+        "data.json",
         "eval.json",
         "metrics.jsonl",
         "profile",

@@ -163,6 +163,77 @@ def test_another_configuration_is_refused(toy):
     assert "its `num_train_steps` is 4. Received: 5" in result.stderr
 
 
+def test_a_second_run_in_the_same_workdir_is_refused(toy, losses):
+    """And the first is none the worse for it; a killed one leaves no lock behind."""
+    config = toy.config(
+        num_train_steps=100_000, checkpoint_interval=50_000, eval_interval=0
+    )
+    command, workdir = toy.command("twice", config), toy.folder / "twice"
+    first = toy.start(command)
+    wait_until(lambda: steps_written(workdir) >= 3, first)
+    second = run(command)
+    assert second.returncode == 1
+    (line,) = second.stderr.strip().splitlines()
+    assert f"{workdir}: another run is at work here (process {first.pid} on" in line
+    before = steps_written(workdir)
+    wait_until(lambda: steps_written(workdir) > before, first)
+    first.kill()
+    first.communicate()
+    (workdir / "metrics.jsonl").unlink()
+
+    third = toy.start(command)
+    wait_until(lambda: steps_written(workdir) >= 3, third)
+    third.send_signal(signal.SIGTERM)
+    output = third.communicate(timeout=100)[0]
+    assert third.returncode == PREEMPTED, output
+    (saved,) = (workdir / "checkpoints").glob("step-*")
+    state = json.loads((saved / "training_state.json").read_text())
+    assert sorted(losses(workdir)) == list(range(1, state["step"] + 1))
+
+
+# As a full disk does, the system refuses what lies beyond the limit.
+LIMITED = """
+import resource
+import runpy
+import sys
+
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+sys.argv[1:] = sys.argv[2:]
+runpy.run_module("bert_tf.run_pretraining", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [
+        (30_000, "checkpoints/step-00000008"),
+        (500_000, "metrics.jsonl"),
+    ],
+)
+def test_a_full_disk_names_the_file_and_leaves_the_checkpoint_before(toy, limit, name):
+    config = toy.config(num_train_steps=12, checkpoint_interval=4)
+    whole = toy.train(f"disk-{limit}-whole", config)
+    command = toy.command(f"disk-{limit}", config)
+    workdir = toy.folder / f"disk-{limit}"
+    shutil.copytree(whole, workdir, symlinks=True)
+    for step in (8, 12):
+        shutil.rmtree(workdir / "checkpoints" / f"step-{step:08}")
+    if name == "metrics.jsonl":  # Up to just below the limit.
+        line = '{"split": "train", "step": 1}\n'
+        (workdir / name).write_text(line * (limit // len(line)))
+
+    result = run(["-c", LIMITED, str(limit), *command[2:]])
+
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert f"{workdir / name}: File too large. Make room and run the same" in last
+    assert "Traceback" not in result.stderr
+    last = "checkpoints/step-00000012/model.safetensors"
+    toy.train(f"disk-{limit}", config)
+    assert (workdir / last).read_bytes() == (whole / last).read_bytes()
+
+
 def multi_worker(toy, name, **overrides) -> list[str]:
     config: PretrainingConfig = toy.config(strategy="multi_worker", **overrides)
     launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
