@@ -122,7 +122,7 @@ def test_too_little_memory_is_told_with_a_way_out(toy):
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     last = result.stderr.splitlines()[-1]
-    assert "Out of memory, after step 0. Give --config.accumulation_steps=2" in last
+    assert "Out of memory, after step 0. Give --config.rematerialize=True" in last
 
 
 def test_a_damaged_checkpoint_resumes_to_the_bit_from_the_one_before(toy, losses):
