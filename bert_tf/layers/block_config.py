@@ -1,7 +1,7 @@
 """The shape of one transformer block; the blocks of a model may differ."""
 
 import dataclasses
-from typing import Self
+from typing import Any, Self
 
 from bert_tf.config import BertConfig
 
@@ -37,8 +37,13 @@ class BlockConfig:
     initializer_range: float = 0.02
 
     @classmethod
-    def from_bert_config(cls, config: BertConfig) -> Self:
-        """Returns the shape that all blocks of a BERT have."""
+    def from_bert_config(cls, config: BertConfig, **others: Any) -> Self:
+        """Returns the shape that all blocks of a BERT have.
+
+        Args:
+            config: of the BERT.
+            **others: fields that it says nothing of.
+        """
         return cls(
             num_heads=config.num_attention_heads,
             head_size=config.hidden_size // config.num_attention_heads,
@@ -48,6 +53,7 @@ class BlockConfig:
             hidden_dropout=config.hidden_dropout_prob,
             layer_norm_eps=config.layer_norm_eps,
             initializer_range=config.initializer_range,
+            **others,
         )
 
     def validate(self) -> Self:

@@ -37,17 +37,20 @@ class Logits(BaseLayer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates `output_weights` `[labels, inputs]` and `output_bias` `[labels]`."""
-        self.output_weights = self.add_weight(
-            name="output_weights",
+        # `add_weight` would put the layer's name into their paths; see `build_unnamed`.
+        self.output_weights = keras.Variable(
+            truncated_normal(self.initializer_range, self.seed),
             shape=(self.num_labels, input_shape[-1]),
-            initializer=truncated_normal(self.initializer_range, self.seed),
+            dtype=self.variable_dtype,
             autocast=False,
+            name="output_weights",
         )
-        self.output_bias = self.add_weight(
-            name="output_bias",
+        self.output_bias = keras.Variable(
+            "zeros",
             shape=(self.num_labels,),
-            initializer="zeros",
+            dtype=self.variable_dtype,
             autocast=False,
+            name="output_bias",
         )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.layers.base import ConfiguredLayer
+from bert_tf.ops.compiled import has_accelerator
 
 Tensors = dict[str, tf.Tensor]
 
@@ -39,6 +40,8 @@ class BertModel(ConfiguredLayer, keras.Model):
         **kwargs: Any,
     ):
         super().__init__(config, seed, name=name, **kwargs)
+        # Keras' `fit` would have XLA compile the whole step, which is slow on CPUs.
+        self.supports_jit = has_accelerator()
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def modes(

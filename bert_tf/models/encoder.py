@@ -128,18 +128,53 @@ class BertEncoder(BertModel):
             if "example_ids" in ids
             else padding_mask(ids["input_mask"])
         )
-        computed = None if output_hidden_states else _computed_positions(ids)
+        computed = None
+        if "output_positions" in ids and not output_hidden_states:
+            computed = tf.concat(
+                [self._cls_positions(ids), ids["output_positions"]], axis=1
+            )
         hidden_states = self.encoder(
             x, mask, output_positions=computed, dropout_seed=encoder_seed, fused=fused
         )
-        cls_output, sequence_output = _select(hidden_states[-1], ids, computed)
-        outputs: dict[str, Any] = {"sequence_output": sequence_output}
-        if self.pooler is not None:
-            outputs["pooled_output"] = self.pooler(cls_output, fused=fused)
+        outputs = self._outputs(hidden_states[-1], ids, computed)
         if output_hidden_states:
             outputs["hidden_states"] = hidden_states
         if output_attentions:
             outputs["attentions"] = self.encoder.relations(hidden_states, mask, fused)
+        return outputs
+
+    def _cls_positions(self, ids: Tensors) -> tf.Tensor:
+        """Returns what the pooler looks at, int32 `[batch, 0, 1 or examples]`."""
+        if self.pooler is None:
+            return ids["input_ids"][:, :0]
+        return ids.get("cls_positions", tf.zeros_like(ids["input_ids"][:, :1]))
+
+    def _outputs(
+        self, hidden: tf.Tensor, ids: Tensors, computed: tf.Tensor | None
+    ) -> dict[str, Any]:
+        """Returns what is wanted of the last hidden states.
+
+        Args:
+            hidden: all of them, or those at `computed`.
+            ids: the inputs.
+            computed: `_cls_positions`, then `output_positions`.
+        """
+        packed = "cls_positions" in ids
+        sequence_output = hidden
+        if computed is not None:
+            num_cls = self._cls_positions(ids).shape[1]
+            sequence_output = hidden[:, num_cls:]
+        elif "output_positions" in ids:
+            sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)
+        outputs = {"sequence_output": sequence_output}
+        if self.pooler is not None:
+            if not packed:
+                cls_output = hidden[:, 0]
+            elif computed is not None:
+                cls_output = hidden[:, :num_cls]
+            else:
+                cls_output = tf.gather(hidden, ids["cls_positions"], batch_dims=1)
+            outputs["pooled_output"] = self.pooler(cls_output)
         return outputs
 
 
@@ -149,34 +184,3 @@ def _integers(inputs: Tensors) -> Tensors:
     optional = ("output_positions", "position_ids", "example_ids", "cls_positions")
     names = [*required, *(name for name in optional if name in inputs)]
     return {name: tf.cast(inputs[name], tf.int32) for name in names}
-
-
-def _computed_positions(ids: Tensors) -> tf.Tensor | None:
-    """Returns what the last block has to compute: each [CLS], then what is wanted."""
-    if "output_positions" not in ids:
-        return None
-    if "cls_positions" not in ids:
-        return tf.pad(ids["output_positions"], [[0, 0], [1, 0]])
-    return tf.concat([ids["cls_positions"], ids["output_positions"]], axis=1)
-
-
-def _select(
-    hidden: tf.Tensor, ids: Tensors, computed: tf.Tensor | None
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the outputs at each [CLS], and the wanted ones.
-
-    Args:
-        hidden: of the last block, of all positions or of `computed`.
-        ids: the inputs.
-        computed: see `_computed_positions`.
-    """
-    packed = "cls_positions" in ids
-    if computed is not None:
-        count = ids["cls_positions"].shape[1] if packed else 1
-        return hidden[:, :count] if packed else hidden[:, 0], hidden[:, count:]
-    cls_output, sequence_output = hidden[:, 0], hidden
-    if packed:
-        cls_output = tf.gather(hidden, ids["cls_positions"], batch_dims=1)
-    if "output_positions" in ids:
-        sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)
-    return cls_output, sequence_output

@@ -17,3 +17,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         becomes a part of that.
     """
     return tf.function(function, jit_compile=True, autograph=False)
+
+
+def has_accelerator() -> bool:
+    """Returns whether there is a GPU or TPU."""
+    return any(tf.config.list_physical_devices(kind) for kind in ("GPU", "TPU"))

@@ -93,8 +93,3 @@ def create_strategy(name: str) -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     return tf.distribute.get_strategy()
-
-
-def has_accelerator() -> bool:
-    """Returns whether there is a GPU or TPU."""
-    return any(tf.config.list_physical_devices(kind) for kind in ("GPU", "TPU"))

@@ -18,12 +18,13 @@ import tensorflow as tf
 from bert_tf.checkpoints.workdir import checkpoint_path
 from bert_tf.data.input_pipeline import Prefetcher
 from bert_tf.errors import InputError
+from bert_tf.ops.compiled import has_accelerator
 from bert_tf.storage.json_files import finite_values
 from bert_tf.tasks.task import Task
 from bert_tf.training import step as training_step
 from bert_tf.training.clock import Clock
 from bert_tf.training.config import RunConfig
-from bert_tf.training.distribution import Devices, has_accelerator
+from bert_tf.training.distribution import Devices
 from bert_tf.training.metrics_log import MetricsLog
 from bert_tf.training.phase import CallData, Intervals, Phase
 from bert_tf.training.preemption import PREEMPTED, Preemption

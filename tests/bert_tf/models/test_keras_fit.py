@@ -45,9 +45,7 @@ def data():
 def compiled(model):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     names = ("masked_lm_logits", "next_sentence_logits")
-    model.compile(
-        keras.optimizers.Adam(3e-3), loss={n: loss for n in names}, jit_compile=False
-    )
+    model.compile(keras.optimizers.Adam(3e-3), loss={n: loss for n in names})
     return model
 
 
