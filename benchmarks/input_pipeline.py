@@ -11,15 +11,13 @@ a random permutation's.
 import statistics
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from absl import flags
 
 from bert_tf.cli import jobs
-from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.example_stream import ExampleStream
-from bert_tf.storage.tfrecord import read_records
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Sequences a batch.")
@@ -33,20 +31,16 @@ _BLOCK_MIB = flags.DEFINE_integer(
 def main(argv: Sequence[str]) -> None:
     """Prints speed and shuffling."""
     del argv
-    directory = str(_TRAIN_DIR.value)
-    info = DatasetInfo.load(directory)
-    _measure_speed(directory, info)
-    _measure_shuffling(directory, info)
+    dataset = Dataset.open(str(_TRAIN_DIR.value))
+    _measure_speed(dataset)
+    _measure_shuffling(dataset)
 
 
-def _measure_speed(directory: str, info: DatasetInfo) -> None:
-    from bert_tf.data.input_pipeline import open_examples, pretraining_reader
+def _measure_speed(dataset: Dataset) -> None:
+    from bert_tf.data.input_pipeline import pretraining_reader
 
     reader = pretraining_reader(
-        directory,
-        open_examples(directory, info, seed=1),
-        info,
-        replica_batch_size=_BATCH_SIZE.value,
+        dataset, dataset.examples(seed=1), replica_batch_size=_BATCH_SIZE.value
     )
     rates = []
     for round_number in range(_ROUNDS.value + 1):
@@ -57,23 +51,21 @@ def _measure_speed(directory: str, info: DatasetInfo) -> None:
         rates.append(_BATCHES.value * _BATCH_SIZE.value / seconds)
     print(
         f"One thread reads {statistics.median(rates[1:]):,.0f} sequences/s of "
-        f"{info.parameters.max_seq_length} tokens"
+        f"{dataset.parameters.max_seq_length} tokens"
     )
 
 
-def _measure_shuffling(directory: str, info: DatasetInfo) -> None:
+def _measure_shuffling(dataset: Dataset) -> None:
     """Compares the order of an epoch with a random permutation."""
-    paths = info.shard_paths(directory)
-    counts = [shard.num_records for shard in info.shards]
+    counts = [shard.num_records for shard in dataset.info.shards]
     stream = ExampleStream(
-        list(zip(paths, counts, strict=True)),
+        list(zip(dataset.record_paths, counts, strict=True)),
         seed=1,
         block_bytes=_BLOCK_MIB.value << 20,
     )
     place_of: dict[bytes, int] = {}
-    for path in paths:
-        for record in read_records(Path(path)):
-            place_of.setdefault(record, len(place_of))
+    for record in dataset.records():
+        place_of.setdefault(record, len(place_of))
     epoch = stream.read(range(stream.num_records))
     places = np.array([place_of[record] for record in epoch])
     random_places = np.random.default_rng(0).permutation(places)

@@ -24,6 +24,7 @@ from tqdm import tqdm
 from benchmarks.pretraining_job import job_arguments, read_metrics
 from bert_tf.cli import jobs
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
@@ -92,19 +93,16 @@ def read_batches(
         seed: of the order, for ever; None for the order of the files, once.
         batch_size: examples of each.
     """
-    from bert_tf.data.input_pipeline import open_examples, pretraining_reader
+    from bert_tf.data.input_pipeline import pretraining_reader
 
-    info = DatasetInfo.load(directory)
+    dataset = Dataset.open(directory)
     reader = pretraining_reader(
-        directory,
-        open_examples(directory, info, seed=seed),
-        info,
-        replica_batch_size=batch_size,
+        dataset, dataset.examples(seed=seed), replica_batch_size=batch_size
     )
     position = 0
-    while seed is not None or position < info.num_records:
+    while seed is not None or position < dataset.num_records:
         batch = {n: values[0, 0] for n, values in reader.read(position, 1).items()}
-        left = batch_size if seed is not None else info.num_records - position
+        left = batch_size if seed is not None else dataset.num_records - position
         yield {name: values[:left] for name, values in batch.items()}
         position += batch_size
 

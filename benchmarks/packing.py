@@ -18,7 +18,7 @@ from benchmarks.training_step_work import Batch
 from benchmarks.training_step_workers import build_our_step
 from bert_tf.cli import jobs, memory
 from bert_tf.config import model_config
-from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.dataset import Dataset
 
 _TRAIN_DIR = flags.DEFINE_string("train_dir", None, "Records.")
 _SIZE = flags.DEFINE_string("size", "mini", "tiny, mini, small, medium, base or large.")
@@ -33,12 +33,13 @@ def main(argv: Sequence[str]) -> None:
     memory.keep_memory()
     import tensorflow as tf
 
-    directory = str(_TRAIN_DIR.value)
-    info = DatasetInfo.load(directory)
-    run_step = build_our_step(model_config(_SIZE.value, vocab_size=info.vocab_size))
+    dataset = Dataset.open(str(_TRAIN_DIR.value))
+    max_seq_length = dataset.parameters.max_seq_length
+    vocab_size = dataset.info.vocab_size
+    run_step = build_our_step(model_config(_SIZE.value, vocab_size=vocab_size))
     batches = {
-        "one": read_batches(directory, info, pack=False),
-        "several": read_batches(directory, info, pack=True),
+        "one": read_batches(dataset, pack=False),
+        "several": read_batches(dataset, pack=True),
     }
     seconds: dict[str, list[float]] = {kind: [] for kind in batches}
     first: dict[str, list[float]] = {kind: [] for kind in batches}
@@ -52,11 +53,11 @@ def main(argv: Sequence[str]) -> None:
                 taken = time.perf_counter() - start
                 (seconds if round_number else first)[kind].append(taken)
 
-    places = _BATCH_SIZE.value * info.parameters.max_seq_length
+    places = _BATCH_SIZE.value * max_seq_length
     fill_rate = np.mean([b["input_mask"].sum() / places for b in batches["one"]])
     print(
         f"BERT-{_SIZE.value}, {_BATCH_SIZE.value} examples a step, "
-        f"S {info.parameters.max_seq_length}, {fill_rate:.1%} of their places filled"
+        f"S {max_seq_length}, {fill_rate:.1%} of their places filled"
         "\n\n| examples a row | rows | s/step | ratio | compiling, s |\n"
         "|---|---|---|---|---|"
     )
@@ -71,14 +72,13 @@ def main(argv: Sequence[str]) -> None:
         )
 
 
-def read_batches(directory: str, info: DatasetInfo, *, pack: bool) -> list[Batch]:
+def read_batches(dataset: Dataset, *, pack: bool) -> list[Batch]:
     """Reads the batches that a run would begin with."""
-    from bert_tf.data.input_pipeline import open_examples, pretraining_reader
+    from bert_tf.data.input_pipeline import pretraining_reader
 
     reader = pretraining_reader(
-        directory,
-        open_examples(directory, info, seed=1),
-        info,
+        dataset,
+        dataset.examples(seed=1),
         replica_batch_size=_BATCH_SIZE.value,
         pack=pack,
     )

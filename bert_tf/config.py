@@ -10,7 +10,7 @@ import dataclasses
 import os
 from typing import Any, Self
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, check, validated
 from bert_tf.storage.json_files import from_dict, read_json
 
 # Keys of released `bert_config.json` files that describe no part of this model.
@@ -96,7 +96,7 @@ class BertConfig:
         values = read_json(path)
         for key in _IGNORED_MODEL_KEYS:
             values.pop(key, None)
-        return from_dict(cls, values, source=str(path)).validate()
+        return validated(from_dict(cls, values, source=str(path)), f"{path}: ")
 
 
 SIZES = {
@@ -277,12 +277,3 @@ class OptimizerConfig:
         for name in ("beta_1", "beta_2"):
             check(self, name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         return self
-
-
-def check(config: Any, name: str, holds: bool, requirement: str) -> None:
-    """Raises an InputError that names the field unless `holds`."""
-    if not holds:
-        raise InputError(
-            f"`{type(config).__name__}.{name}` must be {requirement}. "
-            f"Received: {getattr(config, name)!r}"
-        )

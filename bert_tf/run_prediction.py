@@ -93,7 +93,7 @@ def _examples(model: "Predictor") -> "Iterator[Example]":
     from bert_tf.labelled.report import LabelledReport
     from bert_tf.storage.input_files import find_input_files
 
-    kind = model.task.kind
+    kind, options = model.task.kind, model.task.read_options
     texts: Iterator[str] | None = None
     if _TEXTS.value:
         texts = iter(_TEXTS.value)
@@ -101,7 +101,7 @@ def _examples(model: "Predictor") -> "Iterator[Example]":
         texts = (line.rstrip("\n") for line in sys.stdin)
     if texts is None:
         files = find_input_files(str(_INPUT_FILE.value))
-        options, report = model.task.read_options, LabelledReport()
+        report = LabelledReport()
         yield from read_examples(kind, files, options, report, with_targets=False)
         return
     if kind.from_line is None:
@@ -109,7 +109,7 @@ def _examples(model: "Predictor") -> "Iterator[Example]":
             f"{kind.name} takes more than a text: give a file with --input_file."
         )
     for number, text in enumerate(texts, start=1):
-        yield kind.from_line(text, Place("input", number))
+        yield kind.from_line(text, Place("input", number), options.language)
 
 
 def cli() -> None:

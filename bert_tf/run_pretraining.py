@@ -1,6 +1,6 @@
 r"""Pretrains a BERT on records of data_prep.create_pretraining_data.
 
-    python -m bert_tf.run_pretraining --config=configs/pretrain_mini.py \
+    python -m bert_tf.run_pretraining --config=configs/pretrain.py:mini \
         --workdir=runs/mini --config.data.train_dir=data/train \
         --config.data.eval_dir=data/eval
 
@@ -31,11 +31,12 @@ _TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
+    from bert_tf.errors import validated
     from bert_tf.training import cluster, preparation
 
     memory.keep_memory()
     prepared = preparation.prepare(
-        _CONFIG.value.validate(),
+        validated(_CONFIG.value, "--config."),
         Path(str(_WORKDIR.value)),
         worker_addresses=_CLUSTER.value,
         task=_TASK.value,

@@ -1,6 +1,6 @@
 """BERT-large with LAMB and batches of 61,440: fewer, larger steps for many devices.
 
-Records as for configs/pretrain_large.py. The numbers are those for 8 GPUs of 80 GB:
+Records as for configs/pretrain.py. The numbers are those for 8 GPUs of 80 GB:
 60 micro-batches of 128 sequences each, then of 64 longer ones. With another number of
 GPUs set --config.accumulation_steps, and keep the batch.
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, check
 from bert_tf.storage.input_files import InputFile, content_suffix
 from bert_tf.storage.lines import read_lines
 from bert_tf.text import sentences
@@ -61,11 +61,7 @@ class CorpusOptions:
             ("input_format", FORMATS),
             ("bad_input", ("error", "skip")),
         ):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InputError(
-                    f"`{name}` must be one of {allowed}. Received: {value!r}"
-                )
+            check(self, name, getattr(self, name) in allowed, f"one of {allowed}")
         return self
 
 

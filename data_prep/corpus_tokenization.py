@@ -27,6 +27,9 @@ from data_prep.documents import Documents, ShardAssignment
 from data_prep.input_report import InputReport
 from data_prep.tokenized_corpus import END, Position, TokenizedCorpus
 
+# Goes up when the same inputs and parameters give other records, so that no folder is
+# filled by two versions.
+_RECIPE_VERSION = 2
 # Text held in memory before it goes to disk as a block; what a kill can cost.
 _BLOCK_CHARACTERS = 1 << 25
 # Text a call of the tokenizer.
@@ -68,6 +71,7 @@ class CorpusSource:
     def parameters(self) -> dict[str, Any]:
         """Returns what determines the corpus, as JSON takes it."""
         return {
+            "recipe_version": _RECIPE_VERSION,
             "inputs": [[file.path.name, file.num_bytes] for file in self.files],
             **dataclasses.asdict(self.options),
             "vocab_hash": self.vocabulary.hash,

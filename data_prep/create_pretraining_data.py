@@ -27,12 +27,14 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.data.dataset_info import OBJECTIVES, DataParameters
+from bert_tf.errors import InputError, validated
 from bert_tf.storage.input_files import InputFile, find_input_files
 from bert_tf.storage.lines import COMPRESSIONS
 from data_prep import corpus
 
 if TYPE_CHECKING:
     from bert_tf.data.dataset import Dataset
+    from bert_tf.text.vocabulary import Vocabulary
 
 _DEFAULTS = DataParameters()
 _MEBIBYTE = 1 << 20
@@ -54,8 +56,14 @@ _INPUT_FILE = flags.DEFINE_string(
 _VOCAB_FILE = flags.DEFINE_string(
     "vocab_file",
     None,
-    "The vocabulary, from data_prep.create_vocabulary; tokenizer_config.json stands "
-    "beside it.",
+    "The vocabulary: that of data_prep.create_vocabulary, with tokenizer_config.json "
+    "beside it, or any vocab.txt of BERT's.",
+)
+_DO_LOWER_CASE = flags.DEFINE_bool(
+    "do_lower_case",
+    None,
+    "Lower-case the text; default: as tokenizer_config.json says, or without such a "
+    "file as the vocabulary's entries suggest.",
 )
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Where the records go.")
 _EVAL_OUTPUT_DIR = flags.DEFINE_string(
@@ -160,24 +168,26 @@ def main(argv: Sequence[str]) -> None:
     """Writes the data sets and prints what is in them."""
     del argv
     assert _INPUT_FILE.value and _VOCAB_FILE.value and _OUTPUT_DIR.value
-    from bert_tf.text.vocabulary import Vocabulary
     from data_prep.corpus_tokenization import CorpusSource
     from data_prep.documents import ShardAssignment
     from data_prep.pretraining_data import PlannedDataset, create_pretraining_data
 
-    parameters = DataParameters(
-        max_seq_length=_MAX_SEQ_LENGTH.value,
-        max_predictions_per_seq=_MAX_PREDICTIONS_PER_SEQ.value,
-        masked_lm_prob=_MASKED_LM_PROB.value,
-        short_seq_prob=_SHORT_SEQ_PROB.value,
-        dupe_factor=_DUPE_FACTOR.value,
-        do_whole_word_mask=_DO_WHOLE_WORD_MASK.value,
-        max_ngram_size=_MAX_NGRAM_SIZE.value,
-        dynamic_masking=_DYNAMIC_MASKING.value,
-        objective=_OBJECTIVE.value,
-        random_seed=_RANDOM_SEED.value,
-    ).validate()
-    vocabulary = Vocabulary.load_file(_VOCAB_FILE.value)
+    parameters = validated(
+        DataParameters(
+            max_seq_length=_MAX_SEQ_LENGTH.value,
+            max_predictions_per_seq=_MAX_PREDICTIONS_PER_SEQ.value,
+            masked_lm_prob=_MASKED_LM_PROB.value,
+            short_seq_prob=_SHORT_SEQ_PROB.value,
+            dupe_factor=_DUPE_FACTOR.value,
+            do_whole_word_mask=_DO_WHOLE_WORD_MASK.value,
+            max_ngram_size=_MAX_NGRAM_SIZE.value,
+            dynamic_masking=_DYNAMIC_MASKING.value,
+            objective=_OBJECTIVE.value,
+            random_seed=_RANDOM_SEED.value,
+        ),
+        "--",
+    )
+    vocabulary = _load_vocabulary(Path(_VOCAB_FILE.value))
     files = find_input_files(_INPUT_FILE.value)
     num_shards = _NUM_SHARDS.value or _default_num_shards(files)
     assignment = ShardAssignment(num_shards)
@@ -221,6 +231,41 @@ def main(argv: Sequence[str]) -> None:
 def cli() -> None:
     """Runs the job."""
     jobs.run(main, required=["input_file", "vocab_file", "output_dir"])
+
+
+def _load_vocabulary(path: Path) -> "Vocabulary":
+    """Reads the vocabulary, and settles how it treats case."""
+    from bert_tf.text.vocabulary import (
+        TOKENIZER_CONFIG_NAME,
+        TokenizerConfig,
+        Vocabulary,
+        load_entries,
+    )
+
+    asked = _DO_LOWER_CASE.value
+    config_path = path.with_name(TOKENIZER_CONFIG_NAME)
+    if config_path.exists():
+        vocabulary = Vocabulary.load_file(path)
+        stated = vocabulary.config.do_lower_case
+        if asked is not None and asked != stated:
+            raise InputError(
+                f"--do_lower_case={str(asked).lower()} contradicts {config_path}, "
+                f"which says {str(stated).lower()}. Leave the flag out, or give the "
+                "vocabulary a folder without that file."
+            )
+        return vocabulary
+    if asked is not None:
+        return Vocabulary.load_file(path, TokenizerConfig(do_lower_case=asked))
+    config = TokenizerConfig.guess(load_entries(path))
+    assumed = (
+        "Text is lower-cased, since no entry has a capital letter; "
+        "--do_lower_case=false keeps case."
+        if config.do_lower_case
+        else "Case is kept, since entries have capital letters; --do_lower_case "
+        "lower-cases text."
+    )
+    print(f"{path}: no {TOKENIZER_CONFIG_NAME} beside it. {assumed}")
+    return Vocabulary.load_file(path, config)
 
 
 def _default_num_shards(files: Sequence[InputFile]) -> int:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from bert_tf.cli import jobs
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, validated
 from bert_tf.storage import files
 
 if TYPE_CHECKING:
@@ -77,12 +77,15 @@ def main(argv: Sequence[str]) -> None:
     from data_prep.input_report import InputReport
 
     vocabulary.check_parameters(_VOCAB_SIZE.value, _COVERAGE.value)
-    options = corpus.CorpusOptions(
-        input_format=_INPUT_FORMAT.value,
-        text_field=_TEXT_FIELD.value,
-        language=_LANGUAGE.value,
-        bad_input=_BAD_INPUT.value,
-    ).validate()
+    options = validated(
+        corpus.CorpusOptions(
+            input_format=_INPUT_FORMAT.value,
+            text_field=_TEXT_FIELD.value,
+            language=_LANGUAGE.value,
+            bad_input=_BAD_INPUT.value,
+        ),
+        "--",
+    )
     input_file, output_file = _INPUT_FILE.value or "", Path(_OUTPUT_FILE.value or "")
     if output_file.is_dir():
         raise InputError(

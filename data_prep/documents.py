@@ -63,18 +63,17 @@ class Documents:
         )
 
     def split_long_sentences(
-        self, max_tokens: int, size: int, is_continuation: np.ndarray
+        self, size: int, is_continuation: np.ndarray
     ) -> "Documents":
-        """Cuts sentences that are longer than an example into parts.
+        """Cuts long sentences into parts.
 
         Args:
-            max_tokens: longer sentences are cut.
-            size: of each part but the last. A part goes on to the end of a word that
-                ends soon after, so that no part but the last is shorter.
+            size: tokens of a part. It goes on to the end of a word that ends no more
+                than a quarter later, and so long may a sentence or its last part be.
             is_continuation: bool `[vocab_size]`, whether an entry goes on a word.
         """
-        lengths = np.diff(self.sentence_starts)
-        long = np.flatnonzero(lengths > max_tokens)
+        slack = size // 4
+        long = np.flatnonzero(np.diff(self.sentence_starts) > size + slack)
         if not len(long):
             return self
         cuts = []
@@ -83,10 +82,10 @@ class Documents:
             self.sentence_starts[long + 1].tolist(),
             strict=True,
         ):
-            while end - begin > size:
+            while end - begin > size + slack:
                 begin += size
-                slack = self.tokens[begin : min(begin + size // 4 + 1, end)]
-                word_starts = np.flatnonzero(~is_continuation[slack])
+                following = self.tokens[begin : begin + slack + 1]
+                word_starts = np.flatnonzero(~is_continuation[following])
                 begin += int(word_starts[0]) if len(word_starts) else 0
                 cuts.append(begin)
         starts = np.union1d(self.sentence_starts, np.array(cuts, np.int64))

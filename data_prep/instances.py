@@ -38,7 +38,7 @@ def make_instances(
     # Two parts make an example. Left whole, a long sentence would lose what an example
     # has no room for, and with no second sentence beside it be half of a random pair.
     documents = documents.split_long_sentences(
-        limit, size=(limit + 1) // 2, is_continuation=vocabulary.is_continuation
+        size=(limit + 1) // 2, is_continuation=vocabulary.is_continuation
     )
     seed = (parameters.random_seed, shard_index)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))

@@ -1,10 +1,11 @@
-"""Every file in configs/ is a run that could start."""
+"""Every file in configs/ is a run that could start, and so is every variant of it."""
 
 import runpy
 from pathlib import Path
 
 import pytest
 
+from bert_tf.cli.config_file import load_config
 from bert_tf.training.config import PretrainingConfig, to_json
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
@@ -13,16 +14,22 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_config(path, tmp_path):
     module = runpy.run_path(str(path))
-    config = module["get_config"]().validate()
-    (tmp_path / "config.json").write_text(to_json(config))
-    assert PretrainingConfig.from_json_file(tmp_path / "config.json") == config
+    variants = module.get("VARIANTS", ())
+    for argument in [f"{path}:{name}" for name in variants] or [str(path)]:
+        config = load_config(argument, PretrainingConfig).validate()
+        (tmp_path / "config.json").write_text(to_json(config))
+        assert PretrainingConfig.from_json_file(tmp_path / "config.json") == config
     docstring = " ".join(module["__doc__"].split())
     assert f"--config=configs/{path.name}" in docstring
-    for part in ("Command:", "Time:", "Result:"):
+    for part in ("Command:", "Time:", "Result:", *(f" {name} " for name in variants)):
         assert part in docstring, part
 
 
-def test_there_is_one_for_every_size():
-    names = {path.stem for path in CONFIGS}
-    sizes = {"tiny", "mini", "small", "medium", "base", "large"}
-    assert {"demo", *(f"pretrain_{size}" for size in sizes)} <= names
+def test_the_released_sizes_differ_in_the_model_only():
+    (path,) = (path for path in CONFIGS if path.stem == "pretrain")
+    tiny, large = (
+        load_config(f"{path}:{name}", PretrainingConfig) for name in ("tiny", "large")
+    )
+    assert (tiny.model.hidden_size, large.model.hidden_size) == (128, 1024)
+    tiny.model = large.model
+    assert tiny == large

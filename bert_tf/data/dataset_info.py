@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, check, validated
 from bert_tf.storage import files
 from bert_tf.storage.json_files import from_dict, read_json
 
@@ -61,11 +61,11 @@ class DataParameters:
         """Returns self, or raises an InputError that names the field."""
         self.features()
         for name in ("dupe_factor", "max_ngram_size"):
-            self._check(name, getattr(self, name) >= 1, "at least 1")
-        self._check("masked_lm_prob", 0 < self.masked_lm_prob < 1, "in (0, 1)")
-        self._check("short_seq_prob", 0 <= self.short_seq_prob <= 1, "in [0, 1]")
-        self._check("objective", self.objective in OBJECTIVES, f"one of {OBJECTIVES}")
-        self._check("random_seed", self.random_seed >= 0, "at least 0")
+            check(self, name, getattr(self, name) >= 1, "at least 1")
+        check(self, "masked_lm_prob", 0 < self.masked_lm_prob < 1, "in (0, 1)")
+        check(self, "short_seq_prob", 0 <= self.short_seq_prob <= 1, "in [0, 1]")
+        check(self, "objective", self.objective in OBJECTIVES, f"one of {OBJECTIVES}")
+        check(self, "random_seed", self.random_seed >= 0, "at least 0")
         return self
 
     def features(self) -> "dict[str, Feature]":
@@ -76,12 +76,6 @@ class DataParameters:
         return (
             unmasked_features(self.max_seq_length) if self.dynamic_masking else masked
         )
-
-    def _check(self, name: str, holds: bool, requirement: str) -> None:
-        if not holds:
-            raise InputError(
-                f"`{name}` must be {requirement}. Received: {getattr(self, name)!r}"
-            )
 
 
 @dataclasses.dataclass
@@ -154,7 +148,7 @@ class DatasetInfo:
                 f"{values.get('format_version')!r}"
             )
         info: Self = from_dict(cls, values, source=str(path))
-        info.parameters.validate()
+        validated(info.parameters, f"{path}: parameters.")
         for shard in info.shards:
             # A description must not send its reader to files of other folders.
             if Path(shard.name).name != shard.name:

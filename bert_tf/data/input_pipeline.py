@@ -5,46 +5,26 @@ number on the host, which makes resuming exact, and the time spent waiting for i
 can be measured where it is spent.
 """
 
-import os
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.data.dataset import Dataset
-from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.data.example_random import example_seeds
 from bert_tf.data.example_stream import ExampleStream
 from bert_tf.data.masking import MaskingVocabulary, mask_batch
 from bert_tf.data.packing import pack_examples
 from bert_tf.storage.example_codec import Feature
-from bert_tf.text.vocabulary import Vocabulary
 
 Batch = dict[str, np.ndarray]
 Transform = Callable[[Batch, np.ndarray], Batch]
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-def open_examples(
-    directory: str | os.PathLike[str],
-    info: DatasetInfo,
-    *,
-    seed: int | None,
-    skip_damaged_records: bool = False,
-) -> ExampleStream:
-    """Opens a data folder and checks its first example against the schema.
-
-    Raises:
-        InputError: an empty data set, a missing file, or an example of another schema.
-    """
-    dataset = Dataset(Path(directory), info, tuple(info.shard_paths(directory)))
-    return dataset.examples(seed=seed, skip_damaged_records=skip_damaged_records)
 
 
 class BatchReader:
@@ -123,7 +103,7 @@ class BatchReader:
 
 
 def pretraining_reader(
-    directory: str | Path, stream: ExampleStream, info: DatasetInfo, **settings: Any
+    dataset: Dataset, stream: ExampleStream, **settings: Any
 ) -> BatchReader:
     """Returns a reader of pretraining examples, which masks them if need be.
 
@@ -132,15 +112,14 @@ def pretraining_reader(
     restart.
 
     Args:
-        directory: the data folder.
+        dataset: the data folder.
         stream: its examples.
-        info: its description.
         **settings: of the reader, but for the transformation.
     """
-    parameters = info.parameters
+    parameters = dataset.parameters
     if not parameters.dynamic_masking:
-        return BatchReader(stream, info.features, **settings)
-    vocabulary = MaskingVocabulary.of(Vocabulary.load(directory))
+        return BatchReader(stream, dataset.features, **settings)
+    vocabulary = MaskingVocabulary.of(dataset.vocabulary)
 
     def mask(batch: dict[str, np.ndarray], positions: np.ndarray) -> Batch:
         seeds = example_seeds(parameters.random_seed, positions=positions)
@@ -149,7 +128,7 @@ def pretraining_reader(
         masked = mask_batch(input_ids, num_tokens, vocabulary, parameters, seeds)
         return {**batch, **masked}
 
-    return BatchReader(stream, info.features, transform=mask, **settings)
+    return BatchReader(stream, dataset.features, transform=mask, **settings)
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

@@ -3,12 +3,11 @@
 import dataclasses
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
-from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.example_stream import ExampleStream
-from bert_tf.data.input_pipeline import BatchReader, open_examples, pretraining_reader
+from bert_tf.data.input_pipeline import BatchReader, pretraining_reader
 from bert_tf.text.vocabulary import Vocabulary
 
 
@@ -17,13 +16,11 @@ class RecordSource:
     """The shuffled examples of a folder of records; see `source.ExampleSource`.
 
     Attributes:
-        directory: the folder.
-        info: its description.
+        dataset: the folder.
         stream: its examples.
     """
 
-    directory: Path
-    info: DatasetInfo
+    dataset: Dataset
     stream: ExampleStream
 
     @classmethod
@@ -45,11 +42,9 @@ class RecordSource:
             InputError: no finished data set, an empty one, a missing file, or an
                 example of another schema.
         """
-        info = DatasetInfo.load(directory)
-        stream = open_examples(
-            directory, info, seed=seed, skip_damaged_records=skip_damaged_records
-        )
-        return cls(Path(directory), info, stream)
+        dataset = Dataset.open(directory)
+        stream = dataset.examples(seed=seed, skip_damaged_records=skip_damaged_records)
+        return cls(dataset, stream)
 
     @property
     def num_examples(self) -> int:
@@ -64,16 +59,18 @@ class RecordSource:
     @property
     def description(self) -> Mapping[str, Any]:
         """What the report says of the data."""
-        return {"examples": self.info.num_records, **self.info.statistics}
+        info = self.dataset.info
+        return {"examples": info.num_records, **info.statistics}
 
     def vocabulary(self) -> Vocabulary:
         """Returns the vocabulary that the records were written with."""
-        return Vocabulary.load(self.directory)
+        return self.dataset.vocabulary
 
     def reshuffled(self, seed: int) -> Self:
         """Returns the same examples in another order, damaged ones passed over."""
-        return self.open(self.directory, seed=seed, skip_damaged_records=True)
+        stream = self.dataset.examples(seed=seed, skip_damaged_records=True)
+        return dataclasses.replace(self, stream=stream)
 
     def reader(self, **settings: Any) -> BatchReader:
         """Returns a reader of micro-batches; see `source.ExampleSource`."""
-        return pretraining_reader(self.directory, self.stream, self.info, **settings)
+        return pretraining_reader(self.dataset, self.stream, **settings)

@@ -4,13 +4,12 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from bert_tf.errors import InputError
 from bert_tf.labelled import structured_records, tagging, text_records
 from bert_tf.labelled.columns import ColumnFinder, ColumnNames
 from bert_tf.labelled.conll import read_conll
-from bert_tf.labelled.delimited import QUOTINGS
 from bert_tf.labelled.examples import (
     ChoiceExample,
     ClassificationExample,
@@ -24,13 +23,14 @@ from bert_tf.labelled.examples import (
     TextExample,
 )
 from bert_tf.labelled.json_records import holds_one_object
+from bert_tf.labelled.options import ReadOptions
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.squad import read_squad
+from bert_tf.labelled.summarization import with_oracle_labels
 from bert_tf.labelled.tables import Record, read_table
 from bert_tf.storage.input_files import InputFile, content_suffix
 from bert_tf.storage.lines import read_lines
 
-FORMATS = ("auto", "delimited", "json", "parquet", "lines", "conll", "squad")
 _SUFFIX_FORMATS = {
     **dict.fromkeys((".csv", ".tsv", ".tab"), "delimited"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
@@ -42,39 +42,6 @@ _EMPTY = "examples with an empty text"
 E = TypeVar("E", bound=Example)
 
 
-@dataclasses.dataclass
-class ReadOptions:
-    """How files become examples.
-
-    Attributes:
-        columns: which column is what.
-        input_format: one of `FORMATS`; `auto` goes by the file's ending.
-        quoting: of CSV and TSV: `auto`, `standard` or `none`; see `DelimitedFile`.
-        bad_tags: `error` or `repair`; see `tagging.to_iob2`.
-        language: ISO 639 code that guides the splitting of documents into sentences.
-    """
-
-    columns: ColumnNames = dataclasses.field(default_factory=ColumnNames)
-    input_format: str = "auto"
-    quoting: str = "auto"
-    bad_tags: str = "error"
-    language: str = "en"
-
-    def validate(self) -> Self:
-        """Returns self, or raises an InputError that names the field."""
-        for name, allowed in (
-            ("input_format", FORMATS),
-            ("quoting", QUOTINGS),
-            ("bad_tags", tagging.BAD_TAGS),
-        ):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InputError(
-                    f"`{name}` must be one of {allowed}. Received: {value!r}"
-                )
-        return self
-
-
 @dataclasses.dataclass(frozen=True)
 class Kind(Generic[E]):
     """A kind of example, and how files become examples of it.
@@ -83,7 +50,8 @@ class Kind(Generic[E]):
         name: in messages.
         from_records: takes the finder of a table's columns, whether targets are
             read, the report and the language; returns what builds an example.
-        from_line: builds an example without a target from a line of text.
+        from_line: builds an example without a target from a line of text, its place
+            and the language.
         finish: checks or changes all examples of a data set together.
         plain: format with targets of files whose ending says nothing.
         formats: of this kind alone: takes path, columns, report and whether targets
@@ -92,7 +60,7 @@ class Kind(Generic[E]):
 
     name: str
     from_records: Callable[..., Callable[[Record, Place], E | None]]
-    from_line: Callable[[str, Place], E] | None = None
+    from_line: Callable[[str, Place, str], E] | None = None
     finish: Callable[[list[E], ReadOptions, LabelledReport], list[E]] | None = None
     plain: str = ""
     formats: Mapping[
@@ -121,31 +89,39 @@ def _finish_questions(
     return questions
 
 
+def _finish_documents(
+    documents: list[SummarizationExample], options: ReadOptions, report: LabelledReport
+) -> list[SummarizationExample]:
+    documents, lines = with_oracle_labels(documents, options.max_summary_sentences)
+    report.notes |= dict.fromkeys(lines)
+    return documents
+
+
 TEXTS = Kind[TextExample](
     "texts",
     text_records.texts,
-    lambda text, place: TextExample(text=text, place=place),
+    lambda text, place, _: TextExample(text=text, place=place),
     plain="lines",
 )
 CLASSIFICATION = Kind[ClassificationExample](
     "classification",
     text_records.classification,
-    lambda text, place: ClassificationExample(text=text, place=place),
+    lambda text, place, _: ClassificationExample(text=text, place=place),
 )
 MULTI_LABEL = Kind[MultiLabelExample](
     "multi-label classification",
     text_records.multi_label,
-    lambda text, place: MultiLabelExample(text=text, place=place),
+    lambda text, place, _: MultiLabelExample(text=text, place=place),
 )
 REGRESSION = Kind[RegressionExample](
     "regression",
     text_records.regression,
-    lambda text, place: RegressionExample(text=text, place=place),
+    lambda text, place, _: RegressionExample(text=text, place=place),
 )
 TOKEN_CLASSIFICATION = Kind[TaggedSentence](
     "token classification",
     structured_records.tagged_sentences,
-    structured_records.plain_sentence,
+    lambda text, place, _: structured_records.plain_sentence(text, place),
     finish=_finish_tags,
     plain="conll",
     formats={"conll": read_conll},
@@ -160,7 +136,10 @@ QUESTION_ANSWERING = Kind[QuestionExample](
 )
 MULTIPLE_CHOICE = Kind[ChoiceExample]("multiple choice", structured_records.choices)
 EXTRACTIVE_SUMMARIZATION = Kind[SummarizationExample](
-    "extractive summarization", structured_records.documents
+    "extractive summarization",
+    structured_records.documents,
+    structured_records.plain_document,
+    finish=_finish_documents,
 )
 
 
@@ -230,7 +209,7 @@ def _read_file(
     if file_format == "lines":
         assert kind.from_line
         for number, line in enumerate(read_lines(path, report, "error"), start=1):
-            yield kind.from_line(line, Place(str(path), number))
+            yield kind.from_line(line, Place(str(path), number), options.language)
     elif file_format in kind.formats:
         yield from kind.formats[file_format](path, columns, report, with_targets)
     else:

@@ -195,6 +195,13 @@ def documents(
     return build
 
 
+def plain_document(text: str, place: Place, language: str) -> SummarizationExample:
+    """Returns running text with its sentences found and without labels."""
+    return SummarizationExample(
+        sentences=tuple(split_text(text, language)), place=place
+    )
+
+
 def _joined(value: Any, column: str, place: Place) -> str:
     """Returns a sentence that may be a list of its words."""
     if isinstance(value, list):

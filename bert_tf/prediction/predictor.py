@@ -86,8 +86,9 @@ class Predictor:
 
     def _example(self, value: Any, number: int) -> Example:
         kind, place = self.task.kind, Place("inputs", number, "input")
+        language = self.task.read_options.language
         if isinstance(value, str) and kind.from_line is not None:
-            return kind.from_line(value, place)
+            return kind.from_line(value, place, language)
         if isinstance(value, tuple | list) and len(value) == 2:
             value = dict(zip(("text", "text_pair"), value, strict=True))
         if not isinstance(value, Mapping):
@@ -96,7 +97,7 @@ class Predictor:
                 f"Received: {value!r:.80}"
             )
         finder = ColumnFinder("inputs", list(value), ColumnNames())
-        build = kind.from_records(finder, False, LabelledReport(), "en")
+        build = kind.from_records(finder, False, LabelledReport(), language)
         example = build(value, place)
         assert example is not None, "only targets lead to examples being left out"
         return example

@@ -31,7 +31,7 @@ def count(source: ExampleSource, seed: int) -> np.ndarray:
     assert isinstance(source, RecordSource)
     drawn = source.reshuffled(seed)
     total = min(drawn.num_examples, _BASELINE_EXAMPLES)
-    counts = np.zeros(source.info.vocab_size, np.int64)
+    counts = np.zeros(source.dataset.info.vocab_size, np.int64)
     for begin in range(0, total, _BATCH):
         reader = drawn.reader(replica_batch_size=min(_BATCH, total - begin))
         batch = reader.read(begin, 1)

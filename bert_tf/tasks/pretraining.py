@@ -216,10 +216,10 @@ class PretrainingTask(Task):
         from bert_tf.data.record_source import RecordSource
 
         source = RecordSource.open(path, seed=None)
-        if source.info.parameters.dynamic_masking:
+        if source.dataset.parameters.dynamic_masking:
             raise InputError(
                 f"{path}: these records hold no masks (--dynamic_masking). Verify with "
                 "records that do."
             )
-        source.info.check_matches(path, vocab_hash=vocabulary.hash)
+        source.dataset.check_matches(vocab_hash=vocabulary.hash)
         return source

@@ -12,10 +12,9 @@ from bert_tf.config import (
     BertConfig,
     DataConfig,
     OptimizerConfig,
-    check,
     operational,
 )
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, check, validated
 from bert_tf.storage.json_files import format_json, from_dict, read_json
 
 
@@ -148,6 +147,8 @@ class PretrainingConfig(RunConfig):
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
         super().validate()
+        # Of the first phase, which has no object of its own.
+        check(self, "num_train_steps", self.num_train_steps >= 1, "at least 1")
         # The data say it later: `vocab_size` 0 stands for any until then.
         vocab_size = self.model.vocab_size or 1
         dataclasses.replace(self.model, vocab_size=vocab_size).validate()
@@ -171,7 +172,8 @@ class PretrainingConfig(RunConfig):
         Raises:
             InputError: not JSON, an unknown field, or a value of another type or range.
         """
-        return from_dict(cls, read_json(path), source=str(path)).validate()
+        config: Self = from_dict(cls, read_json(path), source=str(path))
+        return validated(config, f"{path}: ")
 
 
 def to_json(config: Any) -> str:

@@ -282,9 +282,9 @@ def test_patterns_without_files(tmp_path):
 
 
 def test_bad_options():
-    with pytest.raises(ValueError, match="`input_format` must be one of.*: 'csv'"):
+    with pytest.raises(ValueError, match="input_format` must be one of.*: 'csv'"):
         CorpusOptions(input_format="csv").validate()
-    with pytest.raises(ValueError, match="`bad_input` must be one of.*: 'ignore'"):
+    with pytest.raises(ValueError, match="bad_input` must be one of.*: 'ignore'"):
         CorpusOptions(bad_input="ignore").validate()
 
 

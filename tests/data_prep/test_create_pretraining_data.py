@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.storage.example_codec import decode_example
 from bert_tf.storage.tfrecord import read_records
@@ -393,3 +394,61 @@ def test_what_is_left_out_is_reported(tmp_path, corpus_file, vocab_file):
     assert "left out: documents without tokens: 1" in result.stdout
     inputs = DatasetInfo.load(tmp_path / "train").statistics["inputs"]
     assert inputs["num_documents"] == 61 and inputs["skipped: a NUL"] == 1
+
+
+@pytest.fixture
+def bare_vocabulary(tmp_path, vocab_file):
+    """A `vocab.txt` alone, as google-research/bert's models come with."""
+    path = tmp_path / "bare" / "vocab.txt"
+    path.parent.mkdir()
+    path.write_bytes(vocab_file.read_bytes())
+    return path
+
+
+def test_a_plain_vocabulary_and_many_random_pairs(
+    tmp_path, corpus_file, bare_vocabulary
+):
+    text = tmp_path / "one sentence a document.txt"
+    text.write_text(corpus_file.read_text().replace("\n", "\n\n"))
+    directory = tmp_path / "train and test"
+    result = succeed(text, bare_vocabulary, directory, max_seq_length=64)
+    assert (
+        f"{bare_vocabulary}: no tokenizer_config.json beside it. Text is lower-cased, "
+        "since no entry has a capital letter; --do_lower_case=false" in result.stdout
+    )
+    assert Dataset.open(directory).vocabulary.config.do_lower_case
+    assert "100% of the pairs are random: most documents hold one sentence" in (
+        result.stdout
+    )
+    assert "--objective=sentence_order" in result.stdout
+    # One word in three of a sentence's second words is "é".
+    assert "of the text's characters are in words that the vocabulary" in result.stdout
+    assert f"--input_dir='{directory}'" in result.stdout
+
+
+def test_do_lower_case_stands_in_for_missing_settings(
+    tmp_path, corpus_file, bare_vocabulary
+):
+    flags = {"do_lower_case": "false"}
+    result = succeed(corpus_file, bare_vocabulary, tmp_path / "train", **flags)
+    assert "no tokenizer_config.json" not in result.stdout
+    assert not Dataset.open(tmp_path / "train").vocabulary.config.do_lower_case
+    assert not list(bare_vocabulary.parent.glob("tokenizer*"))
+
+
+def test_a_capital_letter_shows_that_case_is_kept(tmp_path, bare_vocabulary):
+    bare_vocabulary.write_text(bare_vocabulary.read_text() + "Bale\n")
+    text = tmp_path / "text.txt"
+    text.write_text("Bale dino.\nBale bale.\n\nBale.\n" * 20)
+    result = succeed(text, bare_vocabulary, tmp_path / "train", num_shards=1)
+    assert "Case is kept, since entries have capital letters" in result.stdout
+    assert not Dataset.open(tmp_path / "train").vocabulary.config.do_lower_case
+
+
+def test_do_lower_case_must_agree_with_the_settings(tmp_path, corpus_file, vocab_file):
+    message = fail(corpus_file, vocab_file, tmp_path / "train", do_lower_case="false")
+    assert (
+        f"--do_lower_case=false contradicts {vocab_file.parent}/tokenizer_config.json, "
+        "which says true" in message
+    )
+    assert not (tmp_path / "train").exists()

@@ -115,7 +115,7 @@ def test_bad_input_is_left_out_on_request(tmp_path, text_file):
         (b"caf\xe9\n", {}, "line 1 (byte 3 of the text): not UTF-8 (byte 0xe9)."),
         (b"\xc2\xad\n", {}, "the text holds no words."),
         (b"a", {"vocab_size": 3}, "`vocab_size` must be at least 7"),
-        (b"a", {"input_format": "csv"}, "`input_format` must be one of"),
+        (b"a", {"input_format": "csv"}, "--input_format must be one of"),
         (b"a", {"output_file": "{tmp_path}"}, "--output_file must name a file"),
         (b"a", {"output_file": "{tmp_path}/text.txt/vocab.txt"}, "text.txt: "),
     ],

@@ -20,16 +20,16 @@ def test_nested_lists_become_flat_arrays():
     lengths=st.lists(
         st.lists(st.integers(1, 90), min_size=1, max_size=5), min_size=1, max_size=4
     ),
-    max_tokens=st.integers(2, 40),
+    size=st.integers(1, 20),
     seed=st.integers(0, 99),
 )
-def test_long_sentences_are_cut_at_words_and_nothing_is_lost(lengths, max_tokens, seed):
+def test_long_sentences_are_cut_at_words_and_nothing_is_lost(lengths, size, seed):
     sentences = [length for document in lengths for length in document]
     is_continuation = np.array([False, True])
     tokens = np.random.default_rng(seed).integers(0, 2, sum(sentences), np.uint8)
     documents = Documents.from_lengths(tokens, sentences, [len(d) for d in lengths])
-    size = (max_tokens + 1) // 2
-    cut = documents.split_long_sentences(max_tokens, size, is_continuation)
+    cut = documents.split_long_sentences(size, is_continuation)
+    longest = size + size // 4
     assert cut.tokens is documents.tokens
     assert set(documents.sentence_starts) <= set(cut.sentence_starts)
     old_bounds = documents.sentence_starts[documents.document_starts]
@@ -40,20 +40,18 @@ def test_long_sentences_are_cut_at_words_and_nothing_is_lost(lengths, max_tokens
     ):
         inside = (cut.sentence_starts >= begin) & (cut.sentence_starts < end)
         parts = new_lengths[inside[:-1]]
-        if end - begin <= max_tokens:
+        if end - begin <= longest:
             assert len(parts) == 1
             continue
-        # Two parts fill an example, and little of them goes to waste.
-        assert len(parts) > 1 and parts[-1] <= size
-        assert ((parts[:-1] >= size) & (parts[:-1] <= size + size // 4)).all()
+        assert len(parts) > 1 and parts.max() <= longest
+        assert parts[:-1].min() >= size
         for start, length in zip(
             cut.sentence_starts[inside.nonzero()[0]][1:], parts[:-1], strict=True
         ):
             # A word is only cut if it goes on for long.
             if is_continuation[tokens[start]]:
                 assert length == size
-                after = tokens[start : min(start + size // 4 + 1, end)]
-                assert is_continuation[after].all()
+                assert is_continuation[tokens[start : start + size // 4 + 1]].all()
 
 
 @settings(deadline=None)

@@ -151,7 +151,7 @@ COMMANDS = {
     "export.export_saved_model": ["--checkpoint=x", "--output_dir=y"],
     "export.export_tflite": ["--checkpoint=x", "--output_file=y"],
     "export.verify_export": [
-        *("--checkpoint=x", "--records_dir=y", "--output_file=z", "--tflite_file=a")
+        *("--checkpoint=x", "--eval_data=y", "--output_file=z", "--tflite_file=a")
     ],
 }
 

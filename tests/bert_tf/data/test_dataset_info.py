@@ -53,7 +53,10 @@ def test_unfinished_folder_is_refused(tmp_path):
         ({"shards": ["x"]}, "`shards.0.` must be an object. Received: 'x'"),
         ({"vocab_size": "1"}, "`vocab_size` must be a whole number. Received: '1'"),
         ({"corpus": []}, "`corpus` must be an object"),
-        ({"parameters": {"dupe_factor": 0}}, "`dupe_factor` must be at least 1"),
+        (
+            {"parameters": {"dupe_factor": 0}},
+            "parameters.dupe_factor must be at least 1",
+        ),
         ({"surprise": 1}, "unknown field `surprise`"),
     ],
 )
@@ -119,5 +122,5 @@ def test_reader_of_other_records_hears_both_values(info, tmp_path, name, value, 
     ],
 )
 def test_parameters_out_of_range_are_named(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must .*Received: '?{value}"):
+    with pytest.raises(ValueError, match=f"{name}` must .*Received: '?{value}"):
         DataParameters(**{name: value}).validate()

@@ -267,7 +267,7 @@ def test_documents_to_summarize(write, load):
     assert example.summary == "S."
     path = write("a.csv", "article,highlights\nOne. Two.,Short.\n")
     (example,), _ = load(EXTRACTIVE_SUMMARIZATION, path)
-    assert (example.sentences, example.labels) == (("One.", "Two."), None)
+    assert (example.sentences, example.labels) == (("One.", "Two."), (False, False))
     assert example.summary == "Short."
 
 
@@ -392,8 +392,10 @@ def test_questions_with_the_same_id(write, load):
 
 def test_options_are_checked():
     for name in ("input_format", "quoting", "bad_tags"):
-        with pytest.raises(InputError, match=f"`{name}` must be one of.*'x'"):
+        with pytest.raises(InputError, match=f"{name}` must be one of.*'x'"):
             ReadOptions(**{name: "x"}).validate()
+    with pytest.raises(InputError, match="max_summary_sentences` must be at least 1"):
+        ReadOptions(max_summary_sentences=0).validate()
 
 
 def test_parquet_without_its_extra(load, tmp_path, monkeypatch):

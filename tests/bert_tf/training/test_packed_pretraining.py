@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.config import DataConfig
-from bert_tf.data.dataset_info import DatasetInfo
-from bert_tf.data.input_pipeline import open_examples, pretraining_reader
+from bert_tf.data.dataset import Dataset
+from bert_tf.data.input_pipeline import pretraining_reader
 from bert_tf.data.packing import pack_examples
 from bert_tf.models import BertPretrainer
 from bert_tf.tasks.pretraining import PretrainingTask
@@ -57,25 +57,22 @@ def packed(toy, config):
     return toy.train("packed", config())
 
 
-def read(directory, info, *, pack):
-    return pretraining_reader(
-        directory,
-        open_examples(directory, info, seed=3),
-        info,
-        replica_batch_size=16,
-        pack=pack,
-    ).read(0, 2)
+def read(dataset, *, pack):
+    reader = pretraining_reader(
+        dataset, dataset.examples(seed=3), replica_batch_size=16, pack=pack
+    )
+    return reader.read(0, 2)
 
 
 @pytest.mark.parametrize("rows", ["used", "all"])
 def test_sums_and_gradients_are_those_of_the_padded_batch(short, config, rows):
-    info = DatasetInfo.load(short)
-    padded, packed = (read(short, info, pack=pack) for pack in (False, True))
+    dataset = Dataset.open(short)
+    padded, packed = (read(dataset, pack=pack) for pack in (False, True))
     num_rows = packed.pop("num_rows")[0, 0]
     assert num_rows < 13
     model = BertPretrainer(
         dataclasses.replace(
-            config(num_hidden_layers=2).model, vocab_size=info.vocab_size
+            config(num_hidden_layers=2).model, vocab_size=dataset.info.vocab_size
         ),
         seed=1,
     )
@@ -111,11 +108,12 @@ def test_sums_and_gradients_are_those_of_the_padded_batch(short, config, rows):
 
 
 def test_dynamic_masks_are_drawn_before_packing(short):
-    info = DatasetInfo.load(short)
-    parameters = dataclasses.replace(info.parameters, dynamic_masking=True)
-    info = dataclasses.replace(info, parameters=parameters)
-    expected = pack_examples(read(short, info, pack=False))
-    for name, values in read(short, info, pack=True).items():
+    static = Dataset.open(short)
+    parameters = dataclasses.replace(static.parameters, dynamic_masking=True)
+    info = dataclasses.replace(static.info, parameters=parameters)
+    dataset = dataclasses.replace(static, info=info)
+    expected = pack_examples(read(dataset, pack=False))
+    for name, values in read(dataset, pack=True).items():
         np.testing.assert_array_equal(values, expected[name])
     assert expected["masked_lm_weights"].sum() > 0
 

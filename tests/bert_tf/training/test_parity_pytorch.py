@@ -8,8 +8,8 @@ import torch
 
 from benchmarks import pytorch_pretraining
 from bert_tf.config import OptimizerConfig
-from bert_tf.data.dataset_info import DatasetInfo
-from bert_tf.data.input_pipeline import BatchReader, open_examples
+from bert_tf.data.dataset import Dataset
+from bert_tf.data.input_pipeline import BatchReader
 from bert_tf.training import schedules
 
 STEPS = 300
@@ -54,10 +54,10 @@ def test_the_loss_curve_is_pytorchs(toy, losses):
     )
     ours = [line["loss"] for line in losses(toy.train("parity", config)).values()]
 
-    info = DatasetInfo.load(toy.train_dir)
+    dataset = Dataset.open(toy.train_dir)
     reader = BatchReader(
-        open_examples(toy.train_dir, info, seed=config.seed),
-        info.features,
+        dataset.examples(seed=config.seed),
+        dataset.features,
         replica_batch_size=config.data.global_batch_size,
     )
     model = pytorch_pretraining.make_model(config.model, config.seed)

@@ -65,7 +65,15 @@ MISTAKES = {
     "wrong type": (["--config.seed=abc"], "--config.seed=abc: invalid literal for int"),
     "value out of range": (
         ["--config.precision=int4"],
-        "`PretrainingConfig.precision` must be one of",
+        "--config.precision must be one of",
+    ),
+    "value of a nested field out of range": (
+        ["--config.phase_2=build", "--config.phase_2.data.max_seq_length=512"],
+        "--config.phase_2.data.max_seq_length must be <= 32. Received: 512",
+    ),
+    "value of a field that is filled in": (
+        ["--config.model.hidden_size=33"],
+        "--config.model.hidden_size must be a multiple of 2. Received: 33",
     ),
     "no data": (["--config.data.train_dir="], "`data.train_dir` must name a folder"),
     "no data there": (["--config.data.train_dir=nowhere"], "nowhere: no dataset_info"),
