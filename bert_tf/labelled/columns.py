@@ -73,8 +73,9 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "label": _LABEL,
     "labels": ("labels", "label", "tags", "categories", "topics", "genres", "emotions"),
     "value": ("value", "score", "target", "similarity", "similarity_score", *_LABEL),
-    "words": ("words", "tokens", "token", "word"),
-    "tags": ("tags", "ner_tags", "pos_tags", "labels", "label", "tag", "ner"),
+    "words": ("words", "tokens"),
+    "tags": ("tags", "ner_tags", "pos_tags", "labels", "label"),
+    # No "word" and "tag": such tables have a word a line, which is another format.
     "id": ("id", "qas_id", "question_id", "example_id", "guid"),
     "question": ("question", "query"),
     "context": ("context", "passage", "paragraph", "document", "text"),

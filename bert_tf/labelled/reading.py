@@ -2,9 +2,12 @@
 
 import collections
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
+
+from tqdm import tqdm
 
 from bert_tf.errors import InputError
 from bert_tf.labelled import structured_records, tagging, text_records
@@ -29,7 +32,7 @@ from bert_tf.labelled.squad import read_squad
 from bert_tf.labelled.summarization import with_oracle_labels
 from bert_tf.labelled.tables import Record, read_table
 from bert_tf.storage.input_files import InputFile, content_suffix
-from bert_tf.storage.lines import read_lines
+from bert_tf.storage.lines import ReadReport, read_lines
 
 _SUFFIX_FORMATS = {
     **dict.fromkeys((".csv", ".tsv", ".tab"), "delimited"),
@@ -37,6 +40,7 @@ _SUFFIX_FORMATS = {
     **dict.fromkeys((".conll", ".bio", ".iob", ".iob2", ".bioes"), "conll"),
     ".parquet": "parquet",
 }
+_BAR_DELAY_SECONDS = 3
 _EMPTY = "examples with an empty text"
 
 E = TypeVar("E", bound=Example)
@@ -189,7 +193,20 @@ def load_examples(
             each other.
     """
     files = list(files)
-    examples = list(read_examples(kind, files, options, report))
+    examples = []
+    bar = tqdm(
+        desc="read",
+        total=sum(file.num_bytes for file in files),
+        unit="B",
+        unit_scale=True,
+        delay=_BAR_DELAY_SECONDS,
+        file=sys.stderr,
+    )
+    with bar:
+        for example in read_examples(kind, files, options, report):
+            examples.append(example)
+            if report.num_bytes != bar.n:
+                bar.update(report.num_bytes - bar.n)
     if not examples:
         names = ", ".join(str(file.path) for file in files)
         left_out = "; ".join(report.lines()[1:]) or "empty"
@@ -225,6 +242,17 @@ def _read_file(
                 yield example
 
 
+def _is_conll(path: Path, columns: ColumnNames) -> bool:
+    """Whether a file of tabs has a word a line, not a sentence, and no header."""
+    named = [name for name in (columns.words, columns.tags) if not name.isdecimal()]
+    if columns.text or any(named):
+        return False
+    lines = read_lines(path, ReadReport(), "skip")
+    first = next((line for line in lines if line.strip()), "")
+    names = {name.strip('" ').lower() for name in first.split("\t")}
+    return "\t" in first and not names & {"words", "tokens", "text", "sentence"}
+
+
 def _file_format(
     kind: Kind[E], path: Path, options: ReadOptions, with_targets: bool
 ) -> str:
@@ -235,6 +263,12 @@ def _file_format(
             found = "lines" if kind.from_line and not with_targets else kind.plain
         if found == "json" and "squad" in kind.formats and holds_one_object(path):
             found = "squad"
+        if (
+            found == "delimited"
+            and "conll" in kind.formats
+            and _is_conll(path, options.columns)
+        ):
+            found = "conll"
     usable = {"delimited", "json", "parquet", *kind.formats}
     if kind.from_line and (not with_targets or kind.plain == "lines"):
         usable.add("lines")

@@ -212,7 +212,8 @@ def _decode(
                 f"{path}: line {line:,} (byte {offset + fault:,} of the text)",
                 reason,
                 f" (byte 0x{content[fault]:02x}). Expected UTF-8 text: convert the "
-                "file if it is text, drop it if not.",
+                "file if it is text (for instance `iconv -f WINDOWS-1252 -t UTF-8`), "
+                "drop it if not.",
                 bad_input,
             )
             yield [], length

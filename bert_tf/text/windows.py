@@ -65,19 +65,18 @@ class Windows:
         Source: google-research/bert, `run_squad.py`, `_check_is_max_context`.
         """
         windows = self.of_example(example)
-        starts = self.starts[windows.start : windows.stop, None].astype(np.int64)
-        lengths = self.lengths[windows.start : windows.stop, None].astype(np.int64)
-        pieces = np.arange(int((starts + lengths).max()))[None, :]
-        left, right = pieces - starts, starts + lengths - 1 - pieces
-        score = np.minimum(left, right) + 0.01 * lengths
-        score[(left < 0) | (right < 0)] = -1
-        best = score.argmax(axis=0)
-        return [
-            best[start : start + length] == row
-            for row, (start, length) in enumerate(
-                zip(starts[:, 0], lengths[:, 0], strict=True)
-            )
-        ]
+        starts, lengths = self.starts[windows], self.lengths[windows]
+        parts = list(map(slice, starts.tolist(), (starts + lengths).tolist()))
+        num_pieces = max(part.stop for part in parts)
+        best, owner = np.full(num_pieces, -1.0), np.zeros(num_pieces, np.int64)
+        for row, part in enumerate(parts):
+            length = part.stop - part.start
+            left = np.arange(length)
+            score = np.minimum(left, left[::-1]) + 0.01 * length
+            better = score > best[part]
+            best[part][better] = score[better]
+            owner[part][better] = row
+        return [owner[part] == row for row, part in enumerate(parts)]
 
     @classmethod
     def build(

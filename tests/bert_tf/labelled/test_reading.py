@@ -195,6 +195,9 @@ def test_words_of_records_and_of_text(write, load):
     assert example.tags == ("B-LOC", "I-LOC", "O")
     path = write("a.csv", "words,tags\nNew York,B-LOC I-LOC\n")
     assert load(TOKEN_CLASSIFICATION, path)[0][0].tags == ("B-LOC", "I-LOC")
+    path = write("a.tsv", "mine\ttheirs\nNew York\tB-LOC I-LOC\n")
+    columns = {"words": "mine", "tags": "theirs"}
+    assert load(TOKEN_CLASSIFICATION, path, **columns)[0][0].words == ("New", "York")
     for name, content in (
         ("a.txt", "In  New York!\n"),
         ("b.csv", "text\nIn  New York!"),

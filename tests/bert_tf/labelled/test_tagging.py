@@ -26,6 +26,7 @@ def test_conll(write, load):
     for name, content in (
         ("a.txt", CONLL),
         ("a.conll", CONLL.replace(" ", "\t").replace("\n", "\r\n")),
+        ("a.tsv", CONLL.replace(" ", "\t")),
         ("a.bio", CONLL.replace(" ", "  \t")),
         (
             "a.iob2",
