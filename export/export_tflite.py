@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
         folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value
     )
     # Entered before the work, so that a folder that cannot be written is told at once.
-    with files.atomic_path(str(_OUTPUT_FILE.value)) as temporary:
+    with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
         from export import tflite, tflite_weights  # loads TensorFlow
 
         trained = pretrained.load(
@@ -58,7 +58,9 @@ def main(argv: Sequence[str]) -> None:
             _MAX_SEQ_LENGTH.value,
             max_predictions_per_seq=_MAX_PREDICTIONS.value,
         )
-        content = tflite.convert(trained, _QUANTIZATION.value)
+        content = tflite.convert(
+            trained, _QUANTIZATION.value, scratch_dir=temporary.parent
+        )
         temporary.write_bytes(content)
     products = tflite_weights.product_weights(content)
     num_int8 = sum(weight.dtype == "INT8" for weight in products)

@@ -16,9 +16,11 @@ import tensorflow as tf
 
 import bert_tf
 from bert_tf.checkpoints.model_folder import CONFIG
+from bert_tf.config import BertConfig
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Endpoint
 from bert_tf.text.tokenization import BertTokenizer
+from export.input_checks import check_inputs
 from export.pretrained import TrainedModel
 
 EXTRA_ASSETS = "assets.extra"
@@ -31,24 +33,33 @@ class ServedModel(tf.Module):
     Args:
         model: built, with its weights.
         endpoints: signature name -> endpoint.
+        config: the model's shape.
     """
 
-    def __init__(self, model: keras.Model, endpoints: Mapping[str, Endpoint]):
+    def __init__(
+        self,
+        model: keras.Model,
+        endpoints: Mapping[str, Endpoint],
+        config: BertConfig,
+    ):
         super().__init__()
         # Only the variables are tracked: a SavedModel that records Keras layers asks
         # for their classes when it is loaded.
         self.model_variables = [variable.value for variable in model.weights]
         self.endpoints = {
-            name: _with_signature(endpoint) for name, endpoint in endpoints.items()
+            name: _with_signature(endpoint, config)
+            for name, endpoint in endpoints.items()
         }
 
 
-def _with_signature(endpoint: Endpoint) -> Callable[..., Any]:
+def _with_signature(endpoint: Endpoint, config: BertConfig) -> Callable[..., Any]:
     names = list(endpoint.inputs)
 
     # Arguments by position, so that `input_signature` allows any number of them.
     def run(*values: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        return endpoint.function(dict(zip(names, values, strict=True)))
+        inputs = dict(zip(names, values, strict=True))
+        check_inputs(inputs, config)
+        return endpoint.function(inputs)
 
     return tf.function(run, input_signature=list(endpoint.inputs.values()))
 
@@ -68,7 +79,7 @@ def save(directory: str | os.PathLike[str], trained: TrainedModel) -> dict[str, 
     folder, task = trained.folder, trained.task
     tokenizer = BertTokenizer(folder.vocabulary)
     endpoints = task.endpoints(trained.model, tokenizer, trained.max_seq_length)
-    served = ServedModel(trained.model, endpoints)
+    served = ServedModel(trained.model, endpoints, folder.config)
     tf.saved_model.save(served, str(directory), signatures=served.endpoints)
     description = {
         "bert_tf_version": bert_tf.__version__,

@@ -4,6 +4,7 @@ The signature `serving_default` takes one example: int32 `[1, length]` for each 
 task's inputs.
 """
 
+import os
 import tempfile
 from typing import Any
 
@@ -15,13 +16,20 @@ from export.pretrained import TrainedModel
 QUANTIZATIONS = ("none", "dynamic_int8")
 
 
-def convert(trained: TrainedModel, quantization: str) -> bytes:
+def convert(
+    trained: TrainedModel,
+    quantization: str,
+    *,
+    scratch_dir: str | os.PathLike[str] | None = None,
+) -> bytes:
     """Returns a model as the contents of a TFLite file.
 
     Args:
         trained: the checkpoint and its model.
         quantization: `none` for float32, or `dynamic_int8` for weights in int8 whose
             products quantise their other operand as they run.
+        scratch_dir: where the SavedModel on the way stands meanwhile; None for the
+            system's folder for such things, where a killed process leaves it.
 
     Raises:
         InputError: no such quantisation.
@@ -32,7 +40,7 @@ def convert(trained: TrainedModel, quantization: str) -> bytes:
         )
     module = _FixedShape(trained)
     # Through a SavedModel: `from_concrete_functions` loses a Keras 3 model's weights.
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
         tf.saved_model.save(module, directory, {"serving_default": module.predict})
         converter = tf.lite.TFLiteConverter.from_saved_model(
             directory, signature_keys=["serving_default"]

@@ -15,7 +15,6 @@ TFLite files in LiteRT. Exits with 1 if a float32 artifact differs by more than 
 a quantised one loses too much accuracy; the output file says by how much either way.
 """
 
-import json
 from collections.abc import Sequence
 
 from absl import flags
@@ -61,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs all artifacts, writes the report, and fails if one is too far off."""
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.storage import files
+    from bert_tf.storage.json_files import write_json
     from export import pretrained
 
     if not _SAVED_MODEL_DIR.value and not _TFLITE_FILES.value:
@@ -69,23 +69,25 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("--text needs a --saved_model_dir: TFLite files take ids.")
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
 
-    from export import verification  # loads TensorFlow
+    # Entered before the work, so that a file that cannot be written is told at once.
+    with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
+        from export import verification  # loads TensorFlow
 
-    trained = pretrained.load(folder)
-    report = verification.verify(
-        trained,
-        str(_EVAL_DATA.value),
-        saved_model_dir=_SAVED_MODEL_DIR.value,
-        tflite_files=_TFLITE_FILES.value,
-        texts=_TEXTS.value,
-        settings=verification.Settings(
-            max_examples=_MAX_EXAMPLES.value,
-            latency_calls=_LATENCY_CALLS.value,
-            num_threads=_NUM_THREADS.value,
-            max_drop=_MAX_ACCURACY_DROP.value,
-        ),
-    )
-    files.write_text(str(_OUTPUT_FILE.value), json.dumps(report, indent=2) + "\n")
+        trained = pretrained.load(folder)
+        report = verification.verify(
+            trained,
+            str(_EVAL_DATA.value),
+            saved_model_dir=_SAVED_MODEL_DIR.value,
+            tflite_files=_TFLITE_FILES.value,
+            texts=_TEXTS.value,
+            settings=verification.Settings(
+                max_examples=_MAX_EXAMPLES.value,
+                latency_calls=_LATENCY_CALLS.value,
+                num_threads=_NUM_THREADS.value,
+                max_drop=_MAX_ACCURACY_DROP.value,
+            ),
+        )
+        write_json(temporary, report)
     print(verification.table(report, trained.task.shown))
     print(f"Wrote {_OUTPUT_FILE.value}")
     if report["failures"]:

@@ -105,6 +105,17 @@ def test_unwritable_output_is_told_before_the_work(
     assert f"{tmp_path / 'file'}: File exists" in error(done)
 
 
+@pytest.mark.parametrize("job", ["export_tflite", "verify_export"])
+def test_a_folder_in_place_of_the_output_is_told_before_the_work(
+    run_job, tmp_path, checkpoint_dir, job, without_tensorflow
+):
+    inputs = {"checkpoint": checkpoint_dir}
+    if job == "verify_export":
+        inputs |= {"eval_data": tmp_path, "tflite_file": tmp_path / "a.tflite"}
+    done = run_job(job, env=without_tensorflow, **inputs, output_file=tmp_path)
+    assert f"{tmp_path}: Is a directory" in error(done)
+
+
 @pytest.mark.parametrize("job", ["export_saved_model", "export_tflite"])
 def test_missing_checkpoint(run_job, tmp_path, job):
     flag = "output_dir" if job == "export_saved_model" else "output_file"
@@ -185,3 +196,5 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(
     done = run_job("export_saved_model", *arguments)
     assert done.returncode == 0, done.stderr
     assert (models / "1" / "assets.extra" / "export.json").is_file()
+    # What the killed ones left is gone.
+    assert [path.name for path in models.iterdir()] == ["1"]

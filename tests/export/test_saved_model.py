@@ -7,9 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  (registers its operations)
 from tensorflow.core.protobuf import saved_model_pb2
 from toy_checkpoint import VOCABULARY, S, read_examples
 
+from bert_tf.errors import InputError
 from export.backends import KerasBackend, SavedModelBackend
 
 MODEL_INPUTS = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
@@ -50,6 +53,45 @@ def test_ids_take_any_batch_length_and_number_of_positions(served, model, batch_
     found = served.predict(inputs)["masked_lm_logits"]
     assert found.shape == (batch_size, positions, len(VOCABULARY))
     np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def ids(saved_model_dir):
+    """The signature in this process: there, a refused request ends the other one."""
+    return tf.saved_model.load(str(saved_model_dir)).signatures["ids"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("input_ids", len(VOCABULARY), "input_ids must be at least 0 and less than"),
+        ("input_ids", -1, "input_ids must be at least 0 and less than"),
+        ("segment_ids", 7, "segment_ids must be at least 0 and less than. .2."),
+        ("input_mask", 2, "input_mask must be at least 0 and less than. .2."),
+        ("masked_lm_positions", 4, "masked_lm_positions must be at least 0 and less"),
+    ],
+)
+def test_ids_outside_of_their_tables_are_refused(ids, name, value, message):
+    inputs = {n: np.ones([2, 4], np.int32) for n in MODEL_INPUTS}
+    ids(**{n: tf.constant(v) for n, v in inputs.items()})
+    inputs[name][1, 2] = value
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        ids(**{n: tf.constant(v) for n, v in inputs.items()})
+
+
+def test_an_example_of_nothing_but_padding_is_refused(ids):
+    inputs = {n: np.ones([2, 4], np.int32) for n in MODEL_INPUTS}
+    inputs["input_mask"][1] = 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match="one is padding only"):
+        ids(**{n: tf.constant(v) for n, v in inputs.items()})
+
+
+def test_a_folder_that_does_not_load_shows_why(tmp_path, capfd):
+    (tmp_path / "saved_model.pb").write_bytes(b"damaged")
+    with SavedModelBackend(tmp_path, num_threads=1) as backend:
+        with pytest.raises(InputError, match="could not be loaded or run.*status: 1"):
+            backend.call("ids", {})
+    assert "Cannot parse file" in capfd.readouterr().err
 
 
 def test_fillings_are_the_keras_models_best(served, model, folder):
