@@ -7,6 +7,7 @@ import pytest
 
 from bert_tf.cli.config_file import load_config
 from bert_tf.training.config import PretrainingConfig, to_json
+from bert_tf.training.finetuning_config import FinetuningConfig
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 
@@ -15,13 +16,21 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 def test_config(path, tmp_path):
     module = runpy.run_path(str(path))
     variants = module.get("VARIANTS", ())
+    finetuning = path.stem.startswith("finetune_")
+    config_type = FinetuningConfig if finetuning else PretrainingConfig
     for argument in [f"{path}:{name}" for name in variants] or [str(path)]:
-        config = load_config(argument, PretrainingConfig).validate()
+        config = load_config(argument, config_type)
+        if finetuning:
+            config.init_from, config.data.train = "a checkpoint", "a file"
+        config.validate()
+        if finetuning:
+            continue  # Its configuration is written to be compared, not read.
         (tmp_path / "config.json").write_text(to_json(config))
         assert PretrainingConfig.from_json_file(tmp_path / "config.json") == config
     docstring = " ".join(module["__doc__"].split())
     assert f"--config=configs/{path.name}" in docstring
-    for part in ("Command:", "Time:", "Result:", *(f" {name} " for name in variants)):
+    parts = ["Command:"] if finetuning else ["Command:", "Time:", "Result:"]
+    for part in (*parts, *(f" {name} " for name in variants)):
         assert part in docstring, part
 
 
