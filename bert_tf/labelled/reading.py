@@ -202,11 +202,12 @@ def load_examples(
         delay=_BAR_DELAY_SECONDS,
         file=sys.stderr,
     )
+    before = report.num_bytes  # Of files read earlier.
     with bar:
         for example in read_examples(kind, files, options, report):
             examples.append(example)
-            if report.num_bytes != bar.n:
-                bar.update(report.num_bytes - bar.n)
+            if report.num_bytes - before != bar.n:
+                bar.update(report.num_bytes - before - bar.n)
     if not examples:
         names = ", ".join(str(file.path) for file in files)
         left_out = "; ".join(report.lines()[1:]) or "empty"
