@@ -73,7 +73,7 @@ def verify(
     """
     folder, task = trained.folder, trained.task
     source = task.open_held_out(held_out, folder.vocabulary)
-    count = min(source.num_examples, settings.max_examples)
+    count = source.num_positions(settings.max_examples)
     reader = source.reader(replica_batch_size=count)
     examples = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
     with ExitStack() as stack:

@@ -51,6 +51,10 @@ class RecordSource:
         """Examples each time round."""
         return self.stream.num_records
 
+    def num_positions(self, num_examples: int) -> int:
+        """Returns how many positions the first examples take; see `ExampleSource`."""
+        return min(num_examples or self.num_examples, self.num_examples)
+
     @property
     def num_damaged(self) -> int:
         """Damaged records passed over so far."""

@@ -43,6 +43,16 @@ class ExampleSource(Protocol):
         """Examples each time round."""
         ...
 
+    def num_positions(self, num_examples: int) -> int:
+        """Returns how many positions the first examples take.
+
+        It is as many as there are examples, unless an example is several sequences.
+
+        Args:
+            num_examples: the first so many of a held-out source; 0 for all.
+        """
+        ...
+
     @property
     def num_damaged(self) -> int:
         """Examples read so far that stand in for a damaged one."""

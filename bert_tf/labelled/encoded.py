@@ -1,10 +1,11 @@
 """Labelled examples as ids: what a model reads of them, in one flat array each.
 
-An example is one sequence, `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, or a window of
-one. Nothing is padded here; batches are made when they are read.
+An example is one sequence, `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, or several, the
+windows of a long one. Nothing is padded here; batches are made when they are read.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.vocabulary import Vocabulary
+from bert_tf.text.windows import Windows
 
 # Of a target that counts for nothing: a piece that no label is meant for.
 IGNORED = -1
@@ -19,15 +21,17 @@ IGNORED = -1
 
 @dataclasses.dataclass(frozen=True)
 class EncodedExamples:
-    """Examples as ids, and what is to be learned of them. N: examples, T: tokens.
+    """Examples as ids, and what is to be learned of them. N: sequences, T: tokens.
 
     Attributes:
-        input_ids: int32 `[T]`, of all examples, one after the other.
-        starts: int64 `[N + 1]`, where each example starts in `input_ids`; T at the end.
+        input_ids: int32 `[T]`, of all sequences, one after the other.
+        starts: int64 `[N + 1]`, where each one starts in `input_ids`; T at the end.
         first_lengths: int32 `[N]`, tokens of `[CLS] A [SEP]`; segment 1 follows.
         targets: name -> `[N, ...]`.
         token_targets: name -> `[T]`, `IGNORED` where there is none.
         num_cut: examples that were longer than allowed and lost tokens.
+        windows: the sequences as parts of long texts; None if each is an example.
+        contexts: the pieces of the texts that `windows` divides, with their places.
     """
 
     input_ids: np.ndarray
@@ -36,18 +40,45 @@ class EncodedExamples:
     targets: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     token_targets: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     num_cut: int = 0
+    windows: Windows | None = None
+    contexts: Pieces | None = None
 
     def __len__(self) -> int:
         return len(self.first_lengths)
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens of each example, int64 `[N]`."""
+        """Tokens of each sequence, int64 `[N]`."""
         return np.diff(self.starts)
 
+    @functools.cached_property
+    def example_of(self) -> np.ndarray:
+        """The example of each sequence, ascending, integers `[N]`."""
+        if self.windows is None:
+            return np.arange(len(self))
+        return self.windows.examples
+
     def with_targets(self, **targets: np.ndarray) -> Self:
-        """Returns a copy with other targets."""
-        return dataclasses.replace(self, targets=targets)
+        """Returns a copy with more targets."""
+        return dataclasses.replace(self, targets={**self.targets, **targets})
+
+    @classmethod
+    def of_windows(cls, windows: Windows, contexts: Pieces) -> Self:
+        """Makes a sequence of each window of long texts.
+
+        Args:
+            windows: with or without questions.
+            contexts: the pieces of what they divide.
+        """
+        totals = np.diff(windows.row_splits)
+        asked = windows.context_offsets > 1
+        return cls(
+            windows.input_ids,
+            windows.row_splits,
+            np.where(asked, windows.context_offsets, totals).astype(np.int32),
+            windows=windows,
+            contexts=contexts,
+        )
 
 
 def join(

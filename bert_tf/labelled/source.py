@@ -27,7 +27,8 @@ class LabelledSource:
         encoded: the examples.
         max_seq_length: places of a packed row.
         seed: Seed of the order; None for held-out examples, which are read from the
-            longest to the shortest, so that a batch's padding is small.
+            longest to the shortest, so that a batch's padding is small. The sequences
+            of an example follow each other.
         examples: what they were encoded from, for scores and reports.
         description: what the report says of the data.
     """
@@ -41,23 +42,32 @@ class LabelledSource:
 
     @property
     def num_examples(self) -> int:
-        """Examples each time round."""
+        """Sequences each time round."""
         return len(self.encoded)
+
+    def num_positions(self, num_examples: int) -> int:
+        """Returns how many sequences the first examples have; see `ExampleSource`."""
+        examples = self.encoded.example_of[self.order]
+        ends = np.flatnonzero(np.append(np.diff(examples) != 0, True)) + 1
+        return int(ends[min(num_examples or len(ends), len(ends)) - 1])
 
     @functools.cached_property
     def order(self) -> np.ndarray:
-        """Which example stands at each position of a held-out source, int64 `[N]`."""
+        """Which sequence stands at each position of a held-out source, int64 `[N]`."""
         assert self.seed is None
-        return np.argsort(-self.encoded.lengths, kind="stable")
+        examples, lengths = self.encoded.example_of, self.encoded.lengths
+        longest = np.zeros(examples.max() + 1, np.int64)
+        np.maximum.at(longest, examples, lengths)
+        return np.lexsort((-lengths, examples, -longest[examples]))
 
     def in_order(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Puts held-out predictions where their examples stand.
+        """Puts held-out predictions where their sequences stand.
 
         Args:
             values: `[n, ...]`, of the first n positions.
 
         Returns:
-            Which examples these are, ascending, and their values.
+            Which sequences these are, ascending, and their values.
         """
         examples = self.order[: len(values)]
         order = np.argsort(examples)
@@ -122,6 +132,15 @@ class LabelledReader:
         offset = np.array(self.local_replicas)[:, None] * self.replica_batch_size
         return (first + offset)[:, :, None] + np.arange(self.replica_batch_size)
 
+    def _longest(self, position: int, num_micro_batches: int) -> int:
+        """Returns the most tokens of a sequence, of all replicas of all processes.
+
+        They hand each other predictions, which must have the same shape.
+        """
+        count = num_micro_batches * self.micro_batch_size
+        sequences = self.source.at(np.arange(position, position + count))
+        return int(self.source.encoded.lengths[sequences].max())
+
     def read(self, position: int, num_micro_batches: int) -> dict[str, np.ndarray]:
         """Returns consecutive micro-batches. N: examples, K: sequences of a row.
 
@@ -149,7 +168,8 @@ class LabelledReader:
             rows, used = first_fit(sizes, np.array([length, width]))
             first, number = np.moveaxis(used, -1, 0)
         else:
-            length = -(-int(lengths.max()) // _LENGTH_STEP) * _LENGTH_STEP
+            longest = self._longest(position, num_micro_batches)
+            length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
             length = min(length, self.source.max_seq_length)
             width = 1
             rows = np.broadcast_to(np.arange(count), lengths.shape)

@@ -11,6 +11,7 @@ import numpy as np
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.errors import InputError
 from bert_tf.labelled.columns import ColumnFinder, ColumnNames
+from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import Example, Place
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
@@ -69,20 +70,22 @@ class Predictor:
         """Returns what the model says of each example; see `predict`."""
         if not examples:
             return []
-        return self.task.decode(examples, self.outputs(examples, batch_size))
+        return self.task.decode(examples, *self.outputs(examples, batch_size))
 
     def outputs(
         self, examples: Sequence[Example], batch_size: int = _BATCH_SIZE
-    ) -> Mapping[str, np.ndarray]:
-        """Returns the task's raw predictions, name -> `[sequences, ...]`.
+    ) -> tuple[EncodedExamples, Mapping[str, np.ndarray]]:
+        """Returns the examples as ids, and the task's raw predictions.
 
-        A sequence is an example or, for long contexts, a window of one.
+        These are name -> `[sequences, ...]`. A sequence is an example or, for long
+        texts, a window of one.
         """
         encoded = self.task.encode(examples, self.vocabulary)
         length = int(encoded.lengths.max())
         source = LabelledSource(encoded, length, seed=None, examples=examples)
         found = self._inference.run(source, batch_size)
-        return {name: source.in_order(values)[1] for name, values in found.items()}
+        predictions = {n: source.in_order(values)[1] for n, values in found.items()}
+        return encoded, predictions
 
     def _example(self, value: Any, number: int) -> Example:
         kind, place = self.task.kind, Place("inputs", number, "input")

@@ -10,6 +10,7 @@ import tensorflow as tf
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
 from bert_tf.labelled import labels as labelled
+from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import ClassificationExample
 from bert_tf.labelled.labels import LabelMap, LabelStatistics
 from bert_tf.labelled.reading import CLASSIFICATION
@@ -162,7 +163,10 @@ class ClassificationTask(SequenceTask):
         ]
 
     def decode(
-        self, examples: Sequence[Any], predictions: Mapping[str, np.ndarray]
+        self,
+        examples: Sequence[Any],
+        encoded: EncodedExamples,
+        predictions: Mapping[str, np.ndarray],
     ) -> list[dict[str, Any]]:
         """Returns the likeliest class and all probabilities; see `LabelledTask`."""
         names = self.description.labels

@@ -1,5 +1,6 @@
 """A model's predictions for all examples of a source, in one process."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -46,12 +47,12 @@ class Inference:
             )
             parts.append({name: value.numpy() for name, value in outputs.items()})
         return {
-            name: _concatenate([part[name] for part in parts])[: source.num_examples]
+            name: concatenate([part[name] for part in parts])[: source.num_examples]
             for name in parts[0]
         }
 
 
-def _concatenate(parts: list[np.ndarray]) -> np.ndarray:
+def concatenate(parts: Sequence[np.ndarray]) -> np.ndarray:
     """Joins batches, whose second axes may be padded to different lengths."""
     if parts[0].ndim < 2:
         return np.concatenate(parts)

@@ -76,7 +76,7 @@ class LabelledTask(Task):
         pieces: Mapping[str, Pieces],
         vocabulary: Vocabulary,
     ) -> EncodedExamples:
-        """Returns examples as ids, without targets.
+        """Returns examples as ids, and the targets that go by token or window.
 
         Args:
             examples: with or without targets.
@@ -90,7 +90,7 @@ class LabelledTask(Task):
         vocabulary: Vocabulary,
         cache_directory: Path | None = None,
     ) -> EncodedExamples:
-        """Returns examples as ids, without targets.
+        """Returns examples as ids; see `assemble`.
 
         Args:
             examples: with or without targets.
@@ -111,6 +111,8 @@ class LabelledTask(Task):
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
         """Returns what is to be learned of each example, name -> `[examples, ...]`.
 
+        Where examples may be several sequences, `assemble` gives the targets.
+
         Raises:
             InputError: a label that the task does not know.
         """
@@ -121,13 +123,17 @@ class LabelledTask(Task):
 
     @abc.abstractmethod
     def decode(
-        self, examples: Sequence[Any], predictions: Mapping[str, np.ndarray]
+        self,
+        examples: Sequence[Any],
+        encoded: EncodedExamples,
+        predictions: Mapping[str, np.ndarray],
     ) -> list[dict[str, Any]]:
         """Returns what the model says of each example, in plain values.
 
         Args:
             examples: with or without targets.
-            predictions: what `predictions` returned, in the order of the examples.
+            encoded: the examples as ids.
+            predictions: what `predictions` returned for each sequence of `encoded`.
         """
 
     @classmethod

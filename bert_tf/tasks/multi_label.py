@@ -9,6 +9,7 @@ import tensorflow as tf
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
+from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import MultiLabelExample
 from bert_tf.labelled.labels import LabelMap, LabelStatistics, multi_hot
 from bert_tf.labelled.reading import MULTI_LABEL
@@ -91,7 +92,10 @@ class MultiLabelTask(SequenceTask):
         return metrics.multi_label_metrics(logits, labels, self.threshold)
 
     def decode(
-        self, examples: Sequence[Any], predictions: Mapping[str, np.ndarray]
+        self,
+        examples: Sequence[Any],
+        encoded: EncodedExamples,
+        predictions: Mapping[str, np.ndarray],
     ) -> list[dict[str, Any]]:
         """Returns the labels that apply and all probabilities; see `LabelledTask`."""
         names = self.description.labels

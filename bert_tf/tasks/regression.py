@@ -9,6 +9,7 @@ import tensorflow as tf
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
+from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import RegressionExample
 from bert_tf.labelled.reading import REGRESSION
 from bert_tf.labelled.source import LabelledSource
@@ -77,7 +78,10 @@ class RegressionTask(SequenceTask):
         return regression_metrics(logits[:, 0], values)
 
     def decode(
-        self, examples: Sequence[Any], predictions: Mapping[str, np.ndarray]
+        self,
+        examples: Sequence[Any],
+        encoded: EncodedExamples,
+        predictions: Mapping[str, np.ndarray],
     ) -> list[dict[str, Any]]:
         """Returns the number of each example; see `LabelledTask`."""
         return [{"value": float(row[0])} for row in predictions["logits"]]

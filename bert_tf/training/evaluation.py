@@ -1,6 +1,5 @@
 """Held-out evaluation: every example once, whatever the number of replicas."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from bert_tf.data.input_pipeline import Prefetcher
 from bert_tf.data.source import ExampleSource
+from bert_tf.tasks.inference import concatenate
 from bert_tf.tasks.task import Task
 from bert_tf.training import step
 from bert_tf.training.distribution import Devices
@@ -48,12 +48,12 @@ class Evaluator:
             num_replicas=devices.num_replicas,
             local_replicas=devices.local_replicas,
         )
-        self._num_examples = min(source.num_examples, max_examples or math.inf)
+        self._num_positions = source.num_positions(max_examples)
 
     def evaluate(self) -> dict[str, float]:
         """Returns the held-out metrics: those that add up, and the task's scores."""
         size = self._reader.micro_batch_size
-        starts = range(0, int(self._num_examples), size)
+        starts = range(0, self._num_positions, size)
         total = np.zeros(len(self._names))
         collected: list[Mapping[str, np.ndarray]] = []
         with Prefetcher(self._read, starts) as batches:
@@ -64,9 +64,7 @@ class Evaluator:
         sums = dict(zip(self._names, total.tolist(), strict=True))
         names = collected[0] if collected else {}
         predictions = {
-            name: np.concatenate([part[name] for part in collected])[
-                : int(self._num_examples)
-            ]
+            name: concatenate([part[name] for part in collected])[: self._num_positions]
             for name in names
         }
         return {
@@ -78,6 +76,6 @@ class Evaluator:
         """Reads a micro-batch of each replica; what lies beyond the last weighs 0."""
         batches = self._reader.read(position, 1)
         positions = self._reader.positions(position, 1)
-        real = (positions < self._num_examples).astype(np.float32)
+        real = (positions < self._num_positions).astype(np.float32)
         batches = self._task.leave_out(batches, real)
         return {name: values[:, 0] for name, values in batches.items()}

@@ -7,6 +7,7 @@ from bert_tf.labelled.encoded import IGNORED, EncodedExamples, join
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.windows import Windows
 
 VOCABULARY = Vocabulary.from_entries(
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *map(chr, range(97, 123))],
@@ -138,3 +139,36 @@ def test_held_out_examples_come_longest_first_and_find_their_place(encoded):
     assert (np.diff(lengths) <= 0).all()
     examples, values = source.in_order(order.astype(float)[:20])
     assert examples.tolist() == values.tolist() == sorted(order[:20].tolist())
+
+
+def test_the_windows_of_an_example_stand_together():
+    contexts = pieces(["a" * n for n in (3, 20, 9, 12)])
+    windows = Windows.build(contexts, VOCABULARY, max_seq_length=8, doc_stride=4)
+    encoded = EncodedExamples.of_windows(windows, contexts)
+    source = LabelledSource(encoded, 8, seed=None)
+    order = encoded.example_of[source.order].tolist()
+    # Longest sequence first; of equal ones the first example.
+    assert order == [1] * 5 + [2] * 2 + [3] * 3 + [0]
+    assert [source.num_positions(n) for n in (1, 2, 3, 4, 9, 0)] == [
+        5,
+        7,
+        10,
+        11,
+        11,
+        11,
+    ]
+    sequences, values = source.in_order(source.order[:7] * 10)
+    assert sequences.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert values.tolist() == [10, 20, 30, 40, 50, 60, 70]
+
+
+def test_all_replicas_pad_to_the_same_length():
+    contexts = pieces(["a" * 60] + ["a" * 3] * 7)
+    source = LabelledSource(join([contexts], VOCABULARY, 64), 64, seed=None)
+    shapes = set()
+    for local in range(2):
+        reader = source.reader(
+            replica_batch_size=2, num_replicas=2, local_replicas=range(local, local + 1)
+        )
+        shapes.add(reader.read(0, 1)["input_ids"].shape)
+    assert shapes == {(1, 1, 2, 64)}
