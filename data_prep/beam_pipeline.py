@@ -5,7 +5,9 @@ are the same bytes. Inputs, vocabulary and outputs must be reachable under the s
 paths from every worker, for instance on a shared file system.
 """
 
+import contextlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -61,6 +63,10 @@ def run(
         Documents of each shard, int64 `[shards]`. A shard with fewer than its
         objective needs is not written. And what reading the inputs counted.
     """
+    # Of a user's mistake Beam would log the stack first; the job says it in a line.
+    logging.getLogger("apache_beam.runners.common").addFilter(
+        lambda record: not isinstance(record.msg, InputError | OSError)
+    )
     missing = {task.corpus_shard: task for task in tasks if not is_done(task)}
     with beam.Pipeline(options=PipelineOptions(list(options))) as pipeline:
         parts = (
@@ -136,7 +142,8 @@ def _write(
     documents = Documents.concatenate([documents for _, documents in ordered])
     task = tasks.get(shard)
     if task and documents.num_documents >= min_documents(task.parameters):
-        write_documents(task, documents)
+        with _in_words():
+            write_documents(task, documents)
     return shard, documents.num_documents
 
 
@@ -151,4 +158,14 @@ def _summarize(
         total.update(counts)
         examples = places | examples
     inputs = {**total, "examples": examples}
-    files.write_text(path, json.dumps({"sizes": sorted(sizes), "inputs": inputs}))
+    with _in_words():
+        files.write_text(path, json.dumps({"sizes": sorted(sizes), "inputs": inputs}))
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """Makes an OSError one text: of other arguments Beam makes a RuntimeError."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{error.filename}: {error.strerror}.") from error

@@ -1,3 +1,4 @@
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def run(*flags):
+def run(*flags, **settings):
     return subprocess.run(
         [
             sys.executable, "-m", "data_prep.create_pretraining_data",
@@ -16,6 +17,7 @@ def run(*flags):
         cwd=ROOT,
         capture_output=True,
         text=True,
+        **settings,
     )  # fmt: skip
 
 
@@ -61,3 +63,31 @@ def test_too_few_documents_are_one_line(corpus, vocab_file, tmp_path):
     assert result.returncode == 1
     message = result.stderr.splitlines()[-1]
     assert "20 documents are too few for 15 shards" in message
+
+
+def test_a_full_disk_and_bad_text_are_one_line(corpus, vocab_file, tmp_path):
+    def fail(directory, *flags, **settings):
+        result = run(
+            f"--vocab_file={vocab_file}",
+            f"--output_dir={directory}",
+            "--num_shards=2",
+            "--runner=beam",
+            "--beam_options=--runner=FnApiRunner",
+            *flags,
+            **settings,
+        )
+        assert result.returncode == 1 and "Traceback" not in result.stderr
+        return result.stderr.splitlines()[-1]
+
+    directory = tmp_path / "train"
+    message = fail(
+        directory,
+        f"--input_file={corpus}",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
+    )
+    assert f"{directory}/pretraining.tfrecord-0000" in message
+    assert "File too large" in message
+    text = tmp_path / "text.txt"
+    text.write_bytes(b"\xff\n")
+    message = fail(tmp_path / "other", f"--input_file={text}")
+    assert f"{text}: line 1" in message and "not UTF-8" in message
