@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from bert_tf.data.dataset_info import DataParameters, DatasetInfo
+from bert_tf.data.dataset_info import DataParameters, DatasetInfo, check_sha256
 from bert_tf.data.example_stream import ExampleStream
 from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import Feature, decode_example
@@ -44,7 +44,16 @@ class Dataset:
                 that is missing or of another size.
         """
         info = DatasetInfo.load(directory)
-        return cls(Path(directory), info, tuple(info.shard_paths(directory)))
+        paths = [Path(directory) / shard.name for shard in info.shards]
+        for path, shard in zip(paths, info.shards, strict=True):
+            size = path.stat().st_size if path.is_file() else None
+            if size != shard.num_bytes:
+                raise InputError(
+                    f"{path}: expected {shard.num_bytes} bytes. Received: "
+                    f"{'no file' if size is None else size}. Restore the file or write "
+                    "the data set again."
+                )
+        return cls(Path(directory), info, tuple(paths))
 
     @property
     def parameters(self) -> DataParameters:
@@ -136,7 +145,8 @@ class Dataset:
         Raises:
             InputError: the contents of a file changed.
         """
-        self.info.verify(self.directory)
+        for path, shard in zip(self.record_paths, self.info.shards, strict=True):
+            check_sha256(path, shard.sha256)
 
     def check_matches(
         self,
@@ -157,10 +167,21 @@ class Dataset:
         Raises:
             InputError: they do not; the message says both values.
         """
-        self.info.check_matches(
-            self.directory,
-            max_seq_length=max_seq_length,
-            max_predictions_per_seq=max_predictions_per_seq,
-            vocab_hash=vocab_hash,
-            vocab_size=vocab_size,
-        )
+        found = {
+            **dataclasses.asdict(self.parameters),
+            "vocab_hash": self.info.vocab_hash,
+            "vocab_size": self.info.vocab_size,
+        }
+        expected = {
+            "max_seq_length": max_seq_length,
+            "max_predictions_per_seq": max_predictions_per_seq,
+            "vocab_hash": vocab_hash,
+            "vocab_size": vocab_size,
+        }
+        for name, value in expected.items():
+            if value is not None and found[name] != value:
+                raise InputError(
+                    f"{self.directory}: the records have `{name}` {found[name]}, but "
+                    f"{value} is expected. Set it in the configuration, or write the "
+                    "records again."
+                )

@@ -16,7 +16,6 @@ import pytest
 from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.storage.example_codec import decode_example
-from bert_tf.storage.tfrecord import read_records
 
 ROOT = Path(__file__).parents[2]
 NUM_KILLS = 10
@@ -67,10 +66,9 @@ def digests(directory):
 
 
 def examples(directory):
-    info = DatasetInfo.load(directory)
-    for path in info.shard_paths(directory):
-        for record in read_records(path):
-            yield decode_example(record, info.features)
+    dataset = Dataset.open(directory)
+    for record in dataset.records():
+        yield decode_example(record, dataset.features)
 
 
 def originals(example):
@@ -119,7 +117,7 @@ def test_folder_holds_records_their_description_and_the_vocabulary(built, vocab_
     assert (built.train / "vocab.txt").read_bytes() == vocab_file.read_bytes()
     settings = json.loads((built.train / "tokenizer_config.json").read_text())
     assert settings["strip_accents"] is False
-    info.verify(built.train)
+    Dataset.open(built.train).verify()
     assert info.num_records == sum(1 for _ in examples(built.train)) > 1000
     statistics = info.statistics
     assert statistics["num_documents"] == 54

@@ -30,9 +30,6 @@ def test_an_open_folder_knows_its_parts(directory):
     assert dataset.num_records == 20 and dataset.parameters.max_seq_length == 16
     assert len(dataset.vocabulary) == dataset.info.vocab_size
     dataset.verify()
-    dataset.check_matches(max_seq_length=16, vocab_hash=dataset.vocabulary.hash)
-    with pytest.raises(ValueError, match="`vocab_size` 32, but 5 is expected"):
-        dataset.check_matches(vocab_size=5)
 
 
 def test_records_in_order_and_shuffled(directory):
@@ -45,8 +42,38 @@ def test_records_in_order_and_shuffled(directory):
     assert shuffled != records and sorted(shuffled) == sorted(records)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("max_seq_length", 128, 16),
+        ("max_predictions_per_seq", 10, 3),
+        ("vocab_hash", "xyz", None),
+        ("vocab_size", 99, 32),
+    ],
+)
+def test_reader_of_other_records_hears_both_values(directory, name, value, found):
+    dataset = Dataset.open(directory)
+    found = found or dataset.vocabulary.hash
+    dataset.check_matches(**{name: found})
+    with pytest.raises(ValueError, match=f"`{name}` {found}, but {value} is expected"):
+        dataset.check_matches(**{name: value})
+
+
+def test_a_changed_file_is_named(directory):
+    dataset = Dataset.open(directory)
+    path = dataset.record_paths[1]
+    content = bytearray(path.read_bytes())
+    content[20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{path.name}: damaged"):
+        dataset.verify()
+
+
 def test_a_folder_without_all_its_files_does_not_open(directory):
     path = Dataset.open(directory).record_paths[1]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=f"{path.name}: expected .* bytes"):
+        Dataset.open(directory)
     path.unlink()
     with pytest.raises(ValueError, match=f"{path.name}: .*no file"):
         Dataset.open(directory)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bert_tf.checkpoints.workdir import newest_checkpoint
+from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.data.example_stream import ExampleStream
 from bert_tf.errors import InputError
@@ -35,7 +36,7 @@ def train_dir(toy, dataset_writer):
     folder = dataset_writer(
         toy.folder / "some-damaged", num_records=RECORDS, num_shards=1
     )
-    (path,) = DatasetInfo.load(folder).shard_paths(folder)
+    (path,) = Dataset.open(folder).record_paths
     intact = list(read_records(path))
     numbers = set(random.Random(7).sample(range(RECORDS), DAMAGED))
     # Which position of the shuffled stream is which record, before any damage.
@@ -106,7 +107,7 @@ def test_the_replicas_counts_are_added_up(toy, losses, train_dir):
 def held_out(toy, dataset_writer, tmp_path):
     """Held-out records, one of them damaged far from the first."""
     folder = dataset_writer(tmp_path / "held-out", num_records=40, num_shards=2, seed=1)
-    path = DatasetInfo.load(folder).shard_paths(folder)[1]
+    path = Dataset.open(folder).record_paths[1]
     damage(path, {11})
     return folder, path
 
@@ -142,7 +143,7 @@ def test_held_out_damage_that_comes_later_has_its_own_advice(held_out):
 
 def test_a_missing_file_of_a_later_phase_shows_at_once(toy, dataset_writer, tmp_path):
     folder = dataset_writer(tmp_path / "second", num_records=20)
-    path = DatasetInfo.load(folder).shard_paths(folder)[2]
+    path = Dataset.open(folder).record_paths[2]
     path.unlink()
     second = dataclasses.replace(toy.config().data, train_dir=str(folder))
     config = toy.config(phase_2=PhaseConfig(second, num_train_steps=2)).validate()
@@ -154,7 +155,7 @@ def test_a_run_that_damage_stopped_goes_on_as_the_message_says(
     toy, losses, dataset_writer
 ):
     folder = dataset_writer(toy.folder / "damaged-later", num_records=64, num_shards=1)
-    (path,) = DatasetInfo.load(folder).shard_paths(folder)
+    (path,) = Dataset.open(folder).record_paths
     stream = ExampleStream([(path, 64)], seed=toy.config().seed)
     (late,) = stream.read([63])  # The last of the first epoch, in the fourth step.
     damage(path, {list(read_records(path)).index(late)})
