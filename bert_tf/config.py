@@ -165,8 +165,9 @@ class BatchConfig:
 
     Attributes:
         global_batch_size: examples a step, over all replicas and micro-batches.
-        initial_batch_size: what the first step takes, 0 for `global_batch_size`. The
-            batch then grows by whole micro-batches; a multiple of one.
+        initial_batch_size: what the first step takes, 0 for `global_batch_size`; a
+            multiple of a micro-batch. The batch then grows by the greatest common
+            divisor of the two.
         batch_ramp_steps: steps in which it grows evenly to `global_batch_size`.
         pack_examples: puts several short examples in one row when training (see
             `bert_tf.data.packing`), which saves nearly the padding's share of a step.

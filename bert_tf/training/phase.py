@@ -105,7 +105,7 @@ class Phase:
         """
         local = [step - self.first_step for step in call.steps]
         size = self.reader.micro_batch_size
-        counts = [schedules.micro_batches(self.batch, step, size) for step in local]
+        counts = [schedules.batch_size(self.batch, step) // size for step in local]
         rates = [
             schedules.learning_rate(
                 self.optimizer_config, self.schedule_start + step, self.schedule_steps
@@ -113,7 +113,7 @@ class Phase:
             for step in local
         ]
         damaged_before = self.source.num_damaged
-        position = schedules.examples_before(self.batch, local[0], size)
+        position = schedules.examples_before(self.batch, local[0])
         batches = self.reader.read(position, sum(counts))
         most = steps_per_call * (self.batch.global_batch_size // size)
         missing = [0] * (steps_per_call - len(call.steps))

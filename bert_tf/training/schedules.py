@@ -35,27 +35,30 @@ def learning_rate(config: OptimizerConfig, step: int, num_train_steps: int) -> f
     return config.learning_rate * (1.0 - progress) ** power
 
 
-def micro_batches(config: BatchConfig, step: int, micro_batch_size: int) -> int:
-    """Returns how many micro-batches one step of a phase takes.
+def batch_size(config: BatchConfig, step: int) -> int:
+    """Returns how many examples one step of a phase takes.
+
+    The batch grows by the greatest common divisor of its first and its last size, of
+    which every micro-batch that divides both is a part: so the sizes do not depend on
+    replicas and micro-batches, and a run may go on with others of them.
 
     Args:
         config: `global_batch_size`, `initial_batch_size` and `batch_ramp_steps`.
         step: steps of the phase done before this one.
-        micro_batch_size: examples of a micro-batch over all replicas; divides both
-            batch sizes.
     """
-    last = config.global_batch_size // micro_batch_size
+    last = config.global_batch_size
     if step >= config.batch_ramp_steps or not config.initial_batch_size:
         return last
-    first = config.initial_batch_size // micro_batch_size
-    return first + (last - first) * step // config.batch_ramp_steps
+    first = config.initial_batch_size
+    unit = math.gcd(first, last)
+    return first + (last - first) // unit * step // config.batch_ramp_steps * unit
 
 
-def examples_before(config: BatchConfig, step: int, micro_batch_size: int) -> int:
+def examples_before(config: BatchConfig, step: int) -> int:
     """Returns how many examples of a phase the steps before `step` took.
 
     This is the position in the data from which a run resumes.
     """
     ramp = min(step, config.batch_ramp_steps if config.initial_batch_size else 0)
-    ramped = sum(micro_batches(config, s, micro_batch_size) for s in range(ramp))
-    return ramped * micro_batch_size + (step - ramp) * config.global_batch_size
+    ramped = sum(batch_size(config, s) for s in range(ramp))
+    return ramped + (step - ramp) * config.global_batch_size

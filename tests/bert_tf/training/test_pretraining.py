@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ import pytest
 from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.checkpoints.workdir import best_path, newest_checkpoint, resolve_checkpoint
 from bert_tf.config import DataConfig, OptimizerConfig
+from bert_tf.data.dataset import Dataset
+from bert_tf.storage.example_codec import decode_example
 from bert_tf.storage.tfrecord import HEADER_SIZE, read_records
+from bert_tf.training import loop
 from bert_tf.training.config import PhaseConfig
 from bert_tf.training.loop import TrainingStopped
 from bert_tf.training.phase import Intervals
@@ -155,15 +159,65 @@ def test_two_phases_go_on_with_one_schedule(toy, losses, dataset_writer):
     assert rates[6:] == pytest.approx([0, 1e-3, 1e-3, 5e-4])
 
 
-def test_a_growing_batch_takes_every_example_once(toy, losses):
+@pytest.fixture
+def steps_taken(monkeypatch):
+    """The input ids of each step that the training function is given, in order."""
+    steps, inputs = [], loop._inputs
+
+    def spy(run, data):
+        # `[local replicas, micro-batches, batch, S]`: a step's examples stand one
+        # replica's share after the other in each of its micro-batches.
+        ids = np.moveaxis(data.batches["input_ids"], 0, 1)
+        first = 0
+        for count in data.micro_batches.numpy()[: len(data.call.steps)]:
+            steps.append(ids[first : first + count].reshape(-1, ids.shape[-1]))
+            first += count
+        return inputs(run, data)
+
+    monkeypatch.setattr(loop, "_inputs", spy)
+    return steps
+
+
+@pytest.mark.parametrize("accumulation_steps", [3, 6])
+def test_a_growing_batch_takes_every_example_once(
+    toy, losses, steps_taken, accumulation_steps
+):
+    """In the same order and the same batches, whatever the micro-batches.
+
+    200 records: the nine steps go on into a second epoch. The run is interrupted and
+    goes on with other micro-batches.
+    """
     data = dataclasses.replace(
-        toy.config().data, initial_batch_size=8, batch_ramp_steps=4
+        toy.config().data,
+        global_batch_size=48,
+        initial_batch_size=16,
+        batch_ramp_steps=4,
     )
-    config = toy.config(data=data, accumulation_steps=4, num_train_steps=6)
-    workdir = toy.train("ramp", config)
-    assert sorted(losses(workdir)) == [1, 2, 3, 4, 5, 6]
-    # The same examples in batches of one size: the first three of 8 are one of 24.
-    assert all(np.isfinite(line["loss"]) for line in losses(workdir).values())
+    config = toy.config(
+        data=data,
+        accumulation_steps=accumulation_steps,
+        num_train_steps=9,
+        checkpoint_interval=5,
+        eval_interval=0,
+    )
+    name = f"ramp-{accumulation_steps}"
+    workdir = toy.train(name, config)
+    assert [len(ids) for ids in steps_taken] == [16, 16, 32, 32, *[48] * 5]
+    dataset = Dataset.open(toy.train_dir)
+    expected = dataset.examples(seed=config.seed).read(range(2 * 16 + 2 * 32 + 5 * 48))
+    decoded = [decode_example(e, dataset.features)["input_ids"] for e in expected]
+    np.testing.assert_array_equal(np.concatenate(steps_taken), decoded)
+    epoch = {ids.tobytes() for ids in np.concatenate(steps_taken)[:200]}
+    assert len(epoch) == len({ids.tobytes() for ids in decoded}) > 150
+
+    before, whole = losses(workdir), list(steps_taken)
+    shutil.rmtree(workdir / "checkpoints" / "step-00000009")
+    steps_taken.clear()
+    others = 9 - accumulation_steps
+    toy.train(name, dataclasses.replace(config, accumulation_steps=others))
+    for again, first in zip(steps_taken, whole[5:], strict=True):
+        np.testing.assert_array_equal(again, first)
+    assert list(losses(workdir)) == list(before)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(toy):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bert_tf.config import DataConfig, OptimizerConfig
-from bert_tf.training.schedules import examples_before, learning_rate, micro_batches
+from bert_tf.training.schedules import batch_size, examples_before, learning_rate
 
 
 def rates(config, steps, total):
@@ -26,14 +26,19 @@ def test_cosine_and_polynomial_decay():
     assert rates(root, [0, 75, 100, 150], 100) == pytest.approx([2.0, 1.0, 0.0, 0.0])
 
 
-def test_the_batch_grows_by_whole_micro_batches():
+def test_the_batch_grows_evenly():
+    data = DataConfig(global_batch_size=64, initial_batch_size=24, batch_ramp_steps=5)
+    sizes = [batch_size(data, step) for step in range(8)]
+    assert sizes == [24, 32, 40, 48, 56, 64, 64, 64]
+
+
+def test_it_grows_by_what_both_sizes_are_multiples_of():
     data = DataConfig(global_batch_size=64, initial_batch_size=16, batch_ramp_steps=6)
-    counts = [micro_batches(data, step, 8) for step in range(9)]
-    assert counts == [2, 3, 4, 5, 6, 7, 8, 8, 8]
+    assert [batch_size(data, step) for step in range(7)] == [16, 16, 32, 32, 48, 48, 64]
 
 
 def test_without_a_ramp_every_batch_is_whole():
-    assert [micro_batches(DataConfig(), step, 64) for step in (0, 9)] == [4, 4]
+    assert [batch_size(DataConfig(), step) for step in (0, 9)] == [256, 256]
 
 
 @pytest.mark.parametrize("initial", [0, 16, 64])
@@ -41,6 +46,6 @@ def test_examples_before_is_the_sum_of_the_batches(initial):
     data = DataConfig(
         global_batch_size=64, initial_batch_size=initial, batch_ramp_steps=5
     )
-    sizes = [micro_batches(data, step, 8) * 8 for step in range(12)]
+    sizes = [batch_size(data, step) for step in range(12)]
     for step in range(12):
-        assert examples_before(data, step, 8) == sum(sizes[:step])
+        assert examples_before(data, step) == sum(sizes[:step])
