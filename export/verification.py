@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from bert_tf.errors import InputError
 from bert_tf.text.tokenization import BertTokenizer
 from export import tflite_weights
 from export.backends import (
@@ -76,6 +77,16 @@ def verify(
     count = source.num_positions(settings.max_examples)
     reader = source.reader(replica_batch_size=count)
     examples = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
+    for name, length in task.input_lengths(trained.max_seq_length).items():
+        # A file of a fixed length takes shorter sequences padded.
+        missing = length - examples[name].shape[1]
+        if missing < 0:
+            raise InputError(
+                f"{held_out}: its examples' `{name}` is {examples[name].shape[1]} "
+                f"long, but the model takes at most {length}."
+            )
+        if length == trained.max_seq_length and missing > 0:
+            examples[name] = np.pad(examples[name], [(0, 0), (0, missing)])
     with ExitStack() as stack:
         backends: dict[str, Backend] = {}
         artifacts: list[dict[str, Any]] = []
@@ -195,13 +206,14 @@ def _ask(
         alone = endpoints["serving_default"].function({"text": tf.constant([text])})
         answer: dict[str, Any] = {"text": text}
         for name, value in alone.items():
-            expected = value.numpy()[0]
+            expected = np.asarray(value.numpy()[0])
             # In a batch with others a text's answer may be padded.
-            found = outputs[name][row][tuple(map(slice, expected.shape))]
+            found = np.asarray(outputs[name][row])
+            found = found[tuple(map(slice, expected.shape))]
             if found.dtype.kind == "f":
                 if found.size:
                     difference = max(difference, float(np.abs(found - expected).max()))
-                answer[name] = found.round(4).tolist()
+                answer[name] = found.astype(np.float64).round(4).tolist()
             else:
                 answer[name] = _decoded(found.tolist())
         answers.append(answer)
