@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.text.tokenization import BertTokenizer
 from export import tflite_weights
@@ -75,52 +76,20 @@ def verify(
     folder, task = trained.folder, trained.task
     source = task.open_held_out(held_out, folder.vocabulary)
     count = source.num_positions(settings.max_examples)
-    reader = source.reader(replica_batch_size=count)
-    examples = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
-    for name, length in task.input_lengths(trained.max_seq_length).items():
-        # A file of a fixed length takes shorter sequences padded.
-        missing = length - examples[name].shape[1]
-        if missing < 0:
-            raise InputError(
-                f"{held_out}: its examples' `{name}` is {examples[name].shape[1]} "
-                f"long, but the model takes at most {length}."
-            )
-        if length == trained.max_seq_length and missing > 0:
-            examples[name] = np.pad(examples[name], [(0, 0), (0, missing)])
+    examples = _read(trained, source, count, held_out)
     with ExitStack() as stack:
-        backends: dict[str, Backend] = {}
-        artifacts: list[dict[str, Any]] = []
-        served = None
-        if saved_model_dir is not None:
-            served = SavedModelBackend(saved_model_dir, settings.num_threads)
-            backends[os.fspath(saved_model_dir)] = stack.enter_context(served)
-            artifacts.append({"format": "saved_model", "quantized": False})
-        for path in tflite_files:
-            backends[os.fspath(path)] = TFLiteBackend(path, settings.num_threads)
-            products = tflite_weights.product_weights(Path(path).read_bytes())
-            quantized = any(weight.dtype == "INT8" for weight in products)
-            artifacts.append({"format": "tflite", "quantized": quantized})
-
-        inputs = list(task.input_lengths(1))
-        keras = KerasBackend(task.serve_ids(trained.model).function)
-        own = Comparison(task, source)
-        comparisons = {path: Comparison(task, source) for path in backends}
-        for batch in tqdm(list(_batches(examples)), desc="Verifying", unit="batch"):
-            given = {name: batch[name] for name in inputs}
-            expected = keras.predict(given)
-            own.update(batch, expected, expected)
-            for path, backend in backends.items():
-                comparisons[path].update(batch, backend.predict(given), expected)
-        reference = own.result()
-        example = {name: examples[name][:1] for name in inputs}
+        artifacts, backends, served = _open(
+            stack, saved_model_dir, tflite_files, settings.num_threads
+        )
+        reference, results = _compare(trained, source, examples, backends)
+        example = {name: examples[name][:1] for name in task.input_lengths(1)}
         for artifact, (path, backend) in zip(artifacts, backends.items(), strict=True):
-            result = comparisons[path].result()
-            drop = reference[task.quality] - result[task.quality]
+            drop = reference[task.quality] - results[path][task.quality]
             artifact.update(
                 {"path": path, f"{task.quality}_drop": drop},
                 num_bytes=num_bytes(path),
                 latency_ms=latency_ms(backend, example, settings.latency_calls),
-                **result,
+                **results[path],
             )
         answers: list[dict[str, Any]] = []
         if served is not None and texts:
@@ -141,6 +110,68 @@ def verify(
         "answers": answers,
         "failures": failures(artifacts, task.quality, settings.max_drop),
     }
+
+
+def _read(
+    trained: TrainedModel, source: ExampleSource, count: int, held_out: str
+) -> dict[str, np.ndarray]:
+    """Returns the first examples, as long as a file of a fixed length takes them."""
+    reader = source.reader(replica_batch_size=count)
+    examples = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
+    lengths = trained.task.input_lengths(trained.max_seq_length)
+    for name, length in lengths.items():
+        missing = length - examples[name].shape[1]
+        if missing < 0:
+            raise InputError(
+                f"{held_out}: its examples' `{name}` is {examples[name].shape[1]} "
+                f"long, but the model takes at most {length}."
+            )
+        if length == trained.max_seq_length and missing > 0:
+            examples[name] = np.pad(examples[name], [(0, 0), (0, missing)])
+    return examples
+
+
+def _open(
+    stack: ExitStack,
+    saved_model_dir: str | os.PathLike[str] | None,
+    tflite_files: Sequence[str | os.PathLike[str]],
+    num_threads: int,
+) -> tuple[list[dict[str, Any]], dict[str, Backend], SavedModelBackend | None]:
+    """Opens artifacts: an entry of the report and a backend by path for each."""
+    backends: dict[str, Backend] = {}
+    artifacts: list[dict[str, Any]] = []
+    served = None
+    if saved_model_dir is not None:
+        served = SavedModelBackend(saved_model_dir, num_threads)
+        backends[os.fspath(saved_model_dir)] = stack.enter_context(served)
+        artifacts.append({"format": "saved_model", "quantized": False})
+    for path in tflite_files:
+        backends[os.fspath(path)] = TFLiteBackend(path, num_threads)
+        products = tflite_weights.product_weights(Path(path).read_bytes())
+        quantized = any(weight.dtype == "INT8" for weight in products)
+        artifacts.append({"format": "tflite", "quantized": quantized})
+    return artifacts, backends, served
+
+
+def _compare(
+    trained: TrainedModel,
+    source: ExampleSource,
+    examples: Arrays,
+    backends: Mapping[str, Backend],
+) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Returns the figures of the model itself, and of each backend by path."""
+    task = trained.task
+    inputs = list(task.input_lengths(1))
+    keras = KerasBackend(task.serve_ids(trained.model).function)
+    own = Comparison(task, source)
+    comparisons = {path: Comparison(task, source) for path in backends}
+    for batch in tqdm(list(_batches(examples)), desc="Verifying", unit="batch"):
+        given = {name: batch[name] for name in inputs}
+        expected = keras.predict(given)
+        own.update(batch, expected, expected)
+        for path, backend in backends.items():
+            comparisons[path].update(batch, backend.predict(given), expected)
+    return own.result(), {path: each.result() for path, each in comparisons.items()}
 
 
 def latency_ms(backend: Backend, example: Arrays, calls: int) -> float:

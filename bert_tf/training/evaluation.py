@@ -9,8 +9,9 @@ from bert_tf.data.input_pipeline import Prefetcher
 from bert_tf.data.source import ExampleSource
 from bert_tf.tasks.inference import concatenate
 from bert_tf.tasks.task import Task
-from bert_tf.training import step
 from bert_tf.training.distribution import Devices
+from bert_tf.training.eval_step import build_eval_function
+from bert_tf.training.step import sum_names
 
 
 class Evaluator:
@@ -41,8 +42,8 @@ class Evaluator:
         self.interval = interval
         self._task = task
         self._devices = devices
-        self._names = step.sum_names(task)
-        self._evaluate = step.build_eval_function(devices.strategy, task, model)
+        self._names = sum_names(task)
+        self._evaluate = build_eval_function(devices.strategy, task, model)
         self._reader = source.reader(
             replica_batch_size=replica_batch_size,
             num_replicas=devices.num_replicas,

@@ -5,6 +5,7 @@ summed over replicas and clipped, and it adds no reduction of its own, as Keras'
 optimisers do.
 """
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -78,6 +79,9 @@ class Optimizer:
             for name in variables
         }
 
+        self._update_settings = _UpdateSettings(
+            config.name, config.beta_1, config.beta_2, config.epsilon
+        )
         self._rate_factors = rate_factors(config, list(variables))
 
     def apply(
@@ -119,18 +123,15 @@ class Optimizer:
                 continue
             # By handle: under a distribution strategy this replica's own copy, where
             # `assign` would reduce over replicas once more.
+            slots = (self.slots[f"{name}/adam_m"], self.slots[f"{name}/adam_v"])
             _update_by_handle(
-                variable.value.handle,
-                self.slots[f"{name}/adam_m"].handle,
-                self.slots[f"{name}/adam_v"].handle,
+                (variable.value.handle, *(slot.handle for slot in slots)),
                 tf.convert_to_tensor(gradient),
                 learning_rate * factor,
-                *corrections,
-                rule=_RULES[self._config.name],
+                corrections,
                 shape=tuple(variable.shape),
                 decay_rate=self._decay_rates[name],
-                betas=(self._config.beta_1, self._config.beta_2),
-                epsilon=self._config.epsilon,
+                config=self._update_settings,
             )
 
 
@@ -159,51 +160,52 @@ def rate_factors(config: OptimizerConfig, names: Sequence[str]) -> dict[str, flo
     return factors
 
 
+@dataclasses.dataclass(frozen=True)
+class _UpdateSettings:
+    """What the updates of all variables have in common; see `OptimizerConfig`."""
+
+    name: str
+    beta_1: float
+    beta_2: float
+    epsilon: float
+
+
 @compiled
 def _update_by_handle(
-    variable: tf.Tensor,
-    m: tf.Tensor,
-    v: tf.Tensor,
+    handles: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
     gradient: tf.Tensor,
     learning_rate: tf.Tensor,
-    beta_1_power: tf.Tensor,
-    beta_2_power: tf.Tensor,
+    beta_powers: tuple[tf.Tensor, tf.Tensor],
     *,
-    rule: Callable[..., tf.Tensor],
     shape: tuple[int, ...],
     decay_rate: float,
-    betas: tuple[float, float],
-    epsilon: float,
+    config: _UpdateSettings,
 ) -> None:
     """Updates a variable and its slots in one pass over memory.
 
     Args:
-        variable: resource handle.
-        m: resource handle of the mean of its gradients.
-        v: resource handle of the mean of their squares.
+        handles: of the variable, of the mean of its gradients, and of the mean of
+            their squares.
         gradient: its gradient.
         learning_rate: float32 scalar.
-        beta_1_power: the first of the betas to the power of the number of updates, this
-            one included, float32 scalar; 0 for no bias correction.
-        beta_2_power: likewise the second.
-        rule: makes the step out of Adam's update and the decaying variable.
+        beta_powers: each beta to the power of the number of updates, this one
+            included, float32 scalars; 0 for no bias correction.
         shape: of the variable.
         decay_rate: its weight decay.
-        betas: decay of the two means.
-        epsilon: added to the root of the second mean.
+        config: the rule and its numbers.
     """
 
     def read(handle: tf.Tensor) -> tf.Tensor:
         value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)
         return tf.ensure_shape(value, shape)
 
-    value = read(variable)
-    new_m = betas[0] * read(m) + (1.0 - betas[0]) * gradient
-    new_v = betas[1] * read(v) + (1.0 - betas[1]) * tf.square(gradient)
-    root = tf.sqrt(new_v / (1.0 - beta_2_power)) + epsilon
-    update = new_m / (1.0 - beta_1_power) / root + decay_rate * value
-    new_value = value - learning_rate * rule(value, update)
-    for handle, new in ((variable, new_value), (m, new_m), (v, new_v)):
+    value, m, v = map(read, handles)
+    new_m = config.beta_1 * m + (1.0 - config.beta_1) * gradient
+    new_v = config.beta_2 * v + (1.0 - config.beta_2) * tf.square(gradient)
+    root = tf.sqrt(new_v / (1.0 - beta_powers[1])) + config.epsilon
+    update = new_m / (1.0 - beta_powers[0]) / root + decay_rate * value
+    new_value = value - learning_rate * _RULES[config.name](value, update)
+    for handle, new in zip(handles, (new_value, new_m, new_v), strict=True):
         tf.raw_ops.AssignVariableOp(resource=handle, value=new)
 
 

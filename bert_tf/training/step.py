@@ -18,6 +18,7 @@ import tensorflow as tf
 from bert_tf.ops.dropout import fold_in
 from bert_tf.tasks.task import Task
 from bert_tf.training.optimizers import clip_by_global_norm
+from bert_tf.training.replicas import all_reduce, first_replica, replica_id
 
 # A float16 gradient that overflows halves the loss scale; this many steps without one
 # double it. Source: Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2.
@@ -102,6 +103,30 @@ class CallOutputs(NamedTuple):
     loss_scale: tf.Tensor
 
 
+class _StepInputs(NamedTuple):
+    """What one replica computes one step on; see `CallInputs`.
+
+    Attributes:
+        batches: this replica's micro-batches of the whole call.
+        begin: int32, the first micro-batch of the step among them.
+        count: int32, how many micro-batches it has.
+        learning_rate: float32.
+        step: int64, steps done before.
+        scale: float32, of the loss.
+        alive: bool, whether all steps before it were applied.
+        host_values: float32 `[2]`.
+    """
+
+    batches: Batches
+    begin: tf.Tensor
+    count: tf.Tensor
+    learning_rate: tf.Tensor
+    step: tf.Tensor
+    scale: tf.Tensor
+    alive: tf.Tensor
+    host_values: tf.Tensor
+
+
 def build_train_function(
     strategy: tf.distribute.Strategy,
     task: Task,
@@ -118,105 +143,30 @@ def build_train_function(
         optimizer: an optimiser of `bert_tf.training.optimizers`, of the same scope.
         settings: how a step is computed.
     """
-    seed, loss_scaling = settings.seed, settings.loss_scaling
-    variables = model.trainable_variables
-    names = sum_names(task)
-
-    def gradients(
-        batch: Batches, weights: Batches, scale: tf.Tensor, dropout_seed: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tf.Tensor]:
-        with tf.GradientTape() as tape:
-            outputs = task.apply(model, batch, training=True, dropout_seed=dropout_seed)
-            sums = task.sums(outputs, batch, training=True)
-            means = [
-                tf.math.divide_no_nan(sums[f"{name}_loss"], weights[name])
-                for name in task.losses
-            ]
-            loss = tf.add_n(means) * (scale if loss_scaling else 1.0)
-        grads = tape.gradient(loss, variables, unconnected_gradients="zero")
-        return [tf.convert_to_tensor(g) for g in grads], _pack_sums(
-            names, task, batch, sums
-        )
-
-    if settings.jit_compile:
-        gradients = tf.function(gradients, jit_compile=True)
-
-    def replica_step(
-        batches: Batches,
-        begin: tf.Tensor,
-        count: tf.Tensor,
-        learning_rate: tf.Tensor,
-        step: tf.Tensor,
-        scale: tf.Tensor,
-        alive: tf.Tensor,
-        host_values: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        replica = tf.distribute.get_replica_context()
-        step_seed = fold_in(fold_in(tf.constant([seed, 0]), step), _replica_id(replica))
-
-        def micro_batch(index: tf.Tensor | int) -> Batches:
-            batch = {name: values[begin + index] for name, values in batches.items()}
-            num_rows = batch.pop("num_rows", None)
-            if num_rows is None:
-                return batch
-            return {name: values[:num_rows] for name, values in batch.items()}
-
-        # The divisors first: they depend on inputs only, and with them the summed
-        # gradient needs no division, though each loss has a divisor of its own.
-        whole = {name: _rows(v, begin, count) for name, v in batches.items()}
-        weights = _all_reduce(replica, task.weights(whole))
-        if settings.static_micro_batches == 1:
-            grads, sums = gradients(
-                micro_batch(0), weights, scale, fold_in(step_seed, 0)
-            )
-        else:
-            grads = [tf.zeros_like(v) for v in variables]
-            sums = tf.zeros([len(names)])
-            for index in tf.range(count):
-                tf.autograph.experimental.set_loop_options(parallel_iterations=1)
-                more, more_sums = gradients(
-                    micro_batch(index), weights, scale, fold_in(step_seed, index)
-                )
-                grads = [g + m for g, m in zip(grads, more, strict=True)]
-                sums += more_sums
-        grads, sums, host_values = _all_reduce(replica, (grads, sums, host_values))
-        if loss_scaling:
-            grads = [g / scale for g in grads]
-        grads, norm = clip_by_global_norm(grads, settings.max_grad_norm)
-        finite = tf.math.is_finite(norm) & tf.reduce_all(tf.math.is_finite(sums))
-        applies = finite & alive
-        tf.cond(
-            applies,
-            lambda: _apply(optimizer, grads, learning_rate, step),
-            lambda: tf.constant(True),
-        )
-        row = tf.concat([sums, [norm, learning_rate], host_values], 0)
-        return row, applies
+    replica_step = _build_replica_step(task, model, optimizer, settings)
+    num_columns = len(row_names(task))
 
     @tf.function
     def train(call: CallInputs) -> CallOutputs:
         begins = tf.cumsum(call.micro_batches, exclusive=True)
-        shape = [len(row_names(task))]
-        rows = tf.TensorArray(tf.float32, call.num_steps, element_shape=shape)
+        rows = tf.TensorArray(tf.float32, call.num_steps, element_shape=[num_columns])
         alive, applied, loss_scale = tf.constant(True), tf.constant(0), call.loss_scale
         for index in tf.range(call.num_steps):
             tf.autograph.experimental.set_loop_options(parallel_iterations=1)
-            row, applies = strategy.run(
-                replica_step,
-                args=(
-                    call.batches,
-                    begins[index],
-                    call.micro_batches[index],
-                    call.learning_rates[index],
-                    call.first_step + tf.cast(index, tf.int64),
-                    loss_scale[0],
-                    alive,
-                    call.host_values,
-                ),
+            inputs = _StepInputs(
+                batches=call.batches,
+                begin=begins[index],
+                count=call.micro_batches[index],
+                learning_rate=call.learning_rates[index],
+                step=call.first_step + tf.cast(index, tf.int64),
+                scale=loss_scale[0],
+                alive=alive,
+                host_values=call.host_values,
             )
-            rows = rows.write(index, _first(strategy, row))
-            ok = _first(strategy, applies)
-            if loss_scaling:
+            row, applies = strategy.run(replica_step, args=(inputs,))
+            rows = rows.write(index, first_replica(strategy, row))
+            ok = first_replica(strategy, applies)
+            if settings.loss_scaling:
                 # An overflow is part of the method, unless no scale helps.
                 loss_scale = _next_loss_scale(loss_scale, ok)
                 alive = loss_scale[0] >= 1.0
@@ -229,51 +179,101 @@ def build_train_function(
     return train
 
 
-def build_eval_function(
-    strategy: tf.distribute.Strategy, task: Task, model: Any
-) -> Callable[[Batches], tuple[tf.Tensor, dict[str, tf.Tensor]]]:
-    """Builds the function that evaluates one micro-batch of each replica.
+def _build_replica_step(
+    task: Task, model: Any, optimizer: Any, settings: StepSettings
+) -> Callable[[_StepInputs], tuple[tf.Tensor, tf.Tensor]]:
+    """Builds one step of one replica: its row of numbers, and whether it applied."""
+    summed_gradients = _build_summed_gradients(task, model, settings)
 
-    Returns:
-        A function of the batches, per replica name -> `[batch, ...]`. It returns
-        float32 `[sums]` in the order of `sum_names`, added over replicas, and the
-        task's predictions, name -> `[replicas * batch, ...]`.
-    """
-    names = sum_names(task)
-
-    def replica_step(batch: Batches) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        outputs = task.apply(model, batch)
+    def replica_step(inputs: _StepInputs) -> tuple[tf.Tensor, tf.Tensor]:
         replica = tf.distribute.get_replica_context()
-        sums = _pack_sums(names, task, batch, task.sums(outputs, batch))
-        predictions = task.predictions(outputs, batch)
-        gathered = {name: _place(replica, p) for name, p in predictions.items()}
-        return _all_reduce(replica, (sums, gathered))
-
-    @tf.function(reduce_retracing=True)
-    def evaluate(batch: Batches) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        sums, predictions = strategy.run(replica_step, args=(batch,))
-        return _first(strategy, sums), {
-            name: _first(strategy, value) for name, value in predictions.items()
+        step_seed = fold_in(tf.constant([settings.seed, 0]), inputs.step)
+        step_seed = fold_in(step_seed, replica_id(replica))
+        # The divisors first: they depend on inputs only, and with them the summed
+        # gradient needs no division, though each loss has a divisor of its own.
+        whole = {
+            name: _rows(values, inputs.begin, inputs.count)
+            for name, values in inputs.batches.items()
         }
+        weights = all_reduce(replica, task.weights(whole))
+        grads, sums = summed_gradients(inputs, weights, step_seed)
+        grads, sums, host_values = all_reduce(
+            replica, (grads, sums, inputs.host_values)
+        )
+        if settings.loss_scaling:
+            grads = [g / inputs.scale for g in grads]
+        grads, norm = clip_by_global_norm(grads, settings.max_grad_norm)
+        finite = tf.math.is_finite(norm) & tf.reduce_all(tf.math.is_finite(sums))
+        applies = finite & inputs.alive
+        tf.cond(
+            applies,
+            lambda: _apply(optimizer, grads, inputs.learning_rate, inputs.step),
+            lambda: tf.constant(True),
+        )
+        row = tf.concat([sums, [norm, inputs.learning_rate], host_values], 0)
+        return row, applies
 
-    return evaluate
+    return replica_step
 
 
-def _place(replica: tf.distribute.ReplicaContext, values: tf.Tensor) -> tf.Tensor:
-    """Puts a replica's rows where they stand among those of all replicas, 0 elsewhere.
+def _build_summed_gradients(
+    task: Task, model: Any, settings: StepSettings
+) -> Callable[..., tuple[list[tf.Tensor], tf.Tensor]]:
+    """Builds the sum of gradients and of losses over a replica's micro-batches."""
+    variables, names = model.trainable_variables, sum_names(task)
 
-    The sum over replicas then holds all rows, whatever a strategy can gather.
-    """
-    count = replica.num_replicas_in_sync
-    if count == 1:
-        return values
-    own, nothing = _replica_id(replica), tf.zeros_like(values)
-    return tf.concat([tf.where(own == i, values, nothing) for i in range(count)], 0)
+    def gradients(
+        batch: Batches, weights: Batches, scale: tf.Tensor, dropout_seed: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        with tf.GradientTape() as tape:
+            outputs = task.apply(model, batch, training=True, dropout_seed=dropout_seed)
+            sums = task.sums(outputs, batch, training=True)
+            means = [
+                tf.math.divide_no_nan(sums[f"{name}_loss"], weights[name])
+                for name in task.losses
+            ]
+            loss = tf.add_n(means) * (scale if settings.loss_scaling else 1.0)
+        grads = tape.gradient(loss, variables, unconnected_gradients="zero")
+        packed = pack_sums(names, task, batch, sums)
+        return [tf.convert_to_tensor(g) for g in grads], packed
+
+    if settings.jit_compile:
+        gradients = tf.function(gradients, jit_compile=True)
+
+    def summed_gradients(
+        inputs: _StepInputs, weights: Batches, seed: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        if settings.static_micro_batches == 1:
+            batch = _micro_batch(inputs, 0)
+            return gradients(batch, weights, inputs.scale, fold_in(seed, 0))
+        grads = [tf.zeros_like(v) for v in variables]
+        sums = tf.zeros([len(names)])
+        for index in tf.range(inputs.count):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)
+            batch = _micro_batch(inputs, index)
+            more, more_sums = gradients(
+                batch, weights, inputs.scale, fold_in(seed, index)
+            )
+            grads = [g + m for g, m in zip(grads, more, strict=True)]
+            sums += more_sums
+        return grads, sums
+
+    return summed_gradients
 
 
-def _pack_sums(
+def _micro_batch(inputs: _StepInputs, index: tf.Tensor | int) -> Batches:
+    place = inputs.begin + index
+    batch = {name: values[place] for name, values in inputs.batches.items()}
+    num_rows = batch.pop("num_rows", None)
+    if num_rows is None:
+        return batch
+    return {name: values[:num_rows] for name, values in batch.items()}
+
+
+def pack_sums(
     names: Sequence[str], task: Task, batch: Batches, sums: Batches
 ) -> tf.Tensor:
+    """Returns the numbers of `sum_names` of a micro-batch, float32, in their order."""
     weights = {f"{name}_weight": w for name, w in task.weights(batch).items()}
     values = {**sums, **weights, "tokens": task.num_tokens(batch)}
     return tf.stack([tf.cast(values[name], tf.float32) for name in names])
@@ -283,23 +283,6 @@ def _rows(values: tf.Tensor, begin: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     """Merges the micro-batches of a step into one batch."""
     step = values[begin : begin + count]
     return tf.reshape(step, tf.concat([[-1], tf.shape(step)[2:]], 0))
-
-
-def _all_reduce(replica: tf.distribute.ReplicaContext, values: Any) -> Any:
-    if replica.num_replicas_in_sync == 1:
-        return values
-    # A captured tensor has no device, by which the reduction finds its replicas.
-    values = tf.nest.map_structure(tf.identity, values)
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
-
-
-def _replica_id(replica: tf.distribute.ReplicaContext) -> tf.Tensor:
-    return tf.cast(replica.replica_id_in_sync_group, tf.int32)
-
-
-def _first(strategy: tf.distribute.Strategy, value: Any) -> tf.Tensor:
-    """Returns this process' first replica's value; all replicas have the same."""
-    return strategy.experimental_local_results(value)[0]
 
 
 def _apply(

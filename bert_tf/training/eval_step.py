@@ -1,0 +1,42 @@
+"""One evaluation step, as a TensorFlow function."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from bert_tf.tasks.task import Task
+from bert_tf.training.replicas import all_reduce, first_replica, place_rows
+from bert_tf.training.step import pack_sums, sum_names
+
+Batches = Mapping[str, tf.Tensor]
+
+
+def build_eval_function(
+    strategy: tf.distribute.Strategy, task: Task, model: Any
+) -> Callable[[Batches], tuple[tf.Tensor, dict[str, tf.Tensor]]]:
+    """Builds the function that evaluates one micro-batch of each replica.
+
+    Returns:
+        A function of the batches, per replica name -> `[batch, ...]`. It returns
+        float32 `[sums]` in the order of `sum_names`, added over replicas, and the
+        task's predictions, name -> `[replicas * batch, ...]`.
+    """
+    names = sum_names(task)
+
+    def replica_step(batch: Batches) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        outputs = task.apply(model, batch)
+        replica = tf.distribute.get_replica_context()
+        sums = pack_sums(names, task, batch, task.sums(outputs, batch))
+        predictions = task.predictions(outputs, batch)
+        gathered = {name: place_rows(replica, p) for name, p in predictions.items()}
+        return all_reduce(replica, (sums, gathered))
+
+    @tf.function(reduce_retracing=True)
+    def evaluate(batch: Batches) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        sums, predictions = strategy.run(replica_step, args=(batch,))
+        return first_replica(strategy, sums), {
+            name: first_replica(strategy, value) for name, value in predictions.items()
+        }
+
+    return evaluate
