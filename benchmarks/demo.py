@@ -12,7 +12,6 @@ and `summary.md`.
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import shlex
 import subprocess
@@ -28,6 +27,7 @@ from benchmarks import demo_summary
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
 from bert_tf.storage import files
+from bert_tf.storage.json_files import read_json, write_json
 
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", "build/demo", "Where everything goes; about 100 MB."
@@ -173,7 +173,7 @@ class Journal:
         self._path = path
         self.steps: dict[str, Any] = {}
         if path.is_file():
-            self.steps = json.loads(path.read_text(encoding="utf-8"))
+            self.steps = read_json(path)
 
     def is_done(self, step: Step) -> bool:
         """Whether the step need not run: it left its outputs and did not fail.
@@ -204,7 +204,7 @@ class Journal:
             "seconds": round(seconds, 1),
             "done": done,
         }
-        files.write_text(self._path, json.dumps(self.steps, indent=2) + "\n")
+        write_json(self._path, self.steps)
 
 
 def run_step(step: Step, journal: Journal) -> None:
@@ -245,7 +245,7 @@ def main(argv: Sequence[str]) -> None:
         else:
             run_step(step, journal)
     summary = demo_summary.collect(layout, journal.steps)
-    files.write_text(layout.root / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_json(layout.root / "summary.json", summary)
     table = demo_summary.markdown(summary)
     files.write_text(layout.root / "summary.md", table)
     print(f"\n{table}\nThese figures: {layout.root / 'summary.json'}")

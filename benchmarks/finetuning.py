@@ -26,7 +26,7 @@ from benchmarks import finetuning_data
 from benchmarks.finetuning_work import HEADLINE, Result, Run
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
-from bert_tf.storage import files
+from bert_tf.storage.json_files import write_json
 
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "The data sets.")
 _MODEL_DIR = flags.DEFINE_string(
@@ -219,7 +219,7 @@ def main(argv: Sequence[str]) -> None:
             for task, by in results.items()
         }
         path = Path(_OUTPUT_FILE.value)
-        files.write_text(path, json.dumps(as_json, indent=2) + "\n")
+        write_json(path, as_json)
         print(f"Wrote {path}.")
 
 

@@ -6,7 +6,6 @@ paths from every worker, for instance on a shared file system.
 """
 
 import contextlib
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.errors import InputError
-from bert_tf.storage import files
-from bert_tf.storage.json_files import read_json
+from bert_tf.storage.json_files import read_json, write_json
 from data_prep.corpus import read_file
 from data_prep.corpus_tokenization import (
     CorpusSource,
@@ -159,7 +157,7 @@ def _summarize(
         examples = places | examples
     inputs = {**total, "examples": examples}
     with _in_words():
-        files.write_text(path, json.dumps({"sizes": sorted(sizes), "inputs": inputs}))
+        write_json(path, {"sizes": sorted(sizes), "inputs": inputs})
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Folders that a run fills, perhaps in several attempts, and no other run may touch."""
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from typing import Any
 
 from bert_tf.errors import InputError
 from bert_tf.storage import files
-from bert_tf.storage.json_files import read_json
+from bert_tf.storage.json_files import read_json, write_json
 
 _PARAMETERS_NAME = "parameters.json"
 
@@ -51,7 +50,7 @@ def check_parameters(directory: Path, parameters: dict[str, Any]) -> None:
     """
     path = directory / _PARAMETERS_NAME
     if not path.is_file():
-        files.write_text(path, json.dumps(parameters, indent=2) + "\n")
+        write_json(path, parameters)
         return
     difference = first_difference(read_json(path), parameters)
     if difference:

@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.data.schema import check_batch
 from bert_tf.storage import files
 from bert_tf.storage.example_codec import encode_examples
-from bert_tf.storage.json_files import read_json
+from bert_tf.storage.json_files import from_dict, read_json, write_json
 from bert_tf.storage.tfrecord import RecordWriter
 from bert_tf.text.vocabulary import Vocabulary
 from data_prep.documents import Documents
@@ -41,6 +41,14 @@ class ShardTask:
     parameters: DataParameters
     path: Path
     receipt: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class _Receipt:
+    """A record file that is done: its description, and counts by name."""
+
+    shard: Shard
+    counts: dict[str, Any]
 
 
 def min_documents(parameters: DataParameters) -> int:
@@ -81,18 +89,15 @@ def write_documents(task: ShardTask, documents: Documents) -> None:
                 counts = add_counts(counts, count_batch(batch, vocabulary))
     shard = Shard(task.path.name, writer.num_records, writer.num_bytes, writer.sha256)
     counts |= count_documents(documents)
-    receipt = {
-        "shard": dataclasses.asdict(shard),
-        "counts": {name: value.tolist() for name, value in counts.items()},
-    }
-    files.write_text(task.receipt, json.dumps(receipt))
+    receipt = _Receipt(shard, {name: v.tolist() for name, v in counts.items()})
+    write_json(task.receipt, dataclasses.asdict(receipt))
 
 
 def read_receipt(task: ShardTask) -> tuple[Shard, Counts]:
     """Returns what a finished shard's receipt says."""
-    values = read_json(task.receipt)
-    counts = {name: np.array(value) for name, value in values["counts"].items()}
-    return Shard(**values["shard"]), counts
+    receipt = from_dict(_Receipt, read_json(task.receipt), str(task.receipt))
+    counts = {name: np.array(value) for name, value in receipt.counts.items()}
+    return receipt.shard, counts
 
 
 def is_done(task: ShardTask) -> bool:

@@ -15,7 +15,6 @@ makes an interrupted run resume after the last block.
 """
 
 import dataclasses
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -26,7 +25,7 @@ import numpy as np
 
 from bert_tf.errors import InputError
 from bert_tf.storage import files
-from bert_tf.storage.json_files import read_json
+from bert_tf.storage.json_files import from_dict, read_json, write_json
 from data_prep.documents import Documents
 from data_prep.folders import check_parameters
 
@@ -49,6 +48,24 @@ class Position:
 
 END = Position(-1)
 """The position after the last document."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Block:
+    """`block.json`; see `TokenizedCorpus.write_block`."""
+
+    next: Position
+    counts: dict[str, int]
+    examples: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Finished:
+    """`finished.json`, of all blocks together."""
+
+    num_blocks: int
+    counts: dict[str, int]
+    examples: dict[str, str]
 
 
 class TokenizedCorpus:
@@ -81,8 +98,7 @@ class TokenizedCorpus:
             num_blocks += 1
         if num_blocks == 0:
             return 0, Position()
-        last = read_json(self._block(num_blocks - 1) / _BLOCK_NAME)
-        return num_blocks, Position(**last["next"])
+        return num_blocks, self._read_block(num_blocks - 1).next
 
     def write_block(
         self,
@@ -127,31 +143,27 @@ class TokenizedCorpus:
             folder.mkdir()
             for name, values in {**arrays, "shards": table}.items():
                 _save_array(folder / f"{name}.npy", values)
-            block = {
-                "next": dataclasses.asdict(following),
-                "counts": counts,
-                "examples": examples,
-            }
-            (folder / _BLOCK_NAME).write_text(json.dumps(block))
+            block = _Block(following, dict(counts), examples)
+            write_json(folder / _BLOCK_NAME, dataclasses.asdict(block))
 
     def finish(self, num_blocks: int) -> None:
         """Marks the corpus as complete."""
         counts: Counter[str] = Counter()
         examples: dict[str, str] = {}
         for index in range(num_blocks):
-            block = read_json(self._block(index) / _BLOCK_NAME)
-            counts.update(block["counts"])
-            examples = block["examples"] | examples
-        values = {"num_blocks": num_blocks, "counts": counts, "examples": examples}
-        files.write_text(self.directory / _FINISHED_NAME, json.dumps(values))
+            block = self._read_block(index)
+            counts.update(block.counts)
+            examples = block.examples | examples
+        finished = _Finished(num_blocks, dict(counts), examples)
+        write_json(self.directory / _FINISHED_NAME, dataclasses.asdict(finished))
 
     def counts(self) -> dict[str, int]:
         """Returns what reading and tokenising the corpus counted."""
-        return self._finished()["counts"]
+        return self._finished().counts
 
     def examples(self) -> dict[str, str]:
         """Returns where the first input of each kind was left out."""
-        return self._finished()["examples"]
+        return self._finished().examples
 
     def shard_sizes(self) -> np.ndarray:
         """Returns each shard's documents, sentences, tokens: int64 `[shards, 3]`."""
@@ -187,10 +199,17 @@ class TokenizedCorpus:
         )
 
     def _blocks(self) -> range:
-        return range(self._finished()["num_blocks"])
+        return range(self._finished().num_blocks)
 
-    def _finished(self) -> dict[str, Any]:
-        return read_json(self.directory / _FINISHED_NAME)
+    def _finished(self) -> "_Finished":
+        path = self.directory / _FINISHED_NAME
+        finished: _Finished = from_dict(_Finished, read_json(path), str(path))
+        return finished
+
+    def _read_block(self, index: int) -> "_Block":
+        path = self._block(index) / _BLOCK_NAME
+        block: _Block = from_dict(_Block, read_json(path), str(path))
+        return block
 
     def _block(self, index: int) -> Path:
         return self.directory / f"block-{index:05d}"

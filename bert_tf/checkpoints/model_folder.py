@@ -12,11 +12,11 @@ Reading and writing need no TensorFlow.
 """
 
 import dataclasses
-import hashlib
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -69,6 +69,45 @@ class ModelFolder:
     training_state: dict[str, Any] | None
 
 
+@dataclasses.dataclass(frozen=True)
+class _ListedFile:
+    num_bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Manifest:
+    """`checkpoint.json`. Earlier versions named no task: all models were pretrained."""
+
+    format_version: int = FORMAT_VERSION
+    step: int = 0
+    task: TaskDescription = dataclasses.field(default_factory=TaskDescription)
+    metadata: dict[str, Any] = dataclasses.field(default_factory=dict)
+    files: dict[str, _ListedFile]
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads the file; raises an InputError if it is none of this version's."""
+        values = read_json(path)
+        version = values.get("format_version", FORMAT_VERSION)
+        if version != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: this version reads format_version {FORMAT_VERSION}. "
+                f"Received: {reprlib.repr(version)}"
+            )
+        manifest: Self = from_dict(cls, values, str(path))
+        for name in _REQUIRED:
+            if name not in manifest.files:
+                raise InputError(f"{path}: lists no {name!r}.")
+        for name in manifest.files:
+            # A manifest must not send its reader to files of other folders.
+            if Path(name).name != name:
+                raise InputError(
+                    f"{path}: `files` must name files of the folder. Received: {name!r}"
+                )
+        return manifest
+
+
 def save_model_folder(
     directory: str | os.PathLike[str],
     *,
@@ -119,17 +158,16 @@ def save_model_folder(
             write_tensors(folder / OPTIMIZER, optimizer)
         if training_state is not None:
             write_json(folder / TRAINING_STATE, training_state)
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "step": step,
-            "task": dataclasses.asdict(task or TaskDescription()),
-            "metadata": dict(metadata or {}),
-            "files": {
-                path.name: {"num_bytes": path.stat().st_size, "sha256": _sha256(path)}
+        manifest = _Manifest(
+            step=step,
+            task=task or TaskDescription(),
+            metadata=dict(metadata or {}),
+            files={
+                path.name: _ListedFile(path.stat().st_size, files.sha256(path))
                 for path in sorted(folder.iterdir())
             },
-        }
-        write_json(folder / MANIFEST, manifest)
+        )
+        write_json(folder / MANIFEST, dataclasses.asdict(manifest))
         if overwrite and directory.exists():
             # Beside the new folder, so that it vanishes with the scratch folder.
             os.replace(directory, folder.parent / "replaced")
@@ -146,30 +184,18 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     path = Path(path)
     if not (path / MANIFEST).is_file():
         raise InputError(f"{path}: holds no {MANIFEST}, so it is not a model folder.")
-    manifest = read_json(path / MANIFEST)
-    version = manifest.get("format_version")
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{path / MANIFEST}: this version reads format_version {FORMAT_VERSION}. "
-            f"Received: {version!r}"
-        )
-    listed = manifest.get("files", {})
-    for name in _REQUIRED:
-        if name not in listed:
-            raise InputError(f"{path / MANIFEST}: lists no {name!r}.")
+    manifest = _Manifest.load(path / MANIFEST)
+    listed = manifest.files
     for name, expected in listed.items():
-        _verify(path / name, expected["num_bytes"], expected["sha256"])
+        _verify(path / name, expected)
     return ModelFolder(
         path=path,
         config=BertConfig.from_json_file(path / CONFIG),
         vocabulary=Vocabulary.load(path),
-        # Folders of earlier versions say nothing: all of them were pretrained.
-        task=from_dict(
-            TaskDescription, manifest.get("task", {}), f"{path / MANIFEST}: task"
-        ),
+        task=manifest.task,
         variables=TensorFile(path / VARIABLES),
-        step=manifest["step"],
-        metadata=manifest["metadata"],
+        step=manifest.step,
+        metadata=manifest.metadata,
         optimizer=TensorFile(path / OPTIMIZER) if OPTIMIZER in listed else None,
         training_state=(
             read_json(path / TRAINING_STATE) if TRAINING_STATE in listed else None
@@ -177,21 +203,19 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     )
 
 
-def _verify(path: Path, num_bytes: int, sha256: str) -> None:
+def _verify(path: Path, expected: "_ListedFile") -> None:
     if not path.is_file():
         raise InputError(f"{path}: missing, though {MANIFEST} lists it.")
-    if path.stat().st_size != num_bytes:
+    found = path.stat().st_size
+    if found != expected.num_bytes:
         raise InputError(
-            f"{path}: truncated or altered. It must be {num_bytes} bytes long. "
-            f"Received: {path.stat().st_size}"
+            f"{path}: truncated or altered. It must be {expected.num_bytes} bytes "
+            f"long. Received: {found}"
         )
-    if _sha256(path) != sha256:
-        raise InputError(f"{path}: altered; its SHA-256 is not {MANIFEST}'s {sha256}.")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if files.sha256(path) != expected.sha256:
+        raise InputError(
+            f"{path}: altered; its SHA-256 is not {MANIFEST}'s {expected.sha256}."
+        )
 
 
 def _is_empty_folder(path: Path) -> bool:

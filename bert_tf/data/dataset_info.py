@@ -4,15 +4,13 @@ It is written last, so a folder that has one is whole.
 """
 
 import dataclasses
-import hashlib
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bert_tf.errors import InputError, check, validated
 from bert_tf.storage import files
-from bert_tf.storage.json_files import from_dict, read_json
+from bert_tf.storage.json_files import from_dict, read_json, write_json
 
 if TYPE_CHECKING:
     from bert_tf.storage.example_codec import Feature
@@ -161,8 +159,7 @@ class DatasetInfo:
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes the description; from now on the folder counts as finished."""
-        text = json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-        files.write_text(Path(directory) / FILE_NAME, text)
+        write_json(Path(directory) / FILE_NAME, dataclasses.asdict(self))
 
 
 def _check_statistics(statistics: dict[str, Any], path: Path) -> None:
@@ -185,8 +182,7 @@ def check_sha256(path: str | os.PathLike[str], expected: str) -> None:
     Raises:
         InputError: they changed.
     """
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = files.sha256(path)
     if found != expected:
         raise InputError(
             f"{os.fspath(path)}: damaged, its SHA-256 is {found} and should be "

@@ -9,11 +9,10 @@ import sys
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from bert_tf.errors import InputError
-from bert_tf.storage.files import read_bytes
+from bert_tf.storage.files import read_bytes, write_text
 
 _MISSING = dataclasses.MISSING
 _INT64 = 2**63
@@ -42,29 +41,30 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def write_json(path: str | os.PathLike[str], value: Mapping[str, Any]) -> None:
-    """Writes a JSON object, not atomically: callers write into a folder that is."""
-    Path(path).write_text(format_json(value), encoding="utf-8")
+    """Writes a JSON object atomically; see `format_json`."""
+    write_text(path, format_json(value))
 
 
 def format_json(value: Mapping[str, Any]) -> str:
     """Returns a JSON object as text for people too.
 
-    Raises:
-        ValueError: a number is not finite (`finite_values` helps).
+    JSON has no words for NaN and infinity: null takes their place.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
     return text + "\n"
 
 
 def finite_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values with None for NaN and infinity, which JSON has no words for.
+    """Returns the values as `format_json` writes them: None for NaN and infinity."""
+    return {name: _finite(value) for name, value in values.items()}
 
-    Only those that stand at the top are looked at.
-    """
-    return {
-        name: None if isinstance(v, float) and not math.isfinite(v) else v
-        for name, v in values.items()
-    }
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return finite_values(value)
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

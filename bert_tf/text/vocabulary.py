@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Self
 
 from bert_tf.errors import InputError
 from bert_tf.storage.files import atomic_path, read_bytes
-from bert_tf.storage.json_files import read_json
+from bert_tf.storage.json_files import format_json, read_json
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
@@ -59,7 +58,7 @@ class TokenizerConfig:
             "tokenize_chinese_chars": True,
             "tokenizer_class": "BertTokenizer",
         }
-        return (json.dumps(values, indent=2) + "\n").encode()
+        return format_json(values).encode()
 
     @classmethod
     def guess(cls, entries: Sequence[str]) -> Self:

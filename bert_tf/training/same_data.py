@@ -7,8 +7,7 @@ from pathlib import Path
 from bert_tf.data.dataset import Dataset
 from bert_tf.data.fingerprint import fingerprint, first_difference
 from bert_tf.errors import InputError
-from bert_tf.storage import files
-from bert_tf.storage.json_files import flatten, format_json, read_json
+from bert_tf.storage.json_files import flatten, read_json, write_json
 from bert_tf.text.vocabulary import VOCABULARY_NAME, load_entries
 
 FILE_NAME = "data.json"
@@ -24,7 +23,7 @@ def record_data(workdir: Path, datasets: Datasets) -> None:
         name: fingerprint(dataset) if dataset else None
         for name, dataset in datasets.items()
     }
-    files.write_text(workdir / FILE_NAME, format_json(fingerprints))
+    write_json(workdir / FILE_NAME, fingerprints)
 
 
 def check_same_data(workdir: Path, datasets: Datasets) -> None:

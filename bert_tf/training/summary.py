@@ -1,13 +1,12 @@
 """What a finished run leaves behind: `eval.json` and the report."""
 
 import dataclasses
-import json
 from typing import Any
 
 import tensorflow as tf
 
 from bert_tf.reporting import report
-from bert_tf.storage import files
+from bert_tf.storage.json_files import write_json
 from bert_tf.training.loop import Run
 from bert_tf.training.metrics_log import read_metrics
 from bert_tf.training.run import Plan
@@ -39,9 +38,7 @@ def write(run: Run, plan: Plan) -> None:
         # Of the phase whose held-out examples were evaluated last.
         held_out = evaluated.held_out[0]
         results |= evaluated.task.baseline(evaluated.train, held_out, seed)
-    files.write_text(
-        workdir / EVAL_FILE, json.dumps(results, indent=2, allow_nan=False) + "\n"
-    )
+    write_json(workdir / EVAL_FILE, results)
     devices = [device.name for device in tf.config.list_logical_devices()]
     written = report.write_report(
         workdir,

@@ -150,6 +150,13 @@ def test_every_damage_names_the_file(tmp_path, name, damage):
         ("{", "checkpoint.json: not a JSON file"),
         ('{"format_version": 99}', "reads format_version 1. Received: 99"),
         ('{"format_version": 1, "files": {}}', "lists no 'bert_config.json'"),
+        ("{}", "checkpoint.json: no `files`, which it must have"),
+        ('{"files": []}', "checkpoint.json: `files` must be an object"),
+        ('{"files": {}, "step": "7"}', "`step` must be a whole number. Received: '7'"),
+        ('{"files": {}, "stop": 7}', "checkpoint.json: unknown field `stop`"),
+        ('{"files": {"a": {"sha256": ""}}}', "no `files.a.num_bytes`, which it must"),
+        ('{"step": 1' + "0" * 5000 + "}", "checkpoint.json: not a JSON file"),
+        ('{"metadata": ' + "[" * 10**5, "checkpoint.json: not a JSON file"),
     ],
 )
 def test_a_damaged_manifest_is_refused(tmp_path, manifest, message):

@@ -1,10 +1,11 @@
 import dataclasses
+import json
 from typing import Any
 
 import pytest
 
 from bert_tf.errors import InputError
-from bert_tf.storage.json_files import from_dict
+from bert_tf.storage.json_files import from_dict, read_json, write_json
 
 
 @dataclasses.dataclass
@@ -114,3 +115,15 @@ def test_what_is_wrong_is_named(case):
         from_dict(Everything, values, "x.json")
     assert message in str(raised.value)
     assert len(str(raised.value)) < 200
+
+
+def test_what_is_written_is_json_for_everyone(tmp_path):
+    path = tmp_path / "x.json"
+    values = {"a": float("nan"), "b": [float("inf"), 1.5, {"c": float("-inf")}], "é": 1}
+    write_json(path, values)
+    strict = json.loads(path.read_text("utf-8"), parse_constant=pytest.fail)
+    assert strict == {"a": None, "b": [None, 1.5, {"c": None}], "é": 1}
+    assert "é" in path.read_text("utf-8")
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert read_json(path) == strict
