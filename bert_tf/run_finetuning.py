@@ -32,10 +32,11 @@ _TASK = flags.DEFINE_integer("task", 0, "Which worker of --cluster this process 
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
+    from bert_tf.errors import validated
     from bert_tf.training import cluster, finetuning_preparation
 
     memory.keep_memory()
-    config = _CONFIG.value.validate()
+    config = validated(_CONFIG.value, "--config.")
     workdir = Path(str(_WORKDIR.value))
     finetuning_preparation.prepare(
         config, workdir, worker_addresses=_CLUSTER.value, task=_TASK.value

@@ -13,7 +13,7 @@ the order of the input. Memory does not depend on the size of the file.
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from absl import flags
 
@@ -44,34 +44,36 @@ _CHUNK = 4096
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
-    from bert_tf.prediction.writing import inputs_of, row_writer
+    from bert_tf.prediction.writing import row_writer
     from bert_tf.storage import files
 
     if bool(_INPUT_FILE.value) == bool(_TEXTS.value):
         raise InputError("Give either --input_file or --text.")
     output = str(_OUTPUT_FILE.value)
     row_writer(sys.stdout, output)  # An ending that nothing writes is told at once.
+    if output == "-":
+        _write(sys.stdout, output)
+        return
+    # Entered before the work, so that a file that cannot be written is told at once.
+    with files.atomic_file(output) as temporary:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            count = _write(file, output)
+    print(f"Wrote {count:,} predictions to {output}.")
+
+
+def _write(file: TextIO, name: str) -> int:
+    """Writes the predictions and returns how many they are."""
+    from bert_tf.prediction.writing import inputs_of, row_writer
+
     memory.keep_memory()
     from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
 
     model = predictor.load(str(_CHECKPOINT.value))
-    rows = (
-        {**inputs_of(example), **prediction}
-        for example, prediction in _predictions(model)
-    )
-    if output == "-":
-        writer = row_writer(sys.stdout, output)
-        for row in rows:
-            writer.write(row)
-        return
-    count = 0
-    with files.atomic_path(output) as temporary:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = row_writer(file, output)
-            for row in rows:
-                writer.write(row)
-                count += 1
-    print(f"Wrote {count:,} predictions to {output}.")
+    writer, count = row_writer(file, name), 0
+    for example, prediction in _predictions(model):
+        writer.write({**inputs_of(example), **prediction})
+        count += 1
+    return count
 
 
 def _predictions(

@@ -180,6 +180,10 @@ class ChoiceExample(Example):
         return self.text, *self.choices
 
 
+MAX_SENTENCES = 3
+"""How many sentences of a document make its summary at most, if nobody says."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SummarizationExample(Example):
     """A document whose most important sentences are wanted.

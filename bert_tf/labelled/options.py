@@ -7,7 +7,7 @@ from bert_tf.errors import check
 from bert_tf.labelled import tagging
 from bert_tf.labelled.columns import ColumnNames
 from bert_tf.labelled.delimited import QUOTINGS
-from bert_tf.labelled.summarization import MAX_SENTENCES
+from bert_tf.labelled.examples import MAX_SENTENCES
 
 FORMATS = ("auto", "delimited", "json", "parquet", "lines", "conll", "squad")
 

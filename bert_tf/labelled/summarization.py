@@ -9,10 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bert_tf.labelled.examples import SummarizationExample
+from bert_tf.labelled.examples import MAX_SENTENCES, SummarizationExample
 from bert_tf.text.words import split_words
-
-MAX_SENTENCES = 3
 
 _NGrams = set[tuple[str, ...]]
 

@@ -5,7 +5,7 @@ from typing import Self
 
 from bert_tf.config import BatchConfig, OptimizerConfig, check, operational
 from bert_tf.errors import InputError
-from bert_tf.labelled.reading import ReadOptions
+from bert_tf.labelled.options import ReadOptions
 from bert_tf.tasks.settings import ClassificationSettings, TaskSettings
 from bert_tf.training.config import RunConfig
 

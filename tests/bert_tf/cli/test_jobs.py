@@ -53,6 +53,7 @@ def cli():
 if __name__ == "__main__":
     cli()
 '''
+ROOT = Path(__file__).parents[3]
 AS_MODULE = ["-m", "counting"]
 AS_SCRIPT = ["-c", "from counting import cli; cli()"]
 
@@ -141,11 +142,19 @@ def test_help_of_every_job_answers_before_anything_heavy_loads(job, environment_
 
 
 COMMANDS = {
-    "bert_tf.run_pretraining": ["--config=configs/demo.py", "--workdir=x"],
+    "bert_tf.run_pretraining": [f"--config={ROOT}/configs/demo.py", "--workdir=x"],
+    "bert_tf.run_finetuning": [
+        *(f"--config={ROOT}/configs/finetune_classification.py", "--workdir=x"),
+        *("--config.data.train=tests/a.csv", "--config.init_from=y"),
+    ],
+    "bert_tf.run_prediction": ["--checkpoint=x", "--text=y"],
     "bert_tf.convert_checkpoint": ["--from=x", "--to=y"],
-    "data_prep.create_vocabulary": ["--input_file=README.md", "--output_file=x"],
+    "data_prep.create_vocabulary": [
+        f"--input_file={ROOT}/README.md",
+        "--output_file=x",
+    ],
     "data_prep.create_pretraining_data": [
-        *("--input_file=README.md", "--vocab_file=x", "--output_dir=y")
+        *(f"--input_file={ROOT}/README.md", "--vocab_file=x", "--output_dir=y")
     ],
     "data_prep.inspect_records": ["--input_dir=x"],
     "export.export_saved_model": ["--checkpoint=x", "--output_dir=y"],
@@ -171,6 +180,7 @@ def test_ctrl_c_while_a_job_loads_gets_no_traceback(
         [sys.executable, "-m", job, *flags],
         capture_output=True,
         text=True,
+        cwd=tmp_path,
         env=environment_with([module], interrupt),
     )
     if module == "absl":
@@ -201,3 +211,4 @@ def test_the_jobs_of_the_readme_exist():
         "export.export_saved_model",
         "export.export_tflite",
     } <= set(JOBS)
+    assert set(COMMANDS) == set(JOBS) - {"bert_tf.launch_workers"}
