@@ -23,10 +23,10 @@ from bert_tf.text.vocabulary import (
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# A longer word becomes [UNK]. BERT limits characters, tf-text bytes: 300 bytes are
-# 100 characters of the scripts that need three bytes each and write long words
-# because they put no space between them, Thai for one.
-MAX_BYTES_PER_WORD = 300
+# A longer word becomes [UNK]. google-research/bert limits characters, to 200, and
+# tf-text bytes: so many that no word is lost here that is not lost there. Scripts
+# without spaces, Thai or Javanese for instance, write words as long as sentences.
+MAX_BYTES_PER_WORD = 200 * 4
 
 
 def _normalizer_model(config: TokenizerConfig) -> "tf.Tensor":

@@ -14,6 +14,12 @@ from bert_tf.storage.json_files import format_json, read_json
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
 SUFFIX_INDICATOR = "##"
+_REPLACE = (
+    "Put an entry like '[unused0]', one that is not there yet, in its place: so the "
+    "others keep their ids."
+)
+MAX_BYTES_PER_ENTRY = 256
+"""The most that tf-text's WordPiece takes, without `SUFFIX_INDICATOR`."""
 VOCABULARY_NAME = "vocab.txt"
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 
@@ -257,10 +263,7 @@ def _check_entries(entries: Sequence[str], source: str) -> None:
     for line, entry in enumerate(entries, start=1):
         if not entry:
             raise InputError(f"{source}: line {line} is blank. Remove it.")
-        if "\n" in entry:  # Can't come from a file with an entry a line.
-            raise InputError(
-                f"{source}: entry {line - 1} holds a line end: {entry!r}. Remove it."
-            )
+        _check_entry(entry, f"{source}: line {line}")
         if entry.endswith("\r"):
             raise InputError(
                 f"{source}: line {line} ends in a carriage return. Convert the file "
@@ -277,4 +280,19 @@ def _check_entries(entries: Sequence[str], source: str) -> None:
         raise InputError(
             f"{source}: no {', '.join(missing)} among {len(entries)} entries. BERT "
             f"needs all of {' '.join(SPECIAL_TOKENS)}."
+        )
+
+
+def _check_entry(entry: str, place: str) -> None:
+    """Raises an InputError over an entry that the tokenizer or a file can't hold."""
+    if found := [character for character in "\n\0" if character in entry]:
+        raise InputError(f"{place} holds the character {found[0]!r}. {_REPLACE}")
+    try:
+        num_bytes = len(entry.removeprefix(SUFFIX_INDICATOR).encode("utf-8"))
+    except UnicodeEncodeError:
+        raise InputError(f"{place} is not Unicode: {entry!a}. {_REPLACE}") from None
+    if num_bytes > MAX_BYTES_PER_ENTRY:
+        raise InputError(
+            f"{place} has {num_bytes} bytes, the tokenizer takes at most "
+            f"{MAX_BYTES_PER_ENTRY}: {entry[:20]!r}... {_REPLACE}"
         )

@@ -11,7 +11,13 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers import BertWordPieceTokenizer, normalizers, pre_tokenizers
+from tokenizers import (
+    BertWordPieceTokenizer,
+    Tokenizer,
+    models,
+    normalizers,
+    pre_tokenizers,
+)
 
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
 from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
@@ -148,20 +154,31 @@ def test_every_character_splits_words_as_in_hugging_face():
     )
 
 
-def test_the_longest_word_is_counted_in_bytes(pair):
-    """Hugging Face ends at 100 characters, we at 300 bytes."""
-    tokenizer, reference = pair
-    for text, equal in (
-        ("x" * 100, True),
-        ("x" * 101, False),
-        ("x" * 301, True),
-        ("ก" * 100, True),
-        ("ก" * 101, True),
-        ("." * 400, True),
-    ):
-        theirs = reference.encode(text, add_special_tokens=False).tokens
-        ours = tokenizer.ids_to_tokens(tokenizer.tokenize([text])[0].numpy())
-        assert (ours == theirs) is equal, text
+@pytest.mark.parametrize("character", ["x", "ü", "ก", "𐍈"])
+@pytest.mark.parametrize("length", [100, 101, 200, 201, 800, 801])
+def test_no_word_is_lost_that_google_research_keeps(character, length):
+    """It keeps words of up to 200 characters; we all of up to 800 bytes."""
+    text = f"{character * length} {character}."
+    entries = [*SPECIAL_TOKENS, character, f"##{character * 2}", f"##{character}", "."]
+    vocabulary = Vocabulary.from_entries(entries, TokenizerConfig(False, False))
+    reference = Tokenizer(
+        models.WordPiece(
+            {token: index for index, token in enumerate(entries)},
+            unk_token="[UNK]",
+            max_input_chars_per_word=200,
+        )
+    )
+    reference.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+
+    (ours,) = BertTokenizer(vocabulary).tokenize([text]).to_list()
+    theirs = reference.encode(text).ids
+
+    kept = vocabulary.unk_id not in ours
+    assert kept is (len((character * length).encode()) <= 800)
+    if length <= 200:
+        assert kept and ours == theirs
+    else:
+        assert theirs[0] == vocabulary.unk_id and ours[-2:] == theirs[-2:]
 
 
 def test_a_word_with_invalid_utf8_is_unknown(tiny):
@@ -249,9 +266,9 @@ def test_tokens_and_text(tiny):
 
 def test_words_are_what_the_tokenizer_splits():
     words, num_words = WordSplitter(TokenizerConfig()).split(
-        ["Hello, WÖRLD!", "", "我来了", "x" * 500 + "!"]
+        ["Hello, WÖRLD!", "", "我来了", "x" * 5000 + "!"]
     )
-    assert words == ["hello", ",", "world", "!", "我", "来", "了", "x" * 500, "!"]
+    assert words == ["hello", ",", "world", "!", "我", "来", "了", "x" * 5000, "!"]
     assert num_words.tolist() == [4, 0, 3, 2]
 
 

@@ -4,6 +4,7 @@ import itertools
 import pytest
 
 from bert_tf.errors import InputError
+from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import (
     SPECIAL_TOKENS,
     TokenizerConfig,
@@ -75,11 +76,29 @@ def test_entries_suggest_whether_text_was_lower_cased(entries, lower):
     assert guess.do_lower_case is guess.strips_accents is lower
 
 
-def test_entries_that_no_file_can_hold_are_refused():
-    with pytest.raises(InputError, match=r"tokens.json: entry 5 holds a line end"):
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("a\nb", r"line 6 holds the character '\\n'"),
+        ("a\0b", r"line 6 holds the character '\\x00'"),
+        ("\ud800", r"line 6 is not Unicode: '\\ud800'"),
+        ("b" * 257, r"line 6 has 257 bytes, .* at most 256: 'bbb"),
+        ("##" + "é" * 129, r"line 6 has 258 bytes, .* at most 256: '##é"),
+    ],
+)
+def test_entries_that_the_tokenizer_cannot_take_are_refused(entry, message):
+    with pytest.raises(InputError, match=f"tokens.json: {message}.*unused0") as error:
         Vocabulary.from_entries(
-            [*SPECIAL_TOKENS, "a\nb"], TokenizerConfig(), source="tokens.json"
+            [*SPECIAL_TOKENS, entry], TokenizerConfig(), source="tokens.json"
         )
+    assert len(str(error.value)) < 250
+
+
+def test_the_longest_entry_is_found():
+    entries = [*SPECIAL_TOKENS, "b" * 256, "##" + "é" * 128]
+    vocabulary = Vocabulary.from_entries(entries, TokenizerConfig(False))
+    tokenizer = BertTokenizer(vocabulary)
+    assert tokenizer.tokenize(["b" * 256 + "é" * 256]).to_list() == [[5, 6, 6]]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +110,7 @@ def test_entries_that_no_file_can_hold_are_refused():
         (b"[PAD]\na\nb\na\n", "lines 2 and 4 are both 'a'"),
         (b"[PAD]\r\n[UNK]\r\n", "line 1 ends in a carriage return"),
         (b"[PAD]\n\xff\n", "not UTF-8 at byte 6"),
+        (b"[PAD]\n" + b"A" * 5000 + b"\n", "line 2 has 5000 bytes"),
     ],
 )
 def test_bad_vocabularies(tmp_path, content, message):
