@@ -203,6 +203,22 @@ def load_model_folder(path: str | os.PathLike[str]) -> ModelFolder:
     )
 
 
+def check_finite(source: object, name: str, array: np.ndarray) -> None:
+    """Raises an InputError over a variable with a value that is no number.
+
+    Args:
+        source: where it comes from, for the message.
+        name: what it is called.
+        array: any float dtype.
+    """
+    if num_damaged := array.size - np.count_nonzero(np.isfinite(array)):
+        raise InputError(
+            f"{source}: {num_damaged} of the {array.size} values of `{name}` are NaN "
+            "or infinite. The model was damaged in training or since: take an earlier "
+            "checkpoint, or get it again."
+        )
+
+
 def _verify(path: Path, expected: "_ListedFile") -> None:
     if not path.is_file():
         raise InputError(f"{path}: missing, though {MANIFEST} lists it.")

@@ -31,7 +31,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         value = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        # Neither JSON, nor UTF-8, or a number of thousands of digits.
+        # Not JSON, not UTF-8, a number of thousands of digits, or endless brackets.
         raise InputError(
             f"{path}: not a JSON file ({error}). Restore it, or write it again."
         ) from error
@@ -95,6 +95,17 @@ def from_dict(cls: type, values: Any, source: str) -> Any:
             another type; names it, `model.hidden_size`.
     """
     return _build(cls, values, source, "")
+
+
+def from_known_fields(cls: type, values: Any, source: str) -> Any:
+    """Builds a dataclass as `from_dict`, of an object that may say more.
+
+    Of the files of other programs only some fields matter here.
+    """
+    if isinstance(values, dict):
+        names = {field.name for field in dataclasses.fields(cls)}
+        values = {name: value for name, value in values.items() if name in names}
+    return from_dict(cls, values, source)
 
 
 def _build(cls: Any, values: Any, source: str, path: str) -> Any:

@@ -9,11 +9,18 @@ from typing import Self
 
 from bert_tf.errors import InputError
 from bert_tf.storage.files import atomic_path, read_bytes
-from bert_tf.storage.json_files import format_json, read_json
+from bert_tf.text.special_tokens import (
+    CLS,
+    MASK,
+    PAD,
+    SEP,
+    SPECIAL_TOKENS,
+    SUFFIX_INDICATOR,
+    UNK,
+)
+from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME, TokenizerConfig
+from bert_tf.text.tokenizer_json import TOKENIZER_JSON_NAME
 
-PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
-SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
-SUFFIX_INDICATOR = "##"
 _REPLACE = (
     "Put an entry like '[unused0]', one that is not there yet, in its place: so the "
     "others keep their ids."
@@ -21,92 +28,6 @@ _REPLACE = (
 MAX_BYTES_PER_ENTRY = 256
 """The most that tf-text's WordPiece takes, without `SUFFIX_INDICATOR`."""
 VOCABULARY_NAME = "vocab.txt"
-TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class TokenizerConfig:
-    """What happens to text before it is split into pieces.
-
-    Attributes:
-        do_lower_case: whether to lower-case.
-        strip_accents: whether to drop combining marks; None does as `do_lower_case`.
-    """
-
-    do_lower_case: bool = True
-    strip_accents: bool | None = None
-
-    def __eq__(self, other: object) -> bool:
-        """Settings are equal that do the same."""
-        if not isinstance(other, TokenizerConfig):
-            return NotImplemented
-        return self._effect == other._effect
-
-    def __hash__(self) -> int:
-        return hash(self._effect)
-
-    @property
-    def strips_accents(self) -> bool:
-        """`strip_accents` with None resolved."""
-        if self.strip_accents is None:
-            return self.do_lower_case
-        return self.strip_accents
-
-    @property
-    def _effect(self) -> tuple[bool, bool]:
-        return self.do_lower_case, self.strips_accents
-
-    def to_json(self) -> bytes:
-        """Returns a `tokenizer_config.json`, which Hugging Face reads too."""
-        values = {
-            "do_lower_case": self.do_lower_case,
-            "strip_accents": self.strip_accents,
-            "tokenize_chinese_chars": True,
-            "tokenizer_class": "BertTokenizer",
-        }
-        return format_json(values).encode()
-
-    @classmethod
-    def guess(cls, entries: Sequence[str]) -> Self:
-        """Returns the settings that entries suggest: a capital shows cased text."""
-        words = [
-            entry
-            for entry in entries
-            if entry not in SPECIAL_TOKENS and not entry.startswith("[unused")
-        ]
-        return cls(do_lower_case=all(word == word.lower() for word in words))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Reads a `tokenizer_config.json`, ours or Hugging Face's.
-
-        Raises:
-            InputError: no such file, not JSON, or settings that BERT does not have.
-        """
-        try:
-            values = read_json(path)
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{path}: no such file. It says how the vocabulary beside it treats "
-                'case, for instance {"do_lower_case": true}.'
-            ) from error
-        lower, strip = values.get("do_lower_case", True), values.get("strip_accents")
-        if not isinstance(lower, bool):
-            raise InputError(
-                f"{path}: do_lower_case must be true or false. Received: {lower!r}"
-            )
-        if strip is not None and not isinstance(strip, bool):
-            raise InputError(
-                f"{path}: strip_accents must be true, false or null. "
-                f"Received: {strip!r}"
-            )
-        if values.get("tokenize_chinese_chars", True) is not True:
-            raise InputError(
-                f"{path}: tokenize_chinese_chars must be true: BERT's tokenizer always "
-                "makes a word of each CJK ideograph. "
-                f"Received: {values['tokenize_chinese_chars']!r}"
-            )
-        return cls(do_lower_case=lower, strip_accents=strip)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,8 +88,8 @@ class Vocabulary:
 
         Args:
             path: the file.
-            config: case and accents; None for what `tokenizer_config.json` beside the
-                file says.
+            config: case and accents; None for what `TokenizerConfig.load` finds beside
+                the file.
 
         Raises:
             InputError: a fault in either file, named.
@@ -176,13 +97,14 @@ class Vocabulary:
         """
         content = read_bytes(path)
         entries = _parse_entries(content, source=os.fspath(path))
-        if config is None:
-            config_path = Path(path).with_name(TOKENIZER_CONFIG_NAME)
-            config = TokenizerConfig.load(config_path)
-            config_content = read_bytes(config_path)
-        else:
-            config_content = config.to_json()
-        contents = {VOCABULARY_NAME: content, TOKENIZER_CONFIG_NAME: config_content}
+        beside = Path(path).parent
+        # What a tokenizer.json says would stay behind when the file is copied.
+        keep = config is None and not (beside / TOKENIZER_JSON_NAME).is_file()
+        config = config or TokenizerConfig.load(beside)
+        settings = (
+            read_bytes(beside / TOKENIZER_CONFIG_NAME) if keep else config.to_json()
+        )
+        contents = {VOCABULARY_NAME: content, TOKENIZER_CONFIG_NAME: settings}
         return cls(entries, config, contents)
 
     def save(self, directory: str | os.PathLike[str]) -> None:

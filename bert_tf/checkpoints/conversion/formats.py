@@ -64,7 +64,8 @@ def save(
         weights: what to write.
         path: the folder, which must not exist.
         format: a key of `WRITERS`.
-        strict: refuse where a weight is left over or newly initialised.
+        strict: refuse where a weight is left over or newly initialised, or a token
+            loses its special treatment.
 
     Returns:
         Names of variables that the format needs, `weights` lacks, and which were
@@ -84,6 +85,14 @@ def save(
         new = WRITERS[format](weights, folder)
         gaps = [f"new: {name}" for name in new]
         gaps += [f"left over: {name}" for name in weights.left_over]
+        added = [repr(token.content) for token in weights.hugging_face.added_tokens]
+        if format != "hugging_face" and added:
+            gaps += [f"added token: {token}" for token in added]
+            weights.notes.append(
+                f"Hugging Face finds the added tokens {', '.join(added[:5])}"
+                f"{', ...' if len(added) > 5 else ''} in a text before it is split. "
+                "Here they are entries of the vocabulary like others."
+            )
         if strict and gaps:
             raise InputError(
                 f"{path} is not written: strict conversion allows no gap, and there "

@@ -4,6 +4,7 @@ Source of names and configuration keys: Hugging Face transformers, `modeling_ber
 and `configuration_bert.py`.
 """
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,26 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.checkpoints.conversion import names
+from bert_tf.checkpoints.conversion import hugging_face_tokenizer, names
 from bert_tf.checkpoints.conversion.model_weights import (
+    HuggingFaceSettings,
     ModelWeights,
     RenamedArrays,
     collect,
 )
 from bert_tf.checkpoints.conversion.safetensors_folder import WEIGHTS, open_arrays
-from bert_tf.checkpoints.conversion.vocabularies import read_beside
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.storage.json_files import read_json, write_json
+from bert_tf.storage.json_files import from_known_fields, read_json, write_json
 from bert_tf.storage.safetensors_files import write_tensors
-from bert_tf.text.vocabulary import (
-    TOKENIZER_CONFIG_NAME,
-    TokenizerConfig,
-    Vocabulary,
-)
+from bert_tf.text.tokenizer_config import check_tokenizer_class
 
 _CONFIG = "config.json"
-_TOKENIZER = "tokenizer.json"
 
 # Hugging Face's "gelu" is the exact function, google-research/bert's its tanh
 # approximation.
@@ -49,19 +45,9 @@ _ARCHITECTURES = {
     "multiple_choice": "BertForMultipleChoice",
     "question_answering": "BertForQuestionAnswering",
 }
-_SHARED_KEYS = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "initializer_range",
-    "layer_norm_eps",
-)
+_SHARED_KEYS = [
+    f.name for f in dataclasses.fields(BertConfig) if f.name != "hidden_act"
+]
 # Heads whose names no rule translates.
 _HEAD_NAMES_OUT = {
     names.MASKED_LM_BIAS: "cls.predictions.bias",
@@ -79,6 +65,33 @@ _TIED = {
 }
 
 
+@dataclasses.dataclass
+class _Config:
+    """The fields of `config.json` that matter here, beside those of `BertConfig`."""
+
+    model_type: str | None = "bert"
+    architectures: list[str] | None = None
+    hidden_act: str = "gelu"
+    position_embedding_type: str | None = None
+    is_decoder: bool | None = None
+    add_cross_attention: bool | None = None
+    tie_word_embeddings: bool | None = None
+    tokenizer_class: str | None = None
+    id2label: dict[str, Any] | None = None
+    problem_type: str | None = None
+    classifier_dropout: float | None = None
+
+
+# What no BERT of `models/` does otherwise.
+_FIXED: dict[str, Any] = {
+    "model_type": "bert",
+    "position_embedding_type": "absolute",
+    "is_decoder": False,
+    "add_cross_attention": False,
+    "tie_word_embeddings": True,
+}
+
+
 def load(folder: Path) -> ModelWeights:
     """Reads a Hugging Face folder.
 
@@ -86,26 +99,33 @@ def load(folder: Path) -> ModelWeights:
         InputError: another architecture, a pickle file instead of safetensors, a
             damaged file, or weights that don't fit the configuration.
     """
-    config_path = folder / _CONFIG
-    values = read_json(config_path)
-    config = _config_from(values, config_path)
+    path = folder / _CONFIG
+    values = read_json(path)
+    stated: _Config = from_known_fields(_Config, values, str(path))
+    config = _model_config(values, stated, str(path))
     arrays = open_arrays(folder)
     source_names = {_google_name(name): name for name in arrays}
-    task = _task(values, source_names)
+    task = _task(stated, source_names)
 
     renamed = RenamedArrays(arrays, source_names, _reshape)
-    _check_tied(folder, renamed)
     variables, left_over = collect(str(folder), config, renamed, task)
-    head = names.TASK_HEADS[task][0] if task else None
-    labels = values.get("id2label") or {}
-    has_head = head in variables
+    _check_tied(folder, renamed)
+    if task and names.TASK_HEADS[task][0] not in variables:
+        task = None
+    tokenizer = hugging_face_tokenizer.read(folder)
     return ModelWeights(
         format="hugging_face",
         config=config,
         variables=variables,
-        vocabulary=_read_vocabulary(folder),
-        task=task if has_head else None,
-        labels=[labels[key] for key in sorted(labels, key=int)] if has_head else [],
+        vocabulary=tokenizer.vocabulary,
+        task=task,
+        labels=_labels(stated, variables, task, str(path)),
+        hugging_face=HuggingFaceSettings(
+            problem_type=stated.problem_type,
+            classifier_dropout=stated.classifier_dropout,
+            model_max_length=tokenizer.model_max_length,
+            added_tokens=tokenizer.added_tokens,
+        ),
         source_names=source_names,
         left_over={
             source_names[name]: shape
@@ -138,6 +158,11 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         labels = weights.labels or [f"LABEL_{i}" for i in range(len(head))]
         values["id2label"] = {str(i): label for i, label in enumerate(labels)}
         values["label2id"] = {label: i for i, label in enumerate(labels)}
+    settings = {
+        "problem_type": weights.problem_type,
+        "classifier_dropout": weights.hugging_face.classifier_dropout,
+    }
+    values |= {name: value for name, value in settings.items() if value is not None}
     write_json(folder / _CONFIG, values)
 
     prefix = "" if architecture == "BertModel" else "bert."
@@ -149,11 +174,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         arrays[ours] = _reshape(name, array)
     write_tensors(folder / WEIGHTS, arrays)
 
-    if weights.vocabulary is not None:
-        weights.vocabulary.save(folder)
-        settings = read_json(folder / TOKENIZER_CONFIG_NAME)
-        settings["model_max_length"] = config.max_position_embeddings
-        write_json(folder / TOKENIZER_CONFIG_NAME, settings)
+    hugging_face_tokenizer.write(weights, folder)
     return []
 
 
@@ -161,35 +182,44 @@ def _reshape(name: str, array: np.ndarray) -> np.ndarray:
     return array.T if name.endswith("/kernel") else array
 
 
-def _config_from(values: dict[str, Any], path: Path) -> BertConfig:
-    model_type = values.get("model_type", "bert")
-    if model_type != "bert":
-        raise InputError(
-            f"{path}: `model_type` must be 'bert'. Received: {model_type!r}, another "
-            "architecture, whose weights mean something else."
-        )
-    for key, expected in (
-        ("position_embedding_type", "absolute"),
-        ("is_decoder", False),
-        ("add_cross_attention", False),
-        ("tie_word_embeddings", True),
-    ):
-        received = values.get(key, expected)
-        if received != expected:
+def _model_config(values: dict[str, Any], stated: _Config, source: str) -> BertConfig:
+    for name, expected in _FIXED.items():
+        received = getattr(stated, name)
+        if received is not None and received != expected:
+            reason = ", another architecture" if name == "model_type" else ""
             raise InputError(
-                f"{path}: `{key}` must be {expected!r}. Received: {received!r}"
+                f"{source}: `{name}` must be {expected!r}. "
+                f"Received: {received!r:.60}{reason}"
             )
-    act = values.get("hidden_act", "gelu")
-    if act not in _ACTIVATIONS_IN:
+    if stated.hidden_act not in _ACTIVATIONS_IN:
         raise InputError(
-            f"{path}: `hidden_act` must be one of {sorted(_ACTIVATIONS_IN)}. "
-            f"Received: {act!r}"
+            f"{source}: `hidden_act` must be one of {sorted(_ACTIVATIONS_IN)}. "
+            f"Received: {stated.hidden_act!r:.60}"
         )
-    known = {key: values[key] for key in _SHARED_KEYS if key in values}
+    if stated.tokenizer_class is not None:
+        check_tokenizer_class(stated.tokenizer_class, source)
+    config: BertConfig = from_known_fields(
+        BertConfig, values | {"hidden_act": _ACTIVATIONS_IN[stated.hidden_act]}, source
+    )
     try:
-        return BertConfig(hidden_act=_ACTIVATIONS_IN[act], **known).validate()
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: {error}") from error
+        return config.validate()
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+
+
+def _labels(
+    stated: _Config, variables: Mapping[str, Any], task: str | None, source: str
+) -> list[str]:
+    labels = stated.id2label
+    if not labels or task is None or task == "multiple_choice":
+        return []
+    num_labels = len(variables[names.TASK_HEADS[task][0]])
+    if set(labels) != {str(index) for index in range(num_labels)}:
+        raise InputError(
+            f"{source}: `id2label` must name the head's outputs, 0 to "
+            f"{num_labels - 1}. Received: {labels!r:.60}"
+        )
+    return [str(labels[str(index)]) for index in range(num_labels)]
 
 
 def _check_tied(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -230,8 +260,8 @@ def _google_name(name: str) -> str:
     return re.sub(r"\.layer\.(\d+)\.", r".layer_\1.", name).replace(".", "/")
 
 
-def _task(values: dict[str, Any], google_names: Mapping[str, str]) -> str | None:
-    for architecture in values.get("architectures") or ():
+def _task(stated: _Config, google_names: Mapping[str, str]) -> str | None:
+    for architecture in stated.architectures or ():
         for task, known in _ARCHITECTURES.items():
             if architecture == known:
                 return task
@@ -250,29 +280,3 @@ def _architecture(weights: ModelWeights) -> str:
     if masked_lm:
         return "BertForMaskedLM"
     return "BertForNextSentencePrediction" if next_sentence else "BertModel"
-
-
-def _read_vocabulary(folder: Path) -> Vocabulary | None:
-    vocabulary = read_beside(folder)
-    path = folder / _TOKENIZER
-    if vocabulary is not None or not path.is_file():
-        return vocabulary
-    tokenizer = read_json(path)
-    model = tokenizer.get("model") or {}
-    if model.get("type") != "WordPiece":
-        raise InputError(
-            f"{path}: `model.type` must be 'WordPiece'. Received: {model.get('type')!r}"
-        )
-    ids = model["vocab"]
-    if sorted(ids.values()) != list(range(len(ids))):
-        raise InputError(f"{path}: its ids are not 0 to {len(ids) - 1} without a gap.")
-    if (folder / TOKENIZER_CONFIG_NAME).is_file():
-        settings = TokenizerConfig.load(folder / TOKENIZER_CONFIG_NAME)
-    else:
-        normalizer = tokenizer.get("normalizer") or {}
-        settings = TokenizerConfig(
-            do_lower_case=normalizer.get("lowercase", True),
-            strip_accents=normalizer.get("strip_accents"),
-        )
-    entries = sorted(ids, key=ids.__getitem__)
-    return Vocabulary.from_entries(entries, settings, source=str(path))

@@ -8,6 +8,7 @@ Source: keras_hub 0.32, `models/bert/bert_backbone.py`, `models/bert/bert_masked
 `models/bert/bert_text_classifier.py`.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,15 @@ from bert_tf.checkpoints.conversion.model_weights import (
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.storage import files
-from bert_tf.storage.json_files import read_json
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.storage.json_files import from_known_fields, read_json
+from bert_tf.text.special_tokens import SUFFIX_INDICATOR, UNK
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 _HDF5_OVERHEAD = 2**20
 _CLASSES = ("keras_hub>BertBackbone", "keras_nlp>BertBackbone")
-_TASK_CLASSES = {
-    "BertMaskedLM": None,
-    "BertTextClassifier": "sequence_classification",
-}
+_TASK_CLASSES = ("BertMaskedLM", "BertTextClassifier")
+_TASK_WEIGHTS = "task.weights.h5"
 
 
 def is_keras_hub(config: dict[str, Any]) -> bool:
@@ -48,13 +49,14 @@ def load(folder: Path) -> ModelWeights:
     import keras
     import keras_hub
 
-    stated = read_json(folder / "config.json")
-    if stated["registered_name"] not in _CLASSES:
+    name = read_json(folder / "config.json")["registered_name"]
+    if name not in _CLASSES:
         raise InputError(
             f"{folder / 'config.json'}: `registered_name` must be {_CLASSES[0]!r}. "
-            f"Received: {stated['registered_name']!r}, another architecture."
+            f"Received: {name!r:.60}, another architecture."
         )
-    task_class = _task_class(folder)
+    notes: list[str] = []
+    task_class = _task_class(folder, notes)
     # Otherwise an unnoticed Keras setting would round the weights.
     policy, precision = keras.config.dtype_policy(), "float32"
     keras.config.set_dtype_policy(precision)
@@ -66,13 +68,19 @@ def load(folder: Path) -> ModelWeights:
                 str(folder), preprocessor=None
             )
             backbone = model.backbone
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{folder}: not a whole KerasHub preset ({error}).") from error
+    except Exception as error:  # KerasHub checks little, and fails where it happens to.
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(
+            f"{folder}: not a whole KerasHub preset ({reason:.200})."
+        ) from error
     finally:
         keras.config.set_dtype_policy(policy)
 
     side = side_files.read(folder)
-    config = _config_from(backbone, side.config)
+    try:
+        config = _config_from(backbone, side.config).validate()
+    except InputError as error:
+        raise InputError(f"{folder / 'config.json'}: {error}") from error
     found = _backbone_variables(backbone)
     task = side.task
     if task_class == "BertMaskedLM":
@@ -80,12 +88,21 @@ def load(folder: Path) -> ModelWeights:
     elif task_class == "BertTextClassifier":
         found |= _classifier_variables(model)
         task = "sequence_classification"
+        side.hugging_face.classifier_dropout = model.dropout
+        if keras.activations.serialize(model.activation) != "linear":
+            notes.append(
+                "The preset's classifier ends in an activation, "
+                f"{keras.activations.serialize(model.activation)!r:.60}. What is "
+                "written gives its inputs, the logits."
+            )
     arrays = {
         name: _from_keras(name, variable.numpy())
         for name, variable in found.items()
         if name not in side.newly_initialised
     }
     variables, left_over = collect(str(folder), config, arrays | side.variables, task)
+    if task_class is None and (folder / _TASK_WEIGHTS).is_file():
+        left_over[_TASK_WEIGHTS] = ()
     return ModelWeights(
         format="keras_hub",
         config=config,
@@ -93,8 +110,10 @@ def load(folder: Path) -> ModelWeights:
         vocabulary=side.vocabulary or _read_vocabulary(folder),
         task=task,
         labels=side.labels,
+        hugging_face=side.hugging_face,
         source_names={name: variable.path for name, variable in found.items()},
         left_over=left_over,
+        notes=notes,
     )
 
 
@@ -178,12 +197,23 @@ def make_backbone(config: BertConfig, **kwargs: Any) -> Any:
     )
 
 
-def _task_class(folder: Path) -> str | None:
+def _task_class(folder: Path, notes: list[str]) -> str | None:
+    """Returns the class of the preset's head; None where the backbone is all."""
     path = folder / "task.json"
     if not path.is_file():
         return None
-    name = read_json(path).get("class_name", "")
-    return name if name in _TASK_CLASSES else None
+    name = read_json(path).get("class_name")
+    if name not in _TASK_CLASSES:
+        notes.append(f"task.json describes a {name!r:.60}: only its backbone is read.")
+        return None
+    if not (folder / _TASK_WEIGHTS).is_file():
+        # KerasHub would go on with a head of random weights.
+        notes.append(
+            f"task.json describes a {name}, but there is no {_TASK_WEIGHTS}: only the "
+            "backbone is read."
+        )
+        return None
+    return name
 
 
 def _config_from(backbone: Any, beside: BertConfig | None) -> BertConfig:
@@ -198,7 +228,7 @@ def _config_from(backbone: Any, beside: BertConfig | None) -> BertConfig:
     if beside is None:
         config.hidden_dropout_prob = backbone.dropout
         config.attention_probs_dropout_prob = backbone.dropout
-    return config.validate()
+    return config
 
 
 def _backbone_variables(backbone: Any) -> dict[str, Any]:
@@ -259,13 +289,31 @@ def _from_keras(name: str, array: np.ndarray) -> np.ndarray:
     return array.T if name == "output_weights" else join_heads(name, array)
 
 
+@dataclasses.dataclass
+class _Tokenizer:
+    """What a preset's `tokenizer.json` says, with KerasHub's defaults."""
+
+    lowercase: bool = False
+    strip_accents: bool = False
+    split: bool = True
+    split_on_cjk: bool = True
+    suffix_indicator: str = SUFFIX_INDICATOR
+    oov_token: str = UNK
+
+
 def _read_vocabulary(folder: Path) -> Vocabulary | None:
     path = folder / "assets" / "tokenizer" / "vocabulary.txt"
     if not path.is_file():
         return None
-    stated = read_json(folder / "tokenizer.json")["config"]
-    settings = TokenizerConfig(
-        do_lower_case=bool(stated["lowercase"]),
-        strip_accents=bool(stated.get("strip_accents", stated["lowercase"])),
-    )
+    source = str(folder / "tokenizer.json")
+    values = read_json(folder / "tokenizer.json").get("config")
+    stated: _Tokenizer = from_known_fields(_Tokenizer, values, f"{source}: config")
+    for field in dataclasses.fields(_Tokenizer):
+        value = getattr(stated, field.name)
+        if field.name not in ("lowercase", "strip_accents") and value != field.default:
+            raise InputError(
+                f"{source}: config: {field.name} must be {field.default!r}, as in "
+                f"BERT's tokenizer. Received: {value!r:.60}"
+            )
+    settings = TokenizerConfig(stated.lowercase, stated.strip_accents)
     return Vocabulary.load_file(path, settings)

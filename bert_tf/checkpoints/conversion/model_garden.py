@@ -85,6 +85,7 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
         vocabulary=side.vocabulary,
         task=side.task,
         labels=side.labels,
+        hugging_face=side.hugging_face,
         source_names={name: key.removesuffix(_VALUE) for name, key in keys.items()},
         left_over=left_over,
         notes=notes,

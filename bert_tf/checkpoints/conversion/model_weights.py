@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from bert_tf.checkpoints.conversion import names
+from bert_tf.checkpoints.model_folder import check_finite
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.text.tokenizer_json import AddedToken
 from bert_tf.text.vocabulary import Vocabulary
 
 # Kept by other programs for themselves; leaving them behind loses no weight.
@@ -19,8 +21,37 @@ _NOT_WEIGHTS = re.compile(
 )
 
 
-# Other formats name the head only; most models with it have one class a text.
-_TASK_OF_HEAD = {"sequence_classification": "classification"}
+# Other formats name the head, and Hugging Face what its outputs mean: without a word of
+# that, a number where there is one output, one class a text otherwise.
+_TASK_OF_PROBLEM = {
+    "regression": "regression",
+    "single_label_classification": "classification",
+    "multi_label_classification": "multi_label",
+}
+
+
+@dataclasses.dataclass
+class HuggingFaceSettings:
+    """What only Hugging Face's files say of a model, kept for the way back.
+
+    Attributes:
+        problem_type: of a classification head: `regression`,
+            `single_label_classification` or `multi_label_classification`.
+        classifier_dropout: before a head; None does as `hidden_dropout_prob`.
+        model_max_length: where the tokenizer cuts; None at the last position.
+        added_tokens: entries, beside BERT's special ones, that are found in a text
+            before it is split.
+    """
+
+    problem_type: str | None = None
+    classifier_dropout: float | None = None
+    model_max_length: int | None = None
+    added_tokens: list[AddedToken] = dataclasses.field(default_factory=list)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing needs to be kept."""
+        return self == HuggingFaceSettings()
 
 
 @dataclasses.dataclass
@@ -36,6 +67,7 @@ class ModelWeights:
         description: what a model folder says of the task; None in other formats.
         task: a key of `names.TASK_HEADS` where there is such a head, else None.
         labels: what the head's outputs mean; empty where the source does not say.
+        hugging_face: what only Hugging Face's files say.
         source_names: what each variable was called in the source.
         left_over: weights of the source that no BERT has, with their shapes.
         notes: what a reader of the report should know, a sentence each.
@@ -48,6 +80,9 @@ class ModelWeights:
     task: str | None = None
     description: TaskDescription | None = None
     labels: list[str] = dataclasses.field(default_factory=list)
+    hugging_face: HuggingFaceSettings = dataclasses.field(
+        default_factory=HuggingFaceSettings
+    )
     source_names: dict[str, str] = dataclasses.field(default_factory=dict)
     left_over: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
@@ -59,8 +94,20 @@ class ModelWeights:
             return self.description
         if self.task is None:
             return TaskDescription()
-        name = _TASK_OF_HEAD.get(self.task, self.task)
+        name = self.task
+        if name == "sequence_classification":
+            num_outputs = len(self.variables[names.TASK_HEADS[name][0]])
+            default = "regression" if num_outputs == 1 else "classification"
+            name = _TASK_OF_PROBLEM.get(self.problem_type or "", default)
         return TaskDescription(name, labels=tuple(self.labels))
+
+    @property
+    def problem_type(self) -> str | None:
+        """Hugging Face's word for what a classification head's outputs mean."""
+        if self.description is None or self.hugging_face.problem_type is not None:
+            return self.hugging_face.problem_type
+        problems = {task: problem for problem, task in _TASK_OF_PROBLEM.items()}
+        return problems.get(self.description.name)
 
     @property
     def missing(self) -> names.Shapes:
@@ -130,6 +177,12 @@ def collect(
         InputError: a variable of the encoder is missing, half of a head is, or a
             shape or dtype is wrong.
     """
+    if config.num_hidden_layers > len(arrays):
+        # Said before the names of a billion layers are made.
+        raise InputError(
+            f"{source}: holds {len(arrays)} arrays, too few for the "
+            f"{config.num_hidden_layers} layers of its configuration."
+        )
     encoder = names.encoder(config)
     parts = [
         names.pooler(config),
@@ -175,7 +228,10 @@ def _as_float32(
             f"{source}: `{name}` must be floating point. Received: {array.dtype}; "
             "quantised weights cannot be converted."
         )
-    return np.asarray(array, np.float32)
+    with np.errstate(over="ignore"):  # Of float64; seen in the next line.
+        array = np.asarray(array, np.float32)
+    check_finite(source, name, array)
+    return array
 
 
 def initial_values(

@@ -5,17 +5,20 @@ conversion lacked gets initial values, `checkpoint.json` lists it, and reading t
 folder for another conversion leaves it out again.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from bert_tf.checkpoints.conversion.model_weights import (
+    HuggingFaceSettings,
     ModelWeights,
     collect,
     initial_values,
 )
-from bert_tf.checkpoints.model_folder import save_model_folder
+from bert_tf.checkpoints.model_folder import MANIFEST, save_model_folder
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.errors import InputError
+from bert_tf.storage.json_files import from_dict
 
 _HEADS = {
     "classification": "sequence_classification",
@@ -39,6 +42,11 @@ def load(path: Path) -> ModelWeights:
         task=task,
         description=folder.task,
         labels=list(folder.metadata.get("labels", folder.task.labels)),
+        hugging_face=from_dict(
+            HuggingFaceSettings,
+            folder.metadata.get("hugging_face", {}),
+            source=f"{folder.path / MANIFEST}: metadata.hugging_face",
+        ),
         source_names={name: name for name in variables},
         left_over=left_over,
     )
@@ -62,6 +70,8 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     metadata: dict[str, Any] = {"newly_initialised": list(new)}
     if weights.task:
         metadata |= {"task": weights.task, "labels": weights.labels}
+    if not weights.hugging_face.is_default:
+        metadata["hugging_face"] = dataclasses.asdict(weights.hugging_face)
     save_model_folder(
         folder,
         config=weights.config,

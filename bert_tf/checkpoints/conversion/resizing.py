@@ -60,11 +60,19 @@ def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeigh
         f"New vocabulary of {len(vocabulary)}: {kept} entries keep their rows, "
         f"{len(vocabulary) - kept - new} start at the mean of their pieces, {new} anew."
     )
+    added_tokens = [
+        token
+        for token in weights.hugging_face.added_tokens
+        if token.content in vocabulary.entries
+    ]
     return dataclasses.replace(
         weights,
         config=config,
         variables=variables,
         vocabulary=vocabulary,
+        hugging_face=dataclasses.replace(
+            weights.hugging_face, added_tokens=added_tokens
+        ),
         notes=[*weights.notes, note],
     )
 

@@ -1,12 +1,13 @@
 """Arrays in a folder's safetensors file or shards; never from a pickle."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from bert_tf.errors import InputError
-from bert_tf.storage.json_files import read_json
+from bert_tf.storage.json_files import from_known_fields, read_json
 from bert_tf.storage.safetensors_files import TensorFile
 
 WEIGHTS = "model.safetensors"
@@ -41,12 +42,18 @@ def pickle_refusal(file: Path) -> str:
     )
 
 
+@dataclasses.dataclass
+class _Index:
+    weight_map: dict[str, str]
+
+
 class _ShardedArrays(Mapping[str, np.ndarray]):
     """The arrays of several safetensors files behind one index."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / _INDEX
-        self._file_of = read_json(path).get("weight_map", {})
+        index: _Index = from_known_fields(_Index, read_json(path), str(path))
+        self._file_of = index.weight_map
         self._files = {}
         for name in sorted(set(self._file_of.values())):
             if Path(name).name != name or not (folder / name).is_file():

@@ -64,6 +64,7 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
         vocabulary=side.vocabulary,
         task=task,
         labels=side.labels,
+        hugging_face=side.hugging_face,
         source_names={name: root + name for name in variables},
         left_over=left_over,
     )

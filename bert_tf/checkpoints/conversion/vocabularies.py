@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-from bert_tf.text.vocabulary import (
-    TOKENIZER_CONFIG_NAME,
-    VOCABULARY_NAME,
-    TokenizerConfig,
-    Vocabulary,
-    load_entries,
-)
+from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME, TokenizerConfig
+from bert_tf.text.tokenizer_json import TokenizerJson
+from bert_tf.text.vocabulary import VOCABULARY_NAME, Vocabulary, load_entries
 
 
 def read_beside(folder: Path) -> Vocabulary | None:
@@ -19,6 +15,7 @@ def read_beside(folder: Path) -> Vocabulary | None:
 
 def read_file(path: Path) -> Vocabulary:
     """Reads a `vocab.txt`, guessing its settings where no file beside it says them."""
-    if path.with_name(TOKENIZER_CONFIG_NAME).is_file():
+    beside = path.parent
+    if (beside / TOKENIZER_CONFIG_NAME).is_file() or TokenizerJson.load(beside):
         return Vocabulary.load_file(path)
     return Vocabulary.load_file(path, TokenizerConfig.guess(load_entries(path)))

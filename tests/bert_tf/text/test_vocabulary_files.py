@@ -136,12 +136,12 @@ def test_bad_configs(tmp_path, content, message):
     if content is not None:
         (tmp_path / "tokenizer_config.json").write_text(content)
     with pytest.raises(ValueError, match=message):
-        TokenizerConfig.load(tmp_path / "tokenizer_config.json")
+        TokenizerConfig.load(tmp_path)
 
 
 def test_hugging_face_settings_are_read(tmp_path):
     (tmp_path / "tokenizer_config.json").write_text(
         '{"model_max_length": 512, "do_lower_case": false, "strip_accents": null}'
     )
-    config = TokenizerConfig.load(tmp_path / "tokenizer_config.json")
+    config = TokenizerConfig.load(tmp_path)
     assert config == TokenizerConfig(do_lower_case=False)

@@ -10,6 +10,7 @@ import transformers
 from safetensors.numpy import load_file, save_file
 
 from bert_tf.checkpoints import conversion
+from bert_tf.errors import InputError
 from bert_tf.models.variables import assign_variables
 from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig
 
@@ -237,13 +238,14 @@ def test_buffers_and_tied_copies_are_no_gap(tmp_path, assert_same):
 
 
 def test_vocabulary_comes_from_tokenizer_json_where_that_is_all(tmp_path):
-    from tokenizers import Tokenizer, models, normalizers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
     write_theirs(tmp_path)
     entries = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Heart", "##s", "心"]
     ids = {entry: index for index, entry in enumerate(entries)}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
 
     weights = conversion.load_any(tmp_path)
@@ -257,7 +259,7 @@ def test_vocabulary_comes_from_tokenizer_json_where_that_is_all(tmp_path):
     with pytest.raises(ValueError, match="ids are not 0 to 7 without a gap"):
         conversion.load_any(tmp_path)
     edit_json(tmp_path / "tokenizer.json", model={"type": "BPE"})
-    with pytest.raises(ValueError, match="must be 'WordPiece'. Received: 'BPE'"):
+    with pytest.raises(ValueError, match="`model` must be a WordPiece.*Received: BPE"):
         conversion.load_any(tmp_path)
 
 
@@ -331,6 +333,59 @@ def test_quantised_weights_are_refused(tmp_path):
 
     with pytest.raises(ValueError, match="pooler/dense/bias` must be floating point"):
         conversion.load_any(tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value):
+    write_theirs(tmp_path)
+    path = tmp_path / "model.safetensors"
+    arrays = load_file(path)
+    name = "bert.embeddings.word_embeddings.weight"
+    arrays[name] = arrays[name].astype(np.float64)
+    arrays[name][3, 2:4] = value
+    save_file(arrays, path)
+
+    with pytest.raises(
+        InputError, match="2 of the 136 values of `bert/embeddings/word_embeddings` are"
+    ):
+        conversion.load_any(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "task"),
+    [
+        ({"num_labels": 3}, "classification"),
+        ({"num_labels": 1}, "regression"),
+        ({"num_labels": 2, "problem_type": "regression"}, "regression"),
+        (
+            {"num_labels": 2, "problem_type": "multi_label_classification"},
+            "multi_label",
+        ),
+    ],
+)
+def test_their_problem_type_is_our_task(tmp_path, make_vocabulary, settings, task):
+    write_theirs(tmp_path / "theirs", "BertForSequenceClassification", **settings)
+
+    weights = conversion.load_any(tmp_path / "theirs")
+
+    assert weights.task_description.name == task
+    # And the other way round, of a model that was trained here.
+    weights.description = weights.task_description
+    weights.hugging_face.problem_type = None
+    conversion.save(weights, tmp_path / "ours", "hugging_face")
+    config = json.loads((tmp_path / "ours" / "config.json").read_text())
+    assert config["problem_type"] == {
+        "classification": "single_label_classification",
+        "multi_label": "multi_label_classification",
+    }.get(task, task)
+
+
+def test_labels_must_fit_the_head(tmp_path):
+    write_theirs(tmp_path, "BertForSequenceClassification", num_labels=3)
+    for labels in ({"0": "a", "1": "b"}, {"a": "b"}, {str(i): "" for i in range(4)}):
+        edit_json(tmp_path / "config.json", id2label=labels)
+        with pytest.raises(InputError, match="config.json: `id2label` must name .* 2."):
+            conversion.load_any(tmp_path)
 
 
 def test_a_vocabulary_of_another_model_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf.checkpoints import conversion
+from bert_tf.errors import InputError
 from bert_tf.models.variables import assign_variables
 from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
 
@@ -153,6 +154,53 @@ def test_a_classifier_comes_along(tmp_path, backbone):
     np.testing.assert_array_equal(
         weights.variables["output_weights"], theirs.output_dense.kernel.numpy().T
     )
+
+
+def test_a_head_without_weights_is_not_made_up(tmp_path, backbone, make_vocabulary):
+    theirs = keras_hub.models.BertMaskedLM(backbone, preprocessor=None)
+    theirs.save_to_preset(str(tmp_path / "theirs"))
+    (tmp_path / "theirs" / "task.weights.h5").unlink()
+
+    weights = conversion.load_any(tmp_path / "theirs")
+
+    assert "BertMaskedLM, but there is no task.weights.h5" in weights.notes[0]
+    assert not any(name.startswith("cls/") for name in weights.variables)
+    assert_computes(weights, backbone)
+    weights.vocabulary = make_vocabulary("a")
+    with pytest.raises(InputError, match="new: cls/predictions/transform/dense/kernel"):
+        conversion.save(weights, tmp_path / "ours", "native", strict=True)
+
+
+def test_a_head_that_is_not_read_is_left_over(tmp_path, backbone):
+    theirs = keras_hub.models.BertTextClassifier(
+        backbone, num_classes=3, preprocessor=None, dropout=0.4, activation="softmax"
+    )
+    theirs.save_to_preset(str(tmp_path))
+
+    weights = conversion.load_any(tmp_path)
+    assert weights.hugging_face.classifier_dropout == 0.4
+    assert "ends in an activation, 'softmax'" in weights.notes[0]
+
+    path = tmp_path / "task.json"
+    path.write_text(path.read_text().replace("BertTextClassifier", "OwnClassifier"))
+    weights = conversion.load_any(tmp_path)
+    assert weights.task is None and set(weights.left_over) == {"task.weights.h5"}
+    assert "a 'OwnClassifier': only its backbone is read" in weights.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("split", False), ("suffix_indicator", "@@"), ("oov_token", "a")],
+)
+def test_another_tokenizer_is_refused(
+    tmp_path, backbone, make_vocabulary, setting, value
+):
+    backbone.save_to_preset(str(tmp_path))
+    keras_hub.models.BertTokenizer(
+        list(make_vocabulary("a").entries), **{setting: value}
+    ).save_to_preset(str(tmp_path))
+    with pytest.raises(InputError, match=f"tokenizer.json: config: {setting} must be"):
+        conversion.load_any(tmp_path)
 
 
 def test_another_activation_is_pointed_out(tmp_path, make_weights):
