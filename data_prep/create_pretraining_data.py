@@ -243,17 +243,16 @@ def _load_vocabulary(path: Path) -> "Vocabulary":
     )
 
     asked = _DO_LOWER_CASE.value
-    config_path = path.with_name(TOKENIZER_CONFIG_NAME)
-    if config_path.exists():
-        vocabulary = Vocabulary.load_file(path)
-        stated = vocabulary.config.do_lower_case
-        if asked is not None and asked != stated:
+    stated = TokenizerConfig.find(path.parent)
+    if stated is not None:
+        if asked is not None and asked != stated.do_lower_case:
             raise InputError(
-                f"--do_lower_case={str(asked).lower()} contradicts {config_path}, "
-                f"which says {str(stated).lower()}. Leave the flag out, or give the "
+                f"--do_lower_case={str(asked).lower()} contradicts "
+                f"{path.with_name(TOKENIZER_CONFIG_NAME)}, which says "
+                f"{str(stated.do_lower_case).lower()}. Leave the flag out, or give the "
                 "vocabulary a folder without that file."
             )
-        return vocabulary
+        return Vocabulary.load_file(path)
     if asked is not None:
         return Vocabulary.load_file(path, TokenizerConfig(do_lower_case=asked))
     config = TokenizerConfig.guess(load_entries(path))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
-from bert_tf.checkpoints.model_folder import ModelFolder
+from bert_tf.checkpoints.conversion import resizing
+from bert_tf.checkpoints.model_folder import ModelFolder, check_finite
 
 if TYPE_CHECKING:
     import keras
@@ -18,7 +19,7 @@ class TrainedModel:
     """A checkpoint, ready to be exported.
 
     Attributes:
-        folder: the checkpoint.
+        folder: the checkpoint, without embedding rows beyond the vocabulary.
         task: what it was trained for.
         model: the task's model with the checkpoint's weights, in float32.
         max_seq_length: tokens of the longest sequences that it takes.
@@ -41,8 +42,8 @@ def load(
         **settings: of the task, in place of those it was trained with; None for those.
 
     Raises:
-        InputError: a length that the model cannot take, or the checkpoint lacks
-            variables, for instance those of the heads.
+        InputError: a length that the model cannot take, a value that is not finite, or
+            the checkpoint lacks variables, for instance those of the heads.
     """
     length = folder.task.checked_max_seq_length(
         folder.config.max_position_embeddings, max_seq_length
@@ -59,6 +60,12 @@ def load(
             len(untrained),
             untrained[0],
         )
+    for name, array in folder.variables.items():
+        check_finite(folder.path, name, array)
+    config, variables = resizing.without_surplus_rows(
+        folder.config, folder.variables, folder.vocabulary
+    )
+    folder = dataclasses.replace(folder, config=config, variables=variables)
     given = {name: value for name, value in settings.items() if value is not None}
     task = create_task(folder.task.with_settings(**given))
     model = task.create_model(folder.config)

@@ -85,42 +85,42 @@ class TokenizerConfig:
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> Self:
-        """Reads a folder's settings, ours or Hugging Face's.
+        """Reads a folder's settings, as `find` does.
+
+        Raises:
+            InputError: see `find`; or no file says anything.
+        """
+        config = cls.find(directory)
+        if config is None:
+            raise InputError(
+                f"{Path(directory) / TOKENIZER_CONFIG_NAME}: no such file. It says how "
+                "the vocabulary beside it treats case, for instance "
+                '{"do_lower_case": true}.'
+            )
+        return config
+
+    @classmethod
+    def find(cls, directory: str | os.PathLike[str]) -> Self | None:
+        """Reads a folder's settings, ours or Hugging Face's; None without any.
 
         A `tokenizer.json` beside `tokenizer_config.json` decides what that leaves open,
         and all where that names no class of BERT's but the general one.
 
         Raises:
-            InputError: neither file, one that is damaged, or settings and tokenizers
-                that BERT does not have.
+            InputError: a damaged file, or settings and tokenizers that BERT does not
+                have.
         """
         path = Path(directory) / TOKENIZER_CONFIG_NAME
         described = TokenizerJson.load(directory)
-        if path.is_file():
-            values = read_json(path)
-        elif described is not None:
-            values = {}
-        else:
-            raise InputError(
-                f"{path}: no such file. It says how the vocabulary beside it treats "
-                'case, for instance {"do_lower_case": true}.'
-            )
-        return cls.from_values(values, described, source=os.fspath(path))
+        if not path.is_file() and described is None:
+            return None
+        values = read_json(path) if path.is_file() else {}
+        return cls._from_values(values, described, source=os.fspath(path))
 
     @classmethod
-    def from_values(
+    def _from_values(
         cls, values: Mapping[str, Any], described: TokenizerJson | None, source: str
     ) -> Self:
-        """Builds the settings from what the two files say.
-
-        Args:
-            values: of `tokenizer_config.json`.
-            described: of `tokenizer.json`; None where there is none.
-            source: what to call the first file in an error.
-
-        Raises:
-            InputError: settings and tokenizers that BERT does not have.
-        """
         _check_fixed(values, source)
         tokenizer_class = values.get("tokenizer_class") or _BERT_CLASSES[0]
         check_tokenizer_class(tokenizer_class, source)

@@ -1,18 +1,17 @@
 """Starting a training run from weights of any format."""
 
-import dataclasses
 import os
 from typing import Any
 
-from bert_tf.checkpoints.conversion.formats import load_any
+from bert_tf.checkpoints.conversion import ModelWeights, load_any, resizing
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.models.variables import Assignment, assign_variables
+from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 
 # Fields of the configuration that change what the same weights compute.
 _MEANINGFUL = (
-    "vocab_size",
     "hidden_size",
     "num_hidden_layers",
     "num_attention_heads",
@@ -46,22 +45,57 @@ def initialize(
             be read.
     """
     weights = load_any(path)
-    ours, theirs = dataclasses.asdict(config), dataclasses.asdict(weights.config)
-    convert = (
-        f"`python -m bert_tf.convert_checkpoint --from={path} --to=... "
-        "--vocab_file=... --max_position_embeddings=... --num_hidden_layers=...`"
+    _check_vocabulary(weights, vocabulary, path)
+    theirs, variables = resizing.without_surplus_rows(
+        weights.config, weights.variables, vocabulary
     )
     for field in _MEANINGFUL:
-        if ours[field] != theirs[field]:
+        if getattr(config, field) != getattr(theirs, field):
             raise InputError(
-                f"init_from {path}: its {field} is {theirs[field]!r}, the "
-                f"configuration's {ours[field]!r}. Set --config.model.{field}, or "
-                f"resize the weights with {convert}"
+                f"init_from {path}: its {field} is {getattr(theirs, field)!r}, the "
+                f"configuration's {getattr(config, field)!r}. Set "
+                f"--config.model.{field}, or resize the weights with "
+                f"{_convert(path)} --max_position_embeddings=... "
+                "--num_hidden_layers=...`"
             )
-    if weights.vocabulary is not None and weights.vocabulary != vocabulary:
+    return assign_variables(model, variables, strict=False)
+
+
+def _check_vocabulary(
+    weights: ModelWeights, vocabulary: Vocabulary, path: str | os.PathLike[str]
+) -> None:
+    """Raises an InputError if the records were not written for these weights."""
+    adapt = (
+        f"adapt the weights with {_convert(path)} --vocab_file=VOCAB` and the "
+        "vocab.txt of the records, and start from the result."
+    )
+    rows, num_entries = weights.config.vocab_size, len(vocabulary)
+    if weights.vocabulary is None:
+        if rows != num_entries:
+            raise InputError(
+                f"init_from {path}: comes without a vocabulary, and its {rows} rows "
+                f"are not the {num_entries} entries of the records' one. Put the "
+                f"vocab.txt that it was trained with beside it, or {adapt}"
+            )
+    elif weights.vocabulary.entries != vocabulary.entries:
         raise InputError(
             f"init_from {path}: its vocabulary is not the one that the records were "
-            "written with. Prepare the records with its vocab.txt, or adapt the "
-            f"weights with {convert}"
+            f"written with. Prepare the records with its vocab.txt, or {adapt}"
         )
-    return assign_variables(model, weights.variables, strict=False)
+    elif weights.vocabulary != vocabulary:
+        raise InputError(
+            f"init_from {path}: its text is prepared with "
+            f"{_describe(weights.vocabulary.config)}, that of the records with "
+            f"{_describe(vocabulary.config)}. Prepare the records with its "
+            f"tokenizer_config.json, or {adapt}"
+        )
+
+
+def _convert(path: str | os.PathLike[str]) -> str:
+    return f"`python -m bert_tf.convert_checkpoint --from={path} --to=DIRECTORY"
+
+
+def _describe(config: TokenizerConfig) -> str:
+    values = {"do_lower_case": config.do_lower_case}
+    values["strip_accents"] = config.strips_accents
+    return ", ".join(f"{name} {str(v).lower()}" for name, v in values.items())

@@ -206,7 +206,9 @@ def test_kills_at_random_moments_leave_no_trace(built, tmp_path):
     for _ in range(NUM_KILLS):
         kill_after(rng.uniform(0.2, 1) * seconds, built, directory, flags)
         finished = (directory / "dataset_info.json").is_file()
-        assert not finished or digests(directory).keys() >= built.digests.keys()
+        # A kill may come after the description and before the last cleaning up.
+        names = {path.name for path in directory.glob("*")}
+        assert not finished or names >= built.digests.keys()
     succeed(*built.inputs, directory, **flags)
     assert digests(directory) == digests(tmp_path / "undisturbed")
     assert digests(f"{directory}-eval") == digests(tmp_path / "undisturbed-eval")

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from toy_checkpoint import P, S
 
+from bert_tf.errors import InputError
 from bert_tf.tasks.pretraining import pretraining_description
 from export import pretrained
 
@@ -42,6 +44,16 @@ def test_a_checkpoint_without_heads(folder):
     }
     with pytest.raises(ValueError, match="lacks .* 'cls/predictions"):
         pretrained.load(dataclasses.replace(folder, variables=encoder))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(folder, value):
+    name = "bert/encoder/layer_1/output/dense/kernel"
+    damaged = folder.variables[name].copy()
+    damaged[3, 5] = value
+    variables = {**folder.variables, name: damaged}
+    with pytest.raises(InputError, match=f"1 of the 8192 values of `{name}` are NaN"):
+        pretrained.load(dataclasses.replace(folder, variables=variables))
 
 
 def test_variables_that_were_never_trained_are_told(folder, caplog):

@@ -12,6 +12,7 @@ import tensorflow_text  # noqa: F401  (registers its operations)
 from tensorflow.core.protobuf import saved_model_pb2
 from toy_checkpoint import VOCABULARY, S, read_examples
 
+from bert_tf.checkpoints import conversion
 from bert_tf.errors import InputError
 from export.backends import KerasBackend, SavedModelBackend
 
@@ -224,6 +225,16 @@ def test_holds_only_operations_that_servers_link(saved_model_dir):
         if re.search("Text|Fast|Wordpiece|Xla|PyFunc|RoundRobin", name)
     }
     assert foreign == {"FastBertNormalize", "FastWordpieceTokenizeWithOffsets"}
+
+
+def test_it_can_be_converted_back(saved_model_dir, folder):
+    weights = conversion.load_any(saved_model_dir)
+
+    assert weights.config == folder.config
+    assert weights.vocabulary == folder.vocabulary
+    assert weights.left_over == {} and weights.missing == {}
+    for name, array in folder.variables.items():
+        np.testing.assert_array_equal(weights.variables[name], array)
 
 
 def test_settings_travel_along(saved_model_dir, checkpoint_dir):

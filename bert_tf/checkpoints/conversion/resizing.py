@@ -2,11 +2,13 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights, initial_values
+from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.text.vocabulary import SUFFIX_INDICATOR, Vocabulary
 
@@ -75,6 +77,34 @@ def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeigh
         ),
         notes=[*weights.notes, note],
     )
+
+
+def without_surplus_rows(
+    config: BertConfig, variables: Mapping[str, np.ndarray], vocabulary: Vocabulary
+) -> tuple[BertConfig, Mapping[str, np.ndarray]]:
+    """Drops the rows of word embeddings for which there is no entry.
+
+    Some models have more rows than entries, for products of a size that is fast. No
+    text leads to such a row, and a prediction must not: without them none can.
+
+    Args:
+        config: the shape of the model.
+        variables: by google-research/bert name.
+        vocabulary: with at most `config.vocab_size` entries.
+
+    Returns:
+        The two without those rows; the same where there are none.
+    """
+    num_entries = len(vocabulary)
+    if config.vocab_size == num_entries:
+        return config, variables
+    cut = {
+        name: variables[name][:num_entries]
+        for name in (names.WORD_EMBEDDINGS, names.MASKED_LM_BIAS)
+        if name in variables
+    }
+    config = dataclasses.replace(config, vocab_size=num_entries)
+    return config, {**variables, **cut}
 
 
 def with_positions(weights: ModelWeights, max_position_embeddings: int) -> ModelWeights:

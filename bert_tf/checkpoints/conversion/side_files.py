@@ -65,9 +65,10 @@ class SideFiles:
 
 
 def read(folder: Path) -> SideFiles:
-    """Reads what there is, in `folder` or, for a SavedModel, its `assets`."""
-    if not (folder / CONFIG).is_file() and (folder / "assets" / CONFIG).is_file():
-        folder = folder / "assets"
+    """Reads what there is, in `folder` or, for a SavedModel, its assets."""
+    for assets in (folder / "assets", folder / "assets.extra"):
+        if not (folder / CONFIG).is_file() and (assets / CONFIG).is_file():
+            folder = assets
     path = folder / _HEADS
     heads: _Heads = from_dict(
         _Heads, read_json(path) if path.is_file() else {}, source=str(path)

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME, TokenizerConfig
-from bert_tf.text.tokenizer_json import TokenizerJson
+from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import VOCABULARY_NAME, Vocabulary, load_entries
 
 
@@ -15,7 +14,6 @@ def read_beside(folder: Path) -> Vocabulary | None:
 
 def read_file(path: Path) -> Vocabulary:
     """Reads a `vocab.txt`, guessing its settings where no file beside it says them."""
-    beside = path.parent
-    if (beside / TOKENIZER_CONFIG_NAME).is_file() or TokenizerJson.load(beside):
+    if TokenizerConfig.find(path.parent) is not None:
         return Vocabulary.load_file(path)
     return Vocabulary.load_file(path, TokenizerConfig.guess(load_entries(path)))
