@@ -149,6 +149,15 @@ class BertEncoder(BertModel):
             return ids["input_ids"][:, :0]
         return ids.get("cls_positions", tf.zeros_like(ids["input_ids"][:, :1]))
 
+    def _num_cls(self, ids: Tensors) -> int | tf.Tensor:
+        """Returns how many `_cls_positions` a row has.
+
+        Not their static shape, which a graph for inputs of any length does not know.
+        """
+        if self.pooler is None:
+            return 0
+        return tf.shape(ids["cls_positions"])[1] if "cls_positions" in ids else 1
+
     def _outputs(
         self, hidden: tf.Tensor, ids: Tensors, computed: tf.Tensor | None
     ) -> dict[str, Any]:
@@ -162,7 +171,7 @@ class BertEncoder(BertModel):
         packed = "cls_positions" in ids
         sequence_output = hidden
         if computed is not None:
-            num_cls = self._cls_positions(ids).shape[1]
+            num_cls = self._num_cls(ids)
             sequence_output = hidden[:, num_cls:]
         elif "output_positions" in ids:
             sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)

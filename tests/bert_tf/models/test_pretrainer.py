@@ -93,10 +93,16 @@ def test_training_computes_what_inference_does(model, inputs):
         np.testing.assert_allclose(fused[name], value, rtol=1e-4, atol=1e-5)
 
 
-def test_outputs_at_positions_equal_all_outputs_there(model, inputs):
+@pytest.mark.parametrize("mode", ["eager", "graph of any length"])
+def test_outputs_at_positions_equal_all_outputs_there(model, inputs, mode):
     every = model.bert(inputs)
     positions = inputs["masked_lm_positions"]
-    some = model.bert({**inputs, "output_positions": positions})
+    run = model.bert
+    if mode != "eager":
+        names = [*inputs, "output_positions"]
+        any_shape = {name: tf.TensorSpec([None, None], tf.int32) for name in names}
+        run = tf.function(lambda x: model.bert(x), input_signature=[any_shape])
+    some = run({**inputs, "output_positions": positions})
     assert every["sequence_output"].shape == (3, 12, 16)
     expected = {
         "sequence_output": tf.gather(every["sequence_output"], positions, batch_dims=1),
