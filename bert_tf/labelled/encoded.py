@@ -1,7 +1,8 @@
 """Labelled examples as ids: what a model reads of them, in one flat array each.
 
-An example is one sequence, `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, or several, the
-windows of a long one. Nothing is padded here; batches are made when they are read.
+An example is one sequence, `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, or several: the
+windows of a long one, or a group that is learned together, as the choices of a question
+or the texts of a pair. Nothing is padded here; batches are made when they are read.
 """
 
 import dataclasses
@@ -29,9 +30,11 @@ class EncodedExamples:
         first_lengths: int32 `[N]`, tokens of `[CLS] A [SEP]`; segment 1 follows.
         targets: name -> `[N, ...]`.
         token_targets: name -> `[T]`, `IGNORED` where there is none.
-        num_cut: examples that were longer than allowed and lost tokens.
+        num_cut: sequences that were longer than allowed and lost tokens.
         windows: the sequences as parts of long texts; None if each is an example.
         contexts: the pieces of the texts that `windows` divides, with their places.
+        group_splits: int64 `[examples + 1]`, where an example is a group of sequences:
+            those from `group_splits[i]` up to `group_splits[i + 1]`; else None.
     """
 
     input_ids: np.ndarray
@@ -42,6 +45,7 @@ class EncodedExamples:
     num_cut: int = 0
     windows: Windows | None = None
     contexts: Pieces | None = None
+    group_splits: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.first_lengths)
@@ -54,6 +58,9 @@ class EncodedExamples:
     @functools.cached_property
     def example_of(self) -> np.ndarray:
         """The example of each sequence, ascending, integers `[N]`."""
+        if self.group_splits is not None:
+            sizes = np.diff(self.group_splits)
+            return np.repeat(np.arange(len(sizes)), sizes)
         if self.windows is None:
             return np.arange(len(self))
         return self.windows.examples
@@ -79,6 +86,12 @@ class EncodedExamples:
             windows=windows,
             contexts=contexts,
         )
+
+    def with_groups(self, sizes: Sequence[int]) -> Self:
+        """Returns a copy whose examples are groups of so many sequences each."""
+        splits = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
+        assert splits[-1] == len(self)
+        return dataclasses.replace(self, group_splits=splits)
 
 
 def join(

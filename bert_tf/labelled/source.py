@@ -3,6 +3,10 @@
 In every batch a row holds one or several sequences, and what belongs to a sequence (its
 [CLS], its targets, its weight) has an axis for them, `[batch, sequences]`; padded
 batches have one sequence a row. See `bert_tf.data.packing` for what packing is.
+
+Where examples are groups of sequences, a training batch holds whole groups, which
+`group_ids` tells apart. Held-out sequences are read one by one: what is said of one
+depends on no other, and what is said of a group is scored when all of it is there.
 """
 
 import dataclasses
@@ -42,8 +46,15 @@ class LabelledSource:
 
     @property
     def num_examples(self) -> int:
-        """Sequences each time round."""
+        """Sequences each time round; examples, where whole groups are trained on."""
+        if self.group_splits is not None:
+            return len(self.group_splits) - 1
         return len(self.encoded)
+
+    @property
+    def group_splits(self) -> np.ndarray | None:
+        """Where the groups begin that positions count; None if they count sequences."""
+        return None if self.seed is None else self.encoded.group_splits
 
     def num_positions(self, num_examples: int) -> int:
         """Returns how many sequences the first examples have; see `ExampleSource`."""
@@ -138,11 +149,17 @@ class LabelledReader:
         They hand each other predictions, which must have the same shape.
         """
         count = num_micro_batches * self.micro_batch_size
-        sequences = self.source.at(np.arange(position, position + count))
-        return int(self.source.encoded.lengths[sequences].max())
+        found = self.source.at(np.arange(position, position + count))
+        lengths, splits = self.source.encoded.lengths, self.source.group_splits
+        if splits is not None:
+            lengths = np.maximum.reduceat(lengths, splits[:-1])
+        return int(lengths[found].max())
 
     def read(self, position: int, num_micro_batches: int) -> dict[str, np.ndarray]:
         """Returns consecutive micro-batches. N: examples, K: sequences of a row.
+
+        A group's sequences count as examples of their own here: N is what the
+        micro-batch with most of them has.
 
         Returns:
             int32 unless stated:
@@ -153,18 +170,26 @@ class LabelledReader:
               the targets: `[local, micro-batches, N, K, ...]`; K is 1 if not packed;
             - if packed, `position_ids` and `example_ids`, which counts the sequences of
               a row from 1 and is 0 for padding, `[local, micro-batches, N, length]`;
-              `cls_positions`, `[local, micro-batches, N, K]`; and `num_rows`,
-              `[local, micro-batches]`.
+              and `cls_positions`, `[local, micro-batches, N, K]`;
+            - of groups, `group_ids`, which counts those of a micro-batch from 1 and is
+              0 where there is no sequence, `[local, micro-batches, N, K]`;
+            - of either, `num_rows`, `[local, micro-batches]`.
         """
         encoded = self.source.encoded
         positions = self.positions(position, num_micro_batches)
-        leading, count = positions.shape[:2], positions.shape[2]
-        examples = self.source.at(positions).reshape(-1, count)
-        lengths = encoded.lengths[examples]
+        leading = positions.shape[:2]
+        examples = self.source.at(positions).reshape(-1, positions.shape[2])
+        splits = self.source.group_splits
+        if splits is not None:
+            examples, groups = _of_groups(splits, examples)
+        else:
+            groups = np.ones_like(examples)
+        count = examples.shape[1]
+        lengths = np.where(groups, encoded.lengths[examples], 0)
         if self.pack:
             length = self.source.max_seq_length
             width = max(1, length // PLACES_PER_EXAMPLE)
-            sizes = np.stack([lengths, np.ones_like(lengths)], -1)
+            sizes = np.stack([lengths, lengths > 0], -1)
             rows, used = first_fit(sizes, np.array([length, width]))
             first, number = np.moveaxis(used, -1, 0)
         else:
@@ -174,20 +199,51 @@ class LabelledReader:
             width = 1
             rows = np.broadcast_to(np.arange(count), lengths.shape)
             first = number = np.zeros_like(lengths)
-        batch = _fill(encoded, examples, rows, first, number, length, width)
+        batch = _fill(encoded, examples, groups, rows, first, number, length, width)
+        if splits is None:
+            del batch["group_ids"]
         if not self.pack:
             for name in ("position_ids", "example_ids", "cls_positions"):
                 del batch[name]  # One sequence a row says all of it.
         batch = {n: v.reshape(*leading, *v.shape[1:]) for n, v in batch.items()}
-        if self.pack:
-            num_rows = np.minimum(round_up_rows(rows.max(-1) + 1), count)
+        if self.pack or splits is not None:
+            num_rows = np.where(groups, rows + 1, 1).max(-1)
+            num_rows = np.minimum(round_up_rows(num_rows), count)
             batch["num_rows"] = num_rows.astype(np.int32).reshape(leading)
         return batch
+
+
+def _of_groups(splits: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the sequences of groups.
+
+    Args:
+        splits: int64 `[all groups + 1]`, where the sequences of each begin.
+        groups: `[B, G]`, which ones.
+
+    Returns:
+        The sequences, `[B, N]`, N those of the batch that has most; and the number of
+        each one's group in its batch, from 1, 0 where there is no sequence.
+    """
+    sizes = np.diff(splits)[groups]
+    before = np.cumsum(sizes, axis=1) - sizes
+    shape = len(groups), int(sizes.sum(axis=1).max())
+    sequences, numbers = np.zeros(shape, int), np.zeros(shape, int)
+    flat = sizes.ravel()
+    within = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)
+    batch, number = np.indices(groups.shape)
+    place = (
+        np.repeat(batch.ravel(), flat),
+        np.repeat(before.ravel(), flat) + within,
+    )
+    sequences[place] = np.repeat(splits[groups].ravel(), flat) + within
+    numbers[place] = np.repeat(number.ravel() + 1, flat)
+    return sequences, numbers
 
 
 def _fill(
     encoded: EncodedExamples,
     examples: np.ndarray,
+    groups: np.ndarray,
     rows: np.ndarray,
     first: np.ndarray,
     number: np.ndarray,
@@ -199,48 +255,50 @@ def _fill(
     Args:
         encoded: the examples.
         examples: `[B, N]`, which ones.
+        groups: `[B, N]`, the number of each one's group, 0 where there is none.
         rows: `[B, N]`, the row of each.
         first: `[B, N]`, the place of its first token there.
         number: `[B, N]`, which sequence of the row it is.
         length: places of a row.
         width: most sequences of a row.
     """
-    lengths = encoded.lengths[examples].ravel()
+    shape, real = (*rows.shape, length), np.nonzero(groups)
+    examples, rows, first = examples[real], rows[real], first[real]
+    number, groups, batch_of = number[real], groups[real], real[0]
+    lengths = encoded.lengths[examples]
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    tokens = np.repeat(encoded.starts[examples].ravel(), lengths) + within
-    batch_of = np.repeat(np.arange(len(examples)), examples.shape[1])
+    tokens = np.repeat(encoded.starts[examples], lengths) + within
     place = (
         np.repeat(batch_of, lengths),
-        np.repeat(rows.ravel(), lengths),
-        np.repeat(first.ravel(), lengths) + within,
+        np.repeat(rows, lengths),
+        np.repeat(first, lengths) + within,
     )
-    shape = (*rows.shape, length)
 
     def spread(values: np.ndarray, empty: int = 0) -> np.ndarray:
         array = np.full(shape, empty, np.int32)
         array[place] = values
         return array
 
-    first_lengths = np.repeat(encoded.first_lengths[examples].ravel(), lengths)
+    first_lengths = np.repeat(encoded.first_lengths[examples], lengths)
     batch = {
         "input_ids": spread(encoded.input_ids[tokens]),
         "input_mask": spread(np.ones_like(within)),
         "segment_ids": spread(within >= first_lengths),
         "position_ids": spread(within),
-        "example_ids": spread(np.repeat(number.ravel() + 1, lengths)),
+        "example_ids": spread(np.repeat(number + 1, lengths)),
         **{
             name: spread(values[tokens], IGNORED)
             for name, values in encoded.token_targets.items()
         },
     }
-    sequence = (batch_of, rows.ravel(), number.ravel())
     for name, values in {
         "cls_positions": first,
-        "example_weights": np.ones(rows.shape, np.float32),
+        "group_ids": groups,
+        "example_weights": np.ones(len(examples), np.float32),
         **{name: values[examples] for name, values in encoded.targets.items()},
     }.items():
         dtype = np.float32 if values.dtype.kind == "f" else np.int32
-        array = np.zeros([*rows.shape, width, *values.shape[2:]], dtype)
-        array[sequence] = values.reshape(-1, *values.shape[2:])
+        array = np.zeros([*shape[:2], width, *values.shape[1:]], dtype)
+        array[batch_of, rows, number] = values
         batch[name] = array
     return batch

@@ -172,3 +172,46 @@ def test_all_replicas_pad_to_the_same_length():
         )
         shapes.add(reader.read(0, 1)["input_ids"].shape)
     assert shapes == {(1, 1, 2, 64)}
+
+
+SIZES = [2, 3, 1, 4, 2] * 2 + [1, 5]
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_groups_stay_whole_in_training(encoded, pack):
+    source = LabelledSource(encoded.with_groups(SIZES), LENGTH, seed=3)
+    assert source.num_examples == len(SIZES)
+    batches = source.reader(replica_batch_size=4, pack=pack).read(0, 3)
+    num_rows, starts = batches["num_rows"][0], np.cumsum([0, *SIZES])
+    seen = []
+    for number in range(3):
+        batch = {name: values[0, number] for name, values in batches.items()}
+        assert not batch["input_mask"][num_rows[number] :].any()
+        found = sequences(batch)
+        for row, place in np.argwhere(batch["example_weights"]):
+            label = int(batch["labels"][row, place])
+            assert (
+                found[label][0]
+                == encoded.input_ids[
+                    encoded.starts[label] : encoded.starts[label + 1]
+                ].tolist()
+            )
+        by_group = [
+            sorted(batch["labels"][batch["group_ids"] == group])
+            for group in (1, 2, 3, 4)
+        ]
+        assert not batch["group_ids"][batch["example_weights"] == 0].any()
+        drawn = source.at(np.arange(4) + 4 * number)
+        assert by_group == [list(range(starts[i], starts[i + 1])) for i in drawn]
+        seen += drawn.tolist()
+    assert sorted(seen) == list(range(len(SIZES)))
+
+
+def test_held_out_groups_are_read_sequence_by_sequence_and_stay_together(encoded):
+    source = LabelledSource(encoded.with_groups(SIZES), LENGTH, seed=None)
+    assert source.num_examples == 30
+    group = np.repeat(np.arange(len(SIZES)), SIZES)[source.order]
+    assert np.count_nonzero(np.diff(group)) == len(SIZES) - 1
+    batch = source.reader(replica_batch_size=30).read(0, 1)
+    assert "group_ids" not in batch and "num_rows" not in batch
+    assert batch["labels"].ravel().tolist() == source.order.tolist()
