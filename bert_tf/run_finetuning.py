@@ -18,6 +18,7 @@ from absl import flags
 
 from bert_tf.cli import jobs, memory
 from bert_tf.cli.config_file import define_config_flag
+from bert_tf.storage import files
 from bert_tf.training.finetuning_config import FinetuningConfig
 
 _CONFIG = define_config_flag(FinetuningConfig)
@@ -38,12 +39,13 @@ def main(argv: Sequence[str]) -> None:
     memory.keep_memory()
     config = validated(_CONFIG.value, "--config.")
     workdir = Path(str(_WORKDIR.value))
-    finetuning_preparation.prepare(
+    lock = finetuning_preparation.prepare(
         config, workdir, worker_addresses=_CLUSTER.value, task=_TASK.value
     )
-    from bert_tf.training import finetuning  # TensorFlow loads here, not for --help
+    with lock, files.named_if_full(workdir):
+        from bert_tf.training import finetuning  # TensorFlow loads here, not for --help
 
-    finetuning.train_and_evaluate(config, workdir)
+        finetuning.train_and_evaluate(config, workdir)
     if cluster.process_index() == 0:
         print(
             jobs.next_command(

@@ -4,6 +4,7 @@ Kept free of TensorFlow, and under the rules that `bert_tf.config` states.
 """
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +16,7 @@ from bert_tf.config import (
     operational,
 )
 from bert_tf.errors import InputError, check, validated
-from bert_tf.storage.json_files import format_json, from_dict, read_json
+from bert_tf.storage.json_files import flatten, format_json, from_dict, read_json
 
 
 @dataclasses.dataclass
@@ -194,27 +195,39 @@ def check_same_run(config: RunConfig, path: Path) -> None:
     Raises:
         InputError: names the first field that differs, with both values.
     """
-    before = from_dict(type(config), read_json(path), source=str(path))
-    ours, theirs = _deciding(config), _deciding(before)
-    for name in sorted(set(ours) | set(theirs)):
-        if ours.get(name) != theirs.get(name):
+    ours = flatten(dataclasses.asdict(config))
+    defaults = flatten(dataclasses.asdict(_with_defaults(config)))
+    theirs = flatten(read_json(path))
+    operational = _operational_fields(config)
+    for name in sorted({*ours, *theirs} - operational):
+        # As JSON has it: a tuple is a list there.
+        now = json.loads(json.dumps(ours.get(name)))
+        before = theirs.get(name, defaults.get(name))
+        if now != json.loads(json.dumps(before)):
             raise InputError(
-                f"{path.parent}: holds another run: its `{name}` is "
-                f"{theirs.get(name)!r}. Received: {ours.get(name)!r}. Continue that "
-                "run with its own configuration, or choose another --workdir."
+                f"{path.parent}: holds another run: its `{name}` is {before!r}. "
+                f"Received: {now!r}. Continue that run with its own configuration, or "
+                "choose another --workdir."
             )
 
 
-def _deciding(config: Any) -> dict[str, Any]:
-    """Returns the values that decide a run's numbers, by dotted name."""
-    values: dict[str, Any] = {}
+def _with_defaults(config: Any) -> Any:
+    """Returns a configuration of the same parts whose fields have their defaults."""
+    parts = {
+        field.name: _with_defaults(getattr(config, field.name))
+        for field in dataclasses.fields(config)
+        if dataclasses.is_dataclass(getattr(config, field.name))
+    }
+    return dataclasses.replace(type(config)(), **parts)
+
+
+def _operational_fields(config: Any, prefix: str = "") -> set[str]:
+    """Returns the dotted names of fields that decide none of a run's numbers."""
+    names: set[str] = set()
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.metadata.get("operational"):
-            continue
-        if dataclasses.is_dataclass(value):
-            nested = _deciding(value).items()
-            values.update({f"{field.name}.{name}": v for name, v in nested})
-        else:
-            values[field.name] = value
-    return values
+            names.add(prefix + field.name)
+        elif dataclasses.is_dataclass(value):
+            names |= _operational_fields(value, f"{prefix}{field.name}.")
+    return names

@@ -24,9 +24,10 @@ from bert_tf.storage.input_files import find_input_files
 from bert_tf.tasks.catalog import LABELLED_TASKS
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.text.vocabulary import Vocabulary
-from bert_tf.training import run, summary
+from bert_tf.training import cluster, run, run_folder, summary
 from bert_tf.training.finetuning_config import FinetuningConfig
 from bert_tf.training.loop import Run
+from bert_tf.training.same_data import Fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +38,11 @@ class LabelledData:
         train: to train on.
         held_out: to evaluate on; perhaps none.
         lines: what reading them found, for people.
-        fingerprint: of all of them, SHA-256 in hexadecimal.
     """
 
     train: Sequence[Any]
     held_out: Sequence[Any]
     lines: Sequence[str]
-    fingerprint: str
 
 
 def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
@@ -68,6 +67,17 @@ def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
             "tokenized for it. Convert it with `python -m bert_tf.convert_checkpoint "
             "--vocab_file=...` first."
         )
+    if cluster.process_index() == 0:
+        fingerprints = {
+            "data.train": Fingerprint(
+                config.data.train, _fingerprint(data.train, vocabulary)
+            ),
+            "data.eval": Fingerprint(
+                config.data.eval,
+                _fingerprint(data.held_out, vocabulary) if data.held_out else None,
+            ),
+        }
+        run_folder.describe_run(workdir, config, fingerprints)
     plan = make_plan(config, workdir, task_type, data, weights)
     finished = run.train_and_evaluate(plan)
     if finished.devices.is_chief:
@@ -105,14 +115,23 @@ def read_data(config: FinetuningConfig, task_type: type[LabelledTask]) -> Labell
         f"{len(examples):,} to train on, {len(held_out):,} held out",
         *find_duplicates(examples, {"evaluation": held_out}).lines(),
     ]
+    return LabelledData(examples, held_out, lines)
+
+
+def _fingerprint(examples: Sequence[Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    """Returns what tells examples from any others, wherever they lie."""
     digest = hashlib.sha256()
-    for part in (examples, held_out):
-        digest.update(b"\xfe")
-        for example in part:
-            values = dataclasses.asdict(example)
-            del values["place"]
-            digest.update(repr(values).encode("utf-8", "surrogatepass"))
-    return LabelledData(examples, held_out, lines, digest.hexdigest())
+    for example in examples:
+        values = dataclasses.asdict(example)
+        del values["place"]
+        digest.update(repr(values).encode("utf-8", "surrogatepass"))
+    return {
+        "num_examples": len(examples),
+        "examples_hash": digest.hexdigest(),
+        "vocab_hash": vocabulary.hash,
+        "do_lower_case": vocabulary.config.do_lower_case,
+        "strip_accents": vocabulary.config.strips_accents,
+    }
 
 
 def make_plan(

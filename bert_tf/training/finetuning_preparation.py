@@ -1,12 +1,11 @@
 """What is checked of a fine-tuning run before TensorFlow loads."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from bert_tf.errors import InputError
-from bert_tf.storage import files
-from bert_tf.training import cluster
-from bert_tf.training.config import check_same_run, to_json
+from bert_tf.training import cluster, run_folder
 from bert_tf.training.finetuning_config import FinetuningConfig
 
 
@@ -16,8 +15,8 @@ def prepare(
     *,
     worker_addresses: Sequence[str] = (),
     task: int = 0,
-) -> None:
-    """Checks a run and writes its configuration into its workdir.
+) -> contextlib.AbstractContextManager[object]:
+    """Checks a run and opens its workdir.
 
     Args:
         config: validated.
@@ -26,8 +25,12 @@ def prepare(
             when `TF_CONFIG` says it.
         task: which of them this process is.
 
+    Returns:
+        What keeps other runs out of the workdir until it is left; held by the chief.
+
     Raises:
-        InputError: workdir or cluster don't fit the configuration.
+        InputError: workdir or cluster don't fit the configuration, or another run is at
+            work in the workdir.
         OSError: the workdir is not writable.
     """
     if not str(workdir).strip("."):
@@ -35,7 +38,5 @@ def prepare(
     cluster.set_cluster(worker_addresses, task)
     cluster.check_strategy(config.strategy)
     if cluster.process_index() == 0:
-        config_file = workdir / "config.json"
-        if config_file.exists():
-            check_same_run(config, config_file)
-        files.write_text(config_file, to_json(config))
+        return run_folder.lock_run_folder(workdir, config)
+    return contextlib.nullcontext()

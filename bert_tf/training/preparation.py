@@ -6,18 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bert_tf.data.dataset import Dataset
+from bert_tf.data.fingerprint import fingerprint
 from bert_tf.errors import InputError
-from bert_tf.storage import files, scratch
-from bert_tf.storage.locks import FolderLock, is_lock
 from bert_tf.text.vocabulary import Vocabulary
-from bert_tf.training import cluster
-from bert_tf.training.config import (
-    PhaseConfig,
-    PretrainingConfig,
-    check_same_run,
-    to_json,
-)
-from bert_tf.training.same_data import check_same_data, record_data
+from bert_tf.training import cluster, run_folder
+from bert_tf.training.config import PhaseConfig, PretrainingConfig
+from bert_tf.training.same_data import Fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +38,14 @@ class PreparedRun:
         data: of each phase.
         vocabulary: of the data.
         workdir: holds `config.json`, `vocab.txt` and `tokenizer_config.json`.
-        lock: keeps other runs out of the workdir until it is left.
+        lock: keeps other runs out of the workdir until it is closed; held by the chief.
     """
 
     config: PretrainingConfig
     data: list[PhaseData]
     vocabulary: Vocabulary
     workdir: Path
-    lock: contextlib.AbstractContextManager[object]
+    lock: contextlib.ExitStack
 
 
 def prepare(
@@ -86,10 +80,12 @@ def prepare(
     model = dataclasses.replace(config.model, vocab_size=vocab_size)
     config = dataclasses.replace(config, model=model)
     vocabulary = data[0].train.vocabulary
-    lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
-    if cluster.process_index() == 0:
-        lock = _open_workdir(workdir, config, data, vocabulary)
-    return PreparedRun(config, data, vocabulary, workdir, lock)
+    with contextlib.ExitStack() as lock:
+        if cluster.process_index() == 0:
+            lock.enter_context(run_folder.lock_run_folder(workdir, config))
+            run_folder.describe_run(workdir, config, _fingerprints(data))
+            vocabulary.save(workdir)
+        return PreparedRun(config, data, vocabulary, workdir, lock.pop_all())
 
 
 def _open_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
@@ -114,41 +110,14 @@ def _open_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
     return PhaseData(phase, train, held_out)
 
 
-def _open_workdir(
-    workdir: Path,
-    config: PretrainingConfig,
-    data: Sequence[PhaseData],
-    vocabulary: Vocabulary,
-) -> FolderLock:
-    """Locks a workdir and writes what describes the run into it."""
-    config_file = workdir / "config.json"
-    if workdir.is_dir() and not config_file.exists():
-        others = set(workdir.iterdir()) - scratch.leftovers(workdir)
-        if not all(map(is_lock, others)):
-            raise InputError(
-                f"{workdir}: holds files but no config.json, so it is not a workdir. "
-                "Choose an empty or new --workdir."
-            )
-    lock = FolderLock(workdir)
-    try:
-        datasets = _by_field(data)
-        if config_file.exists():
-            check_same_run(config, config_file)
-            check_same_data(workdir, datasets)
-        scratch.remove_leftovers(workdir)
-        files.write_text(config_file, to_json(config))
-        record_data(workdir, datasets)
-        vocabulary.save(workdir)
-    except BaseException:
-        lock.close()
-        raise
-    return lock
-
-
-def _by_field(data: Sequence[PhaseData]) -> dict[str, Dataset | None]:
-    """Returns all data by the field of the configuration that names their folder."""
-    fields: dict[str, Dataset | None] = {}
+def _fingerprints(data: Sequence[PhaseData]) -> dict[str, Fingerprint]:
+    """Returns what all data are, by the field that names their folder."""
+    found: dict[str, Fingerprint] = {}
     for name, phase in zip(("data", "phase_2.data"), data, strict=False):
-        fields[f"{name}.train_dir"] = phase.train
-        fields[f"{name}.eval_dir"] = phase.eval
-    return fields
+        held_out = fingerprint(phase.eval) if phase.eval else None
+        named = phase.config.data
+        found[f"{name}.train_dir"] = Fingerprint(
+            named.train_dir, fingerprint(phase.train)
+        )
+        found[f"{name}.eval_dir"] = Fingerprint(named.eval_dir, held_out)
+    return found

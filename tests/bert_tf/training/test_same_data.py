@@ -214,7 +214,7 @@ def test_a_field_that_the_config_lacks_has_its_default(begun, tmp_path):
 
 def test_a_field_that_nobody_knows_is_named(begun, tmp_path):
     edit_json(tmp_path / "workdir" / "config.json", sed=1)
-    with pytest.raises(InputError, match="config.json: unknown field `sed`"):
+    with pytest.raises(InputError, match="its `sed` is 1. Received: None"):
         begun()
 
 
