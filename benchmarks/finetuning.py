@@ -23,6 +23,7 @@ from absl import flags
 from tqdm import tqdm
 
 from benchmarks import finetuning_data
+from benchmarks.finetuning_ours import finetune_and_predict
 from benchmarks.finetuning_work import HEADLINE, Result, Run
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
@@ -37,7 +38,7 @@ _TASKS = flags.DEFINE_list(
 )
 _FRAMEWORKS = flags.DEFINE_list(
     "frameworks",
-    ["hugging_face_padded", "hugging_face_dynamic"],
+    ["hugging_face_padded", "hugging_face_dynamic", "bert_tf"],
     "Which to run. The others are compared with the first.",
 )
 _SEEDS = flags.DEFINE_list("seeds", ["1", "2", "3"], "A run each.")
@@ -82,6 +83,7 @@ def hugging_face(setting: str, run: Run) -> Result:
 FRAMEWORKS: dict[str, Callable[[Run], Result]] = {
     "hugging_face_padded": lambda run: hugging_face("padded", run),
     "hugging_face_dynamic": lambda run: hugging_face("dynamic", run),
+    "bert_tf": finetune_and_predict,
 }
 
 

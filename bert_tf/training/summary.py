@@ -30,6 +30,7 @@ def write(run: Run, plan: Plan) -> None:
     results: dict[str, Any] = {
         "step": run.state.step,
         "parameters": int(run.model.count_params()),
+        "train_examples": last.train.num_examples,
         "seconds": round(run.state.seconds, 1),
         "best_step": run.state.best_step,
         **run.state.evaluation,
