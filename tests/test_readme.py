@@ -1,4 +1,4 @@
-"""What the README says exists, exists."""
+"""What the README and the pages of docs/ say exists, exists."""
 
 import itertools
 import re
@@ -11,11 +11,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
 
 # Commands of the fenced blocks, their continuation lines joined.
 COMMANDS = [
     line
-    for block in re.findall(r"```(?:bash|sh)\n(.*?)```", README, re.DOTALL)
+    for block in re.findall(r"```(?:bash|sh)\n(.*?)```", TEXT, re.DOTALL)
     for line in block.replace("\\\n", " ").splitlines()
 ]
 JOB_COMMANDS = [line for line in COMMANDS if line.startswith("python -m ")]
@@ -64,8 +66,17 @@ def test_every_make_target_exists():
     assert named <= targets
 
 
-def test_links_lead_to_files():
-    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", prose)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", prose)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_linked_from_the_readme():
+    for page in PAGES[1:]:
+        assert f"docs/{page.name}" in README
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) < 250
