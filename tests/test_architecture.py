@@ -137,3 +137,9 @@ def test_only_jobs_define_flags():
                 # `cli` defines flags for a job, when the job asks it to.
                 by_job = "def main(" in text or path.parent.name == "cli"
                 assert by_job, f"{path} defines flags but is no job"
+
+
+def test_no_two_test_files_share_a_name():
+    """Pytest takes the second for the first, and collects nothing at all."""
+    names = [path.name for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+    assert [name for name in names if names.count(name) > 1] == []
