@@ -146,7 +146,7 @@ class EmbeddingTask(LabelledTask):
                     f"{example.place}: embeddings are learned and evaluated on pairs. "
                     "Received: one text. columns.text_pair names the second column"
                 )
-        return {"is_second": np.tile(np.float32([0.0, 1.0]), len(examples))}
+        return {"is_second": np.tile(np.array([0, 1], np.float32), len(examples))}
 
     def report_lines(self, examples: Sequence[Any]) -> list[str]:
         """Returns how many pairs are wrong negatives of each other."""

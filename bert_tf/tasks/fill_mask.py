@@ -58,9 +58,7 @@ class FillMaskTask(PretrainingTask, PredictingTask):
             texts = [getattr(example, name) or "" for example in examples]
             if name == "text" or any(texts):
                 ids = tokenizer.tokenize(texts, literal_mask=True)
-                segments.append(
-                    Pieces(ids.flat_values.numpy(), np.int64(ids.row_splits.numpy()))
-                )
+                segments.append(Pieces(ids.flat_values.numpy(), ids.row_splits.numpy()))
         length = self.description.max_seq_length or _MAX_SEQ_LENGTH
         encoded = join(segments, vocabulary, length)
         places = np.flatnonzero(encoded.input_ids == self._mask_id)
