@@ -26,8 +26,10 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.storage.input_files import find_input_files
+from bert_tf.text.special_tokens import UNK
 from bert_tf.text.tokenization import MAX_BYTES_PER_WORD, BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import UNK, TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep import vocabulary
 from data_prep.corpus import (
     CorpusOptions,

@@ -235,12 +235,8 @@ def cli() -> None:
 
 def _load_vocabulary(path: Path) -> "Vocabulary":
     """Reads the vocabulary, and settles how it treats case."""
-    from bert_tf.text.vocabulary import (
-        TOKENIZER_CONFIG_NAME,
-        TokenizerConfig,
-        Vocabulary,
-        load_entries,
-    )
+    from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME, TokenizerConfig
+    from bert_tf.text.vocabulary import Vocabulary, load_entries
 
     asked = _DO_LOWER_CASE.value
     stated = TokenizerConfig.find(path.parent)

@@ -66,13 +66,10 @@ def main(argv: Sequence[str]) -> None:
     from tqdm import tqdm
 
     from bert_tf.storage.input_files import find_input_files
+    from bert_tf.text.special_tokens import SPECIAL_TOKENS
     from bert_tf.text.tokenization import WordSplitter
-    from bert_tf.text.vocabulary import (
-        SPECIAL_TOKENS,
-        TOKENIZER_CONFIG_NAME,
-        TokenizerConfig,
-        Vocabulary,
-    )
+    from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME, TokenizerConfig
+    from bert_tf.text.vocabulary import Vocabulary
     from data_prep import corpus, vocabulary
     from data_prep.input_report import InputReport
 

@@ -13,13 +13,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from bert_tf.errors import InputError
+from bert_tf.text.special_tokens import SPECIAL_TOKENS, SUFFIX_INDICATOR, UNK
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import (
-    SPECIAL_TOKENS,
-    SUFFIX_INDICATOR,
-    UNK,
-    Vocabulary,
-)
+from bert_tf.text.vocabulary import Vocabulary
 
 WordCounts = collections.Counter[str]
 CharacterCounts = collections.Counter[str]

@@ -10,7 +10,8 @@ import pytest
 from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.storage.example_codec import encode_examples
 from bert_tf.storage.tfrecord import RecordWriter
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 CLS, SEP, MASK = 2, 3, 4

@@ -26,11 +26,8 @@ from bert_tf.errors import InputError
 from bert_tf.storage import files
 from bert_tf.storage.json_files import from_dict, read_json, write_json
 from bert_tf.storage.safetensors_files import TensorFile, write_tensors
-from bert_tf.text.vocabulary import (
-    TOKENIZER_CONFIG_NAME,
-    VOCABULARY_NAME,
-    Vocabulary,
-)
+from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME
+from bert_tf.text.vocabulary import VOCABULARY_NAME, Vocabulary
 
 MANIFEST = "checkpoint.json"
 CONFIG = "bert_config.json"

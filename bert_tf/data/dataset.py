@@ -12,12 +12,8 @@ from bert_tf.data.example_stream import ExampleStream
 from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import Feature, decode_example
 from bert_tf.storage.tfrecord import read_records
-from bert_tf.text.vocabulary import (
-    TOKENIZER_CONFIG_NAME,
-    VOCABULARY_NAME,
-    TokenizerConfig,
-    Vocabulary,
-)
+from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME, TokenizerConfig
+from bert_tf.text.vocabulary import VOCABULARY_NAME, Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)

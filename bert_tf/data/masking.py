@@ -18,7 +18,8 @@ import numpy as np
 from bert_tf.data.dataset_info import DataParameters
 from bert_tf.data.example_random import uniform, unique_keys
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, SUFFIX_INDICATOR, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS, SUFFIX_INDICATOR
+from bert_tf.text.vocabulary import Vocabulary
 
 _UNUSED = re.compile(r"\[unused\d+\]")
 # Which of an example's random sequences: each decision takes its own.

@@ -9,7 +9,8 @@ import tensorflow as tf
 from bert_tf.data.record_source import RecordSource
 from bert_tf.data.source import ExampleSource
 from bert_tf.reporting.sections import Section, Table, Text
-from bert_tf.text.vocabulary import MASK, Vocabulary
+from bert_tf.text.special_tokens import MASK
+from bert_tf.text.vocabulary import Vocabulary
 
 _GUESSES = 3
 _SAMPLES = 5

@@ -14,7 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from bert_tf.text.normalization import normalize_character
-from bert_tf.text.vocabulary import SUFFIX_INDICATOR, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SUFFIX_INDICATOR
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 
 def character_offsets(

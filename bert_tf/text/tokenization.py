@@ -12,13 +12,9 @@ import numpy as np
 
 from bert_tf.errors import InputError
 from bert_tf.text import normalization
-from bert_tf.text.vocabulary import (
-    MASK,
-    SUFFIX_INDICATOR,
-    UNK,
-    TokenizerConfig,
-    Vocabulary,
-)
+from bert_tf.text.special_tokens import MASK, SUFFIX_INDICATOR, UNK
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -18,7 +18,9 @@ from benchmarks import demo, demo_summary
 from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.config import BertConfig
 from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
 

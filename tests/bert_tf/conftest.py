@@ -6,7 +6,9 @@ import pytest
 
 from bert_tf.checkpoints.conversion import ModelWeights, names
 from bert_tf.config import BertConfig
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 WORDS = "the of heart ##s ##ache card ##iac caf ##é 心 \u2028 ##i".split(" ")
 CONFIG = BertConfig(

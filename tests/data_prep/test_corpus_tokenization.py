@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from bert_tf.storage.input_files import find_input_files
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.corpus import CorpusOptions
 from data_prep.corpus_tokenization import CorpusSource, tokenize_corpus
 from data_prep.documents import ShardAssignment
@@ -130,7 +132,8 @@ def test_kill_while_tokenizing(source, tmp_path, vocab_file):
     code = f"""
 import time
 from pathlib import Path
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep import corpus_tokenization
 from bert_tf.storage.input_files import find_input_files
 from data_prep.corpus import CorpusOptions

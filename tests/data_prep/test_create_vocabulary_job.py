@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[2]
 TEXT = "The man ate an apple.\nThe women are at home!\n\nÉmile met them there.\n" * 30

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from bert_tf.data.dataset_info import DataParameters
 from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.data.schema import check_batch
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep.documents import Documents
 from data_prep.instances import make_instances, truncate
 from data_prep.pairing import SegmentPairs

@@ -9,8 +9,10 @@ import pytest
 from bert_tf.data.dataset_info import DataParameters
 from bert_tf.data.masking import MaskingVocabulary
 from bert_tf.storage.input_files import InputFile
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import WordSplitter
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep import vocabulary as vocabularies
 from data_prep.corpus import CorpusOptions, InputReport, read_file
 from data_prep.corpus_tokenization import CorpusSource, make_tokenize

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from data_prep import vocabulary
 
 ROOT = Path(__file__).parents[2]

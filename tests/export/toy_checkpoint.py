@@ -9,7 +9,8 @@ from bert_tf.config import BertConfig
 from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.storage.example_codec import encode_examples
 from bert_tf.storage.tfrecord import RecordWriter
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 WORDS = "the state of union is strong , we must work for peace . ##s ##ing é".split()
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]

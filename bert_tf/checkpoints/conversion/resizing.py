@@ -10,7 +10,8 @@ from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights, initial_values
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.text.vocabulary import SUFFIX_INDICATOR, Vocabulary
+from bert_tf.text.special_tokens import SUFFIX_INDICATOR
+from bert_tf.text.vocabulary import Vocabulary
 
 
 def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeights:

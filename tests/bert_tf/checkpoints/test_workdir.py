@@ -18,7 +18,9 @@ from bert_tf.checkpoints.workdir import (
 )
 from bert_tf.config import BertConfig
 from bert_tf.storage import files
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 CONFIG = BertConfig(
     vocab_size=5,
@@ -227,7 +229,9 @@ import numpy as np
 from bert_tf.checkpoints.workdir import checkpoint_path
 from bert_tf.config import BertConfig
 from bert_tf.checkpoints.model_folder import save_model_folder
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 variables = {"bert/pooler/dense/bias": np.ones(1_000_000, np.float32)}
 vocabulary = Vocabulary.from_entries(SPECIAL_TOKENS, TokenizerConfig())
 for step in range(10**6):

@@ -14,7 +14,8 @@ from bert_tf.data.masking import (
     span_starts,
     word_starts,
 )
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 ENTRIES = ["[PAD]", "[unused0]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ENTRIES += [f"word{i}" for i in range(40)] + [f"##piece{i}" for i in range(20)]

@@ -6,7 +6,8 @@ import pytest
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples, join
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.text.pieces import Pieces
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
 
 VOCABULARY = Vocabulary.from_entries(

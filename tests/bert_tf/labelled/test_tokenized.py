@@ -15,7 +15,9 @@ from bert_tf.labelled.tokenized import (
     packed_lengths,
     tokenize_cached,
 )
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[3]
 ENTRIES = [*SPECIAL_TOKENS, "a", "b", "##b", "é", "e"]

@@ -13,8 +13,10 @@ from bert_tf.text.alignment import (
     words_of_pieces,
 )
 from bert_tf.text.pieces import tokenize_texts
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import BertTokenizer
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.words import split_words
 
 SPANS = [(0, 3), (4, 6), (6, 7), (9, 12)]

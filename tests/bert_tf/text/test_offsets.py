@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from bert_tf.text.normalization import normalize_character
 from bert_tf.text.pieces import Pieces, tokenize_texts
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import BertTokenizer
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 TEXTS = [
     "Naïve  façade,\tStraße\u00a0Łódź İİx ΟΔΟΣ ẞß Å",

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from bert_tf.errors import InputError
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.sentence_windows import SentenceWindows
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.from_entries([*SPECIAL_TOKENS, "a"], TokenizerConfig())
 CLS, SEP = VOCABULARY.cls_id, VOCABULARY.sep_id

@@ -19,8 +19,10 @@ from tokenizers import (
     pre_tokenizers,
 )
 
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 SAMPLES = [
     "The quick brown fox jumps over the lazy dog's back, doesn't it?",

@@ -4,13 +4,10 @@ import itertools
 import pytest
 
 from bert_tf.errors import InputError
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import BertTokenizer
-from bert_tf.text.vocabulary import (
-    SPECIAL_TOKENS,
-    TokenizerConfig,
-    Vocabulary,
-    load_entries,
-)
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary, load_entries
 
 
 def test_a_vocabulary_round_trips(tmp_path):

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from bert_tf.errors import InputError
 from bert_tf.text.answer_spans import answer_positions, score_answers
 from bert_tf.text.pieces import Pieces
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig, Vocabulary
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
 
 VOCABULARY = Vocabulary.from_entries(

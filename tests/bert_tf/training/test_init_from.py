@@ -10,7 +10,8 @@ from bert_tf.checkpoints.conversion import names, resizing
 from bert_tf.errors import InputError
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.models.variables import assign_variables
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training.init_from import initialize
 
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from bert_tf.reporting.curves import chart
 from bert_tf.tasks.masked_tokens import fill_masks
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 
 def points_of(svg):

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 from bert_tf.checkpoints import conversion
 from bert_tf.errors import InputError
 from bert_tf.models.variables import assign_variables
-from bert_tf.text.vocabulary import SPECIAL_TOKENS, TokenizerConfig
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
 
 SHAPE = {
     "vocab_size": 17,

@@ -9,7 +9,8 @@ import pytest
 from bert_tf.checkpoints import conversion
 from bert_tf.errors import InputError
 from bert_tf.models.variables import assign_variables
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 reads TensorFlow variables the way that NumPy 2 deprecates.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bert_tf.checkpoints.conversion import names, resizing
-from bert_tf.text.vocabulary import SPECIAL_TOKENS
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 
 
 def rows_of(weights, name):
