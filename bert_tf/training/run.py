@@ -179,7 +179,7 @@ def _train_phases(run: Run, plan: Plan, optimizer: Any) -> None:
     """Trains all phases, from wherever the run stands."""
     for number, phase_plan in enumerate(plan.phases):
         if number > run.state.phase:
-            _enter_phase(run.state, number, plan.phases[number - 1].num_steps)
+            enter_phase(run.state, number, plan.phases[number - 1].num_steps)
         if number and phase_plan.optimizer is not None:
             optimizer = _next_optimizer(run, phase_plan.optimizer, optimizer)
         if number < run.state.phase:
@@ -195,7 +195,7 @@ def _train_phases(run: Run, plan: Plan, optimizer: Any) -> None:
             )
 
 
-def _enter_phase(state: TrainingState, number: int, steps_before: int) -> None:
+def enter_phase(state: TrainingState, number: int, steps_before: int) -> None:
     """Moves on to a phase: its held-out examples are others, so is its best."""
     # The phase before may have stopped early, and then ended where the run stands.
     state.phase_start = min(state.step, state.phase_start + steps_before)

@@ -18,6 +18,8 @@ from bert_tf.training import loop
 from bert_tf.training.config import PhaseConfig
 from bert_tf.training.loop import TrainingStopped
 from bert_tf.training.phase import Intervals
+from bert_tf.training.run import enter_phase
+from bert_tf.training.state import TrainingState
 
 
 @pytest.fixture(scope="module")
@@ -294,3 +296,78 @@ def test_the_first_losses_are_what_they_were(toy, losses, request):
     if request.config.getoption("--update-golden"):
         path.write_text(json.dumps(found, indent=1) + "\n")
     assert found == pytest.approx(json.loads(path.read_text()), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def two_phases(toy, dataset_writer):
+    """Nothing is learned, so that the first phase stops early, after 15 steps."""
+    longer = toy.folder / "longer-phase"
+    for name in ("train", "eval"):
+        dataset_writer(
+            longer / name, max_seq_length=24, max_predictions_per_seq=4, num_records=40
+        )
+    config = toy.config(
+        optimizer=OptimizerConfig(learning_rate=1e-30, warmup_steps=0),
+        eval_interval=5,
+        early_stopping_evaluations=2,
+        keep_checkpoints=10,
+        phase_2=PhaseConfig(
+            data=DataConfig(
+                train_dir=str(longer / "train"),
+                eval_dir=str(longer / "eval"),
+                max_seq_length=24,
+                max_predictions_per_seq=4,
+                global_batch_size=8,
+            ),
+            num_train_steps=5,
+        ),
+    )
+    return toy.train("two-phases", config), config
+
+
+def test_an_early_stop_ends_its_phase_and_not_the_run(toy, two_phases, losses):
+    workdir, config = two_phases
+    assert sorted(losses(workdir, "eval")) == [5, 10, 15, 20]
+    state = newest_checkpoint(workdir).training_state
+    assert (state["phase"], state["phase_start"], state["step"]) == (1, 15, 20)
+    toy.train("two-phases", config)
+    assert sorted(losses(workdir, "eval")) == [5, 10, 15, 20]
+
+
+def test_each_phase_has_a_best_of_its_own(two_phases, losses):
+    """The second phase's held-out examples are others: losses can't be compared."""
+    workdir, _ = two_phases
+    second = losses(workdir, "eval")[20]
+    assert load_model_folder(best_path(workdir)).step == 20
+    assert json.loads((workdir / "eval.json").read_text())["loss"] == second["loss"]
+    state = TrainingState(step=15, best_value=0.1, best_step=5)
+    enter_phase(state, 1, 40)
+    assert (state.best_value, state.evaluations_since_best) == (None, 0)
+    assert state.phase_start == 15
+
+
+def test_a_checkpoint_knows_the_lengths_of_its_own_phase(two_phases):
+    workdir, _ = two_phases
+    lengths = {
+        folder.step: (
+            folder.task.max_seq_length,
+            folder.task.settings["max_predictions_per_seq"],
+        )
+        for folder in map(load_model_folder, workdir.glob("checkpoints/step-*"))
+    }
+    assert lengths[10] == lengths[15] == (16, 3)
+    assert lengths[20] == (24, 4)
+
+
+@pytest.mark.parametrize("accumulation_steps", [2, 4])
+def test_an_evaluation_takes_the_same_examples_in_any_cut(
+    toy, losses, accumulation_steps
+):
+    config = toy.config(
+        model=toy.without_dropout(), num_train_steps=1, eval_examples=21
+    )
+    whole = losses(toy.train("eval-whole", config), "eval")[1]
+    config = dataclasses.replace(config, accumulation_steps=accumulation_steps)
+    name = f"eval-cut-{accumulation_steps}"
+    cut = losses(toy.train(name, config), "eval")[1]
+    assert cut == pytest.approx(whole, rel=1e-5)
