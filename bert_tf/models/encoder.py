@@ -130,9 +130,7 @@ class BertEncoder(BertModel):
         )
         computed = None
         if "output_positions" in ids and not output_hidden_states:
-            computed = tf.concat(
-                [self._cls_positions(ids), ids["output_positions"]], axis=1
-            )
+            computed = self._computed_positions(ids)
         hidden_states = self.encoder(
             x, mask, output_positions=computed, dropout_seed=encoder_seed, fused=fused
         )
@@ -143,20 +141,13 @@ class BertEncoder(BertModel):
             outputs["attentions"] = self.encoder.relations(hidden_states, mask, fused)
         return outputs
 
-    def _cls_positions(self, ids: Tensors) -> tf.Tensor:
-        """Returns what the pooler looks at, int32 `[batch, 0, 1 or examples]`."""
+    def _computed_positions(self, ids: Tensors) -> tf.Tensor:
+        """Returns what the last block computes: the pooler's [CLS], then the wanted."""
         if self.pooler is None:
-            return ids["input_ids"][:, :0]
-        return ids.get("cls_positions", tf.zeros_like(ids["input_ids"][:, :1]))
-
-    def _num_cls(self, ids: Tensors) -> int | tf.Tensor:
-        """Returns how many `_cls_positions` a row has.
-
-        Not their static shape, which a graph for inputs of any length does not know.
-        """
-        if self.pooler is None:
-            return 0
-        return tf.shape(ids["cls_positions"])[1] if "cls_positions" in ids else 1
+            return ids["output_positions"]
+        if "cls_positions" in ids:
+            return tf.concat([ids["cls_positions"], ids["output_positions"]], axis=1)
+        return tf.pad(ids["output_positions"], [[0, 0], [1, 0]])
 
     def _outputs(
         self, hidden: tf.Tensor, ids: Tensors, computed: tf.Tensor | None
@@ -166,15 +157,16 @@ class BertEncoder(BertModel):
         Args:
             hidden: all of them, or those at `computed`.
             ids: the inputs.
-            computed: `_cls_positions`, then `output_positions`.
+            computed: `_computed_positions`, or None for all.
         """
         packed = "cls_positions" in ids
+        # Not its static shape, which a graph for rows of any length does not know.
+        num_cls = tf.shape(ids["cls_positions"])[1] if packed else 1
         sequence_output = hidden
-        if computed is not None:
-            num_cls = self._num_cls(ids)
-            sequence_output = hidden[:, num_cls:]
-        elif "output_positions" in ids:
+        if computed is None and "output_positions" in ids:
             sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)
+        elif computed is not None and self.pooler is not None:
+            sequence_output = hidden[:, num_cls:]
         outputs = {"sequence_output": sequence_output}
         if self.pooler is not None:
             if not packed:
