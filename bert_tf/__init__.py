@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bert_tf.prediction.predictor import Predictor
@@ -19,17 +19,23 @@ if sys.argv[:1] == ["-m"] and (
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def load(path: str | os.PathLike[str]) -> "Predictor":
+def load(
+    path: str | os.PathLike[str], task: str | None = None, **settings: Any
+) -> "Predictor":
     """Opens a trained model: `bert_tf.load(path).predict([...])`.
 
     Args:
-        path: a training workdir, a model folder, or a fine-tuned model in any format
-            that `bert_tf.convert_checkpoint` reads.
+        path: a training workdir, a model folder, or a model in any format that
+            `bert_tf.convert_checkpoint` reads.
+        task: what to use it for, in place of what it was trained for: `embedding` takes
+            any encoder, `pretraining` fills [MASK].
+        **settings: of the task, in place of those it was trained with, for instance
+            `pooling="cls"`.
 
     Raises:
-        InputError: nothing that can be read is there, or it was not trained for a task
-            that predicts.
+        InputError: nothing that can be read is there, it lacks the weights that the
+            task needs, or there is no such task or setting.
     """
     from bert_tf.prediction import predictor  # TensorFlow loads here
 
-    return predictor.load(path)
+    return predictor.load(path, task, **settings)

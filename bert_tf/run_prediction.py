@@ -1,8 +1,10 @@
-r"""Lets a fine-tuned model predict, for a file, standard input or texts.
+r"""Lets a trained model predict, for a file, standard input or texts.
 
     python -m bert_tf.run_prediction --checkpoint=runs/reviews \
         --input_file=new.csv --output_file=predictions.jsonl
     python -m bert_tf.run_prediction --checkpoint=runs/reviews --text="Well made."
+    python -m bert_tf.run_prediction --checkpoint=all-MiniLM-L6-v2 --task=embedding \
+        --input_file=texts.txt --output_file=vectors.npy
 
 The checkpoint may also be a fine-tuned Hugging Face model, or of any other format that
 bert_tf.convert_checkpoint reads. Files are read as in training; a file of another
@@ -13,7 +15,7 @@ the order of the input. Memory does not depend on the size of the file.
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -23,6 +25,7 @@ from bert_tf.errors import InputError
 if TYPE_CHECKING:
     from bert_tf.labelled.examples import Example
     from bert_tf.prediction.predictor import Predictor
+    from bert_tf.prediction.writing import RowWriter
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Workdir or model folder, or a model of another format."
@@ -32,7 +35,15 @@ _INPUT_FILE = flags.DEFINE_string(
 )
 _TEXTS = flags.DEFINE_multi_string("text", [], "A text to predict on.")
 _OUTPUT_FILE = flags.DEFINE_string(
-    "output_file", "-", "The .jsonl or .csv file to write; - for standard output."
+    "output_file",
+    "-",
+    "The .jsonl, .csv, .parquet or .npy file to write; - for standard output.",
+)
+_USE = flags.DEFINE_string(
+    "task",
+    None,
+    "What to use the model for, in place of what it was trained for; embedding takes "
+    "any encoder.",
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 32, "Texts that run at once.", lower_bound=1
@@ -44,32 +55,32 @@ _CHUNK = 4096
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
-    from bert_tf.prediction.writing import row_writer
+    from bert_tf.prediction import writing
     from bert_tf.storage import files
 
     if bool(_INPUT_FILE.value) == bool(_TEXTS.value):
         raise InputError("Give either --input_file or --text.")
     output = str(_OUTPUT_FILE.value)
-    row_writer(sys.stdout, output)  # An ending that nothing writes is told at once.
+    writing.check_name(output)
     if output == "-":
-        _write(sys.stdout, output)
+        _write(writing.JsonLinesWriter(sys.stdout))
         return
     # Entered before the work, so that a file that cannot be written is told at once.
     with files.atomic_file(output) as temporary:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            count = _write(file, output)
+        with writing.open_writer(temporary, output) as writer:
+            count = _write(writer)
     print(f"Wrote {count:,} predictions to {output}.")
 
 
-def _write(file: TextIO, name: str) -> int:
+def _write(writer: "RowWriter") -> int:
     """Writes the predictions and returns how many they are."""
-    from bert_tf.prediction.writing import inputs_of, row_writer
+    from bert_tf.prediction.writing import inputs_of
 
     memory.keep_memory()
     from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
 
-    model = predictor.load(str(_CHECKPOINT.value))
-    writer, count = row_writer(file, name), 0
+    model = predictor.load(str(_CHECKPOINT.value), _USE.value)
+    count = 0
     for example, prediction in _predictions(model):
         writer.write({**inputs_of(example), **prediction})
         count += 1

@@ -122,6 +122,11 @@ REGRESSION = Kind[RegressionExample](
     text_records.regression,
     lambda text, place, _: RegressionExample(text=text, place=place),
 )
+PAIRS = Kind[RegressionExample](
+    "sentence embedding",
+    text_records.pairs,
+    lambda text, place, _: RegressionExample(text=text, place=place),
+)
 TOKEN_CLASSIFICATION = Kind[TaggedSentence](
     "token classification",
     structured_records.tagged_sentences,

@@ -72,6 +72,23 @@ def regression(
     )
 
 
+def pairs(
+    finder: ColumnFinder, with_targets: bool, report: ReadReport, language: str
+) -> Callable[[Record, Place], RegressionExample]:
+    """Texts or pairs that belong together, or pairs with a score."""
+    del report, language
+    build = _texts(finder)
+    # A column of classes would say nothing of how alike texts are.
+    column = None
+    if with_targets:
+        column = finder.maybe("value", "score", "similarity", "similarity_score")
+    if column is None:
+        return lambda record, place: RegressionExample(**build(record, place))
+    return lambda record, place: RegressionExample(
+        **build(record, place), value=values.number(record, column, place)
+    )
+
+
 def multi_label(
     finder: ColumnFinder, with_targets: bool, report: ReadReport, language: str
 ) -> Callable[[Record, Place], MultiLabelExample]:

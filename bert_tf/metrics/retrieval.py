@@ -27,10 +27,40 @@ def similarity_metrics(
         `cosine_pearson` and `cosine_spearman`, -1 to 1; 0.0 where either is constant.
     """
     check_same_length(first=first, second=second, labels=labels)
-    cosines = np.sum(_normalized(first) * _normalized(second), axis=-1)
-    return {
-        f"cosine_{name}": value for name, value in correlations(cosines, labels).items()
-    }
+    found = correlations(cosines(first, second), labels)
+    return {f"cosine_{name}": value for name, value in found.items()}
+
+
+def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Returns the cosine of each pair of embeddings, `[num_pairs]`; 0.0 with zeros."""
+    return np.sum(_normalized(first) * _normalized(second), axis=-1)
+
+
+def contrastive_loss(
+    queries: np.ndarray, documents: np.ndarray, temperature: float
+) -> float:
+    """Returns how surprising a query's own document is among all documents, in nats.
+
+    It grows with their number, so it can be compared for the same pairs only.
+
+    Args:
+        queries: `[num_pairs, hidden]`.
+        documents: `[num_pairs, hidden]`, that of the query in the same row.
+        temperature: by which cosines are divided.
+
+    Source: van den Oord et al. 2018 (arXiv:1807.03748), equation 4.
+    """
+    total = check_same_length(queries=queries, documents=documents)
+    unit_queries, unit_documents = _normalized(queries), _normalized(documents)
+    loss = 0.0
+    for begin in range(0, total, _QUERIES_AT_ONCE):
+        rows = unit_queries[begin : begin + _QUERIES_AT_ONCE]
+        logits = rows @ unit_documents.T / temperature
+        highest = logits.max(axis=-1)
+        sums = np.exp(logits - highest[:, None]).sum(axis=-1)
+        own = logits[np.arange(len(rows)), begin + np.arange(len(rows))]
+        loss += float(np.sum(highest + np.log(sums) - own))
+    return loss / total
 
 
 def retrieval_metrics(
@@ -57,10 +87,10 @@ def retrieval_metrics(
     found = np.zeros(len(ks))
     for begin in range(0, total, _QUERIES_AT_ONCE):
         rows = unit_queries[begin : begin + _QUERIES_AT_ONCE]
-        cosines = rows @ unit_documents.T
-        own = cosines[np.arange(len(rows)), begin + np.arange(len(rows))][:, None]
-        nearer = np.sum(cosines > own + _TIE, axis=-1)
-        as_near = np.sum(np.abs(cosines - own) <= _TIE, axis=-1)
+        nearness = rows @ unit_documents.T
+        own = nearness[np.arange(len(rows)), begin + np.arange(len(rows))][:, None]
+        nearer = np.sum(nearness > own + _TIE, axis=-1)
+        as_near = np.sum(np.abs(nearness - own) <= _TIE, axis=-1)
         for i, k in enumerate(ks):
             found[i] += np.clip((k - nearer) / as_near, 0.0, 1.0).sum()
     return {

@@ -63,9 +63,3 @@ class BertModel(ConfiguredLayer, keras.Model):
             "dropout_seed": dropout_seed,
             "fused": training if fused is None else fused,
         }
-
-
-def on_request(encoded: dict[str, Any]) -> dict[str, Any]:
-    """Returns what an encoder gives only on request, for a model to hand on."""
-    names = ("hidden_states", "attentions")
-    return {name: encoded[name] for name in names if name in encoded}

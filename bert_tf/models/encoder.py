@@ -130,7 +130,9 @@ class BertEncoder(BertModel):
         )
         computed = None
         if "output_positions" in ids and not output_hidden_states:
-            computed = self._computed_positions(ids)
+            computed = tf.concat(
+                [self._cls_positions(ids), ids["output_positions"]], axis=1
+            )
         hidden_states = self.encoder(
             x, mask, output_positions=computed, dropout_seed=encoder_seed, fused=fused
         )
@@ -141,13 +143,20 @@ class BertEncoder(BertModel):
             outputs["attentions"] = self.encoder.relations(hidden_states, mask, fused)
         return outputs
 
-    def _computed_positions(self, ids: Tensors) -> tf.Tensor:
-        """Returns what the last block computes: the pooler's [CLS], then the wanted."""
+    def _cls_positions(self, ids: Tensors) -> tf.Tensor:
+        """Returns what the pooler looks at, int32 `[batch, 0, 1 or examples]`."""
         if self.pooler is None:
-            return ids["output_positions"]
-        if "cls_positions" in ids:
-            return tf.concat([ids["cls_positions"], ids["output_positions"]], axis=1)
-        return tf.pad(ids["output_positions"], [[0, 0], [1, 0]])
+            return ids["input_ids"][:, :0]
+        return ids.get("cls_positions", tf.zeros_like(ids["input_ids"][:, :1]))
+
+    def _num_cls(self, ids: Tensors) -> int | tf.Tensor:
+        """Returns how many `_cls_positions` a row has.
+
+        Not their static shape, which a graph for inputs of any length does not know.
+        """
+        if self.pooler is None:
+            return 0
+        return tf.shape(ids["cls_positions"])[1] if "cls_positions" in ids else 1
 
     def _outputs(
         self, hidden: tf.Tensor, ids: Tensors, computed: tf.Tensor | None
@@ -157,16 +166,15 @@ class BertEncoder(BertModel):
         Args:
             hidden: all of them, or those at `computed`.
             ids: the inputs.
-            computed: `_computed_positions`, or None for all.
+            computed: `_cls_positions`, then `output_positions`.
         """
         packed = "cls_positions" in ids
-        # Not its static shape, which a graph for rows of any length does not know.
-        num_cls = tf.shape(ids["cls_positions"])[1] if packed else 1
         sequence_output = hidden
-        if computed is None and "output_positions" in ids:
-            sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)
-        elif computed is not None and self.pooler is not None:
+        if computed is not None:
+            num_cls = self._num_cls(ids)
             sequence_output = hidden[:, num_cls:]
+        elif "output_positions" in ids:
+            sequence_output = tf.gather(hidden, ids["output_positions"], batch_dims=1)
         outputs = {"sequence_output": sequence_output}
         if self.pooler is not None:
             if not packed:

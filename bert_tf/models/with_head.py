@@ -8,7 +8,7 @@ import tensorflow as tf
 from bert_tf.config import BertConfig
 from bert_tf.layers.base import build_unnamed, child_arguments
 from bert_tf.layers.logits import Logits
-from bert_tf.models.base import BertModel, Tensors, on_request
+from bert_tf.models.base import BertModel, Tensors
 from bert_tf.models.encoder import BertEncoder
 from bert_tf.ops.dropout import fused_dropout, split
 
@@ -107,7 +107,8 @@ class BertWithHead(BertModel):
             output_attentions=output_attentions,
         )
         outputs = self.apply_head(encoded, inputs, head_seed, modes["fused"])
-        return outputs | on_request(encoded)
+        requested = ("hidden_states", "attentions")
+        return outputs | {name: encoded[name] for name in requested if name in encoded}
 
 
 class Classifier(BertWithHead):

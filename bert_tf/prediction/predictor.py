@@ -1,5 +1,6 @@
 """A trained model that answers: `bert_tf.load(path).predict([...])`."""
 
+import dataclasses
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 
 from bert_tf.checkpoints.conversion.formats import load_any
+from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
 from bert_tf.labelled.columns import ColumnFinder, ColumnNames
 from bert_tf.labelled.encoded import EncodedExamples
@@ -16,9 +18,9 @@ from bert_tf.labelled.examples import Example, Place
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
-from bert_tf.tasks.catalog import create_task
+from bert_tf.tasks.catalog import create_predicting_task
 from bert_tf.tasks.inference import Inference
-from bert_tf.tasks.labelled_task import LabelledTask
+from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.text.vocabulary import Vocabulary
 
 _BATCH_SIZE = 32
@@ -38,7 +40,9 @@ class Predictor:
         vocabulary: the same.
     """
 
-    def __init__(self, task: LabelledTask, model: keras.Model, vocabulary: Vocabulary):
+    def __init__(
+        self, task: PredictingTask, model: keras.Model, vocabulary: Vocabulary
+    ):
         self.task = task
         self.model = model
         self.vocabulary = vocabulary
@@ -106,29 +110,53 @@ class Predictor:
         return example
 
 
-def load(path: str | os.PathLike[str]) -> Predictor:
+def load(
+    path: str | os.PathLike[str], task: str | None = None, **settings: Any
+) -> Predictor:
     """Opens a trained model.
 
     Args:
-        path: a training workdir, a model folder, or a fine-tuned model of Hugging Face,
+        path: a training workdir, a model folder, or a model of Hugging Face,
             google-research/bert, Model Garden or KerasHub.
+        task: what to use it for, in place of what it was trained for: `embedding` takes
+            any encoder, `pretraining` fills [MASK].
+        **settings: of the task, in place of those it was trained with, for instance
+            `pooling="cls"`.
 
     Raises:
-        InputError: nothing that can be read is there, or it was not trained for a task
-            that predicts.
+        InputError: nothing that can be read is there, it lacks the weights that the
+            task needs, or there is no such task or setting.
     """
     weights = load_any(Path(path))
-    task = create_task(weights.task_description)
-    if not isinstance(task, LabelledTask):
-        raise InputError(
-            f"{os.fspath(path)}: trained for {task.name!r}, which answers nothing by "
-            "itself. Fine-tune it with `python -m bert_tf.run_finetuning`."
-        )
     if weights.vocabulary is None:
         raise InputError(
             f"{os.fspath(path)}: has no vocabulary, so no text can be read for it. "
             "Give it one with `python -m bert_tf.convert_checkpoint --vocab_file=...`."
         )
-    model = task.create_model(weights.config)
-    assign_variables(model, weights.variables)
-    return Predictor(task, model, weights.vocabulary)
+    described = weights.task_description
+    positions = weights.config.max_position_embeddings
+    if task not in (None, described.name):
+        described = TaskDescription(task, described.max_seq_length)
+    described = dataclasses.replace(
+        described.with_settings(**settings),
+        max_seq_length=described.max_seq_length or positions,
+    )
+    found = create_predicting_task(described, weights.vocabulary)
+    for name in settings:
+        if name not in found.setting_names:
+            raise InputError(
+                f"{described.name} has the settings {sorted(found.setting_names)}. "
+                f"Received: {name!r}"
+            )
+    model = found.create_model(weights.config)
+    try:
+        assign_variables(model, weights.variables)
+    except InputError as error:
+        advice = "Fine-tune it with `python -m bert_tf.run_finetuning`."
+        if described.name == "pretraining":
+            advice = "For a vector a text, load it with the task `embedding`. " + advice
+        raise InputError(
+            f"{os.fspath(path)}: cannot be used for {described.name!r}. {error} "
+            f"{advice}"
+        ) from error
+    return Predictor(found, model, weights.vocabulary)

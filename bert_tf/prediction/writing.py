@@ -1,13 +1,22 @@
-"""Predictions as files: JSON Lines or CSV, row by row."""
+"""Predictions as files, row by row: JSON Lines, CSV, Parquet, NumPy's vectors."""
 
+import contextlib
 import csv
 import dataclasses
 import json
-from collections.abc import Mapping
-from typing import Any, Protocol, TextIO
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, TextIO
+
+import numpy as np
 
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Example
+from bert_tf.storage.parquet import import_pyarrow
+
+# Bytes of it, a multiple of 64: room for any number of rows.
+_NPY_HEADER = 128
+_PARQUET_ROWS = 4096
 
 
 class RowWriter(Protocol):
@@ -58,20 +67,119 @@ class CsvWriter:
         self._writer.writerow(flat)
 
 
-def row_writer(file: TextIO, name: str) -> RowWriter:
-    """Returns the writer of a file's ending.
+_TEXT_WRITERS: dict[str, Callable[[TextIO], RowWriter]] = {
+    ".csv": CsvWriter,
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), JsonLinesWriter),
+}
+
+
+class NpyWriter:
+    """Writes the vectors alone, as NumPy's `float32 [rows, hidden]`.
+
+    Args:
+        file: to write into, opened in binary.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._shape = (0, 0)
+        file.write(bytes(_NPY_HEADER))  # The number of rows is known at the end.
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Writes one row.
+
+        Raises:
+            InputError: it is no text's vector.
+        """
+        if "embedding" not in row or "embedding_pair" in row:
+            raise InputError(
+                "A .npy file holds a vector a text, from a model for embeddings; other "
+                "predictions are written as .jsonl. Received: "
+                f"{', '.join(row)}"
+            )
+        vector = np.asarray(row["embedding"], "<f4")
+        self._file.write(vector.tobytes())
+        self._shape = self._shape[0] + 1, len(vector)
+
+    def close(self) -> None:
+        """Writes how many rows there are."""
+        values = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
+        text = repr(values).encode("ascii")
+        length = _NPY_HEADER - 10
+        self._file.seek(0)
+        # Source: the NPY format, version 1.0, numpy.lib.format.
+        self._file.write(b"\x93NUMPY\x01\x00" + length.to_bytes(2, "little"))
+        self._file.write(text.ljust(length - 1) + b"\n")
+
+
+class ParquetWriter:
+    """Writes a table, some thousand rows at a time; the first of them say the types.
+
+    Args:
+        path: to write to.
+        name: what to call it in messages.
+    """
+
+    def __init__(self, path: Path, name: str):
+        self._pyarrow = import_pyarrow(name)
+        self._path = path
+        self._rows: list[Mapping[str, Any]] = []
+        self._writer: Any = None
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Writes one row."""
+        self._rows.append(row)
+        if len(self._rows) == _PARQUET_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Writes the last rows, and what makes the file whole."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        schema = None if self._writer is None else self._writer.schema
+        table = self._pyarrow.Table.from_pylist(self._rows, schema=schema)
+        if self._writer is None:
+            self._writer = self._pyarrow.parquet.ParquetWriter(self._path, table.schema)
+        self._writer.write_table(table)
+        self._rows = []
+
+
+def check_name(name: str) -> None:
+    """Checks that a file's ending is one that can be written.
 
     Raises:
         InputError: none writes such files.
     """
-    if name.endswith(".csv"):
-        return CsvWriter(file)
-    if name == "-" or name.endswith((".jsonl", ".ndjson", ".json")):
-        return JsonLinesWriter(file)
-    raise InputError(
-        f"{name}: predictions are written as .jsonl or .csv; the file's ending says "
-        "which."
-    )
+    if name != "-" and not name.endswith((*_TEXT_WRITERS, ".npy", ".parquet")):
+        raise InputError(
+            f"{name}: predictions are written as .jsonl, .csv, .parquet or, vectors "
+            "alone, .npy; the file's ending says which."
+        )
+
+
+@contextlib.contextmanager
+def open_writer(path: Path, name: str) -> Iterator[RowWriter]:
+    """Opens a file for predictions; it is whole when the block ends.
+
+    Args:
+        path: where it is written.
+        name: what it will be called, whose ending says the format; see `check_name`.
+    """
+    if name.endswith(".npy"):
+        with path.open("wb") as file:
+            npy = NpyWriter(file)
+            yield npy
+            npy.close()
+    elif name.endswith(".parquet"):
+        parquet = ParquetWriter(path, name)
+        yield parquet
+        parquet.close()
+    else:
+        suffix = next(suffix for suffix in _TEXT_WRITERS if name.endswith(suffix))
+        with path.open("w", encoding="utf-8", newline="") as text:
+            yield _TEXT_WRITERS[suffix](text)
 
 
 def inputs_of(example: Example) -> dict[str, Any]:

@@ -1,11 +1,31 @@
 """Parquet files, whose library is an extra."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bert_tf.errors import InputError
+
+
+def import_pyarrow(path: str | os.PathLike[str]) -> Any:
+    """Returns the library, with `pyarrow.parquet`.
+
+    Args:
+        path: the file that it is wanted for.
+
+    Raises:
+        InputError: the extra is missing.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise InputError(
+            f"{os.fspath(path)}: Parquet needs `pip install bert-tf[parquet]`."
+        ) from error
+    return pyarrow
 
 
 @contextlib.contextmanager
@@ -19,13 +39,7 @@ def open_parquet(path: Path) -> Iterator[Any]:
     Raises:
         InputError: the extra is missing, or the file is damaged or of another kind.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise InputError(
-            f"{path}: reading Parquet needs `pip install bert-tf[parquet]`."
-        ) from error
+    pyarrow = import_pyarrow(path)
     try:
         with pyarrow.parquet.ParquetFile(path) as table:
             yield table

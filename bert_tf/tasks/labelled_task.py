@@ -1,6 +1,7 @@
 """What tasks have in common that learn from labelled examples."""
 
 import abc
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,33 +14,32 @@ from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
 from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import Example
-from bert_tf.labelled.reading import Kind, ReadOptions, load_examples
+from bert_tf.labelled.reading import ReadOptions, load_examples
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.tokenized import tokenize_cached
 from bert_tf.storage.input_files import find_input_files
 from bert_tf.storage.json_files import from_dict
 from bert_tf.tasks.endpoint import Batch
+from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.settings import LOWER_IS_BETTER, TaskSettings
-from bert_tf.tasks.task import Best, Task
+from bert_tf.tasks.task import Best
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.vocabulary import Vocabulary
 
 
-class LabelledTask(Task):
+class LabelledTask(PredictingTask):
     """A task whose examples are texts with targets.
 
     Args:
         description: labels, lengths and settings, as a model folder keeps them.
 
     Attributes:
-        kind: of its examples, for the readers of files.
         settings_type: of its part of a configuration.
         usual_best: the metric by which checkpoints are compared by default.
         needs_offsets: whether pieces are to be found back in their texts.
     """
 
-    kind: ClassVar[Kind[Any]]
     settings_type: ClassVar[type[TaskSettings]]
     usual_best: ClassVar[str]
     needs_offsets: ClassVar[bool] = False
@@ -121,21 +121,6 @@ class LabelledTask(Task):
         """Returns what training needs beside the targets, name -> `[examples, ...]`."""
         return {}
 
-    @abc.abstractmethod
-    def decode(
-        self,
-        examples: Sequence[Any],
-        encoded: EncodedExamples,
-        predictions: Mapping[str, np.ndarray],
-    ) -> list[dict[str, Any]]:
-        """Returns what the model says of each example, in plain values.
-
-        Args:
-            examples: with or without targets.
-            encoded: the examples as ids.
-            predictions: what `predictions` returned for each sequence of `encoded`.
-        """
-
     @classmethod
     def strata(cls, examples: Sequence[Any]) -> Sequence[Any] | None:
         """Returns what is to be held out in equal shares, one an example; or None."""
@@ -160,6 +145,11 @@ class LabelledTask(Task):
             self.kind, find_input_files(path), self.read_options, LabelledReport()
         )
         return self.held_out_source(examples, vocabulary)
+
+    @property
+    def setting_names(self) -> Sequence[str]:
+        """Names of the task's settings; see `PredictingTask`."""
+        return [field.name for field in dataclasses.fields(self.settings_type)]
 
     @property
     def read_options(self) -> ReadOptions:

@@ -1,4 +1,4 @@
-"""The losses and accuracies of pretraining, as sums and weights.
+"""Losses and accuracies that several places need, as sums and weights.
 
 Nothing here divides: the caller adds sums and weights over replicas and micro-batches
 and divides once, so that the result does not depend on how a batch was split.
@@ -96,6 +96,33 @@ def next_sentence_accuracy(
     weights = _pair_weights(labels, label_weights)
     correct = is_highest(tf.reshape(logits, [-1, 2]), labels)
     return tf.reduce_sum(correct * weights), tf.reduce_sum(weights)
+
+
+def in_batch_contrastive_loss(
+    vectors: tf.Tensor, pair_ids: tf.Tensor, is_second: tf.Tensor, temperature: float
+) -> tf.Tensor:
+    """Sums the cross-entropy of finding each first text's second among all second ones.
+
+    Args:
+        vectors: `[texts, hidden]`, any float dtype; computed in float32.
+        pair_ids: int32 `[texts]`, which texts are a pair; 0 where there is no text.
+        is_second: bool `[texts]`, whether a text is the second of its pair.
+        temperature: by which cosines are divided.
+
+    Returns:
+        Float32 scalar, in nats; to be divided by the number of pairs.
+
+    Source: Henderson et al. 2017 (arXiv:1705.00652), section 4; with the cosine and a
+    temperature, Chen et al. 2020 (arXiv:2002.05709), equation 1, in one direction.
+    """
+    units = tf.math.l2_normalize(tf.cast(vectors, tf.float32), axis=-1)
+    logits = tf.matmul(units, units, transpose_b=True) / temperature
+    candidates = (pair_ids > 0) & is_second
+    same_pair = pair_ids[:, tf.newaxis] == pair_ids
+    logits = tf.where(candidates, logits, logits.dtype.min)
+    own = tf.reduce_sum(tf.where(candidates & same_pair, logits, 0.0), axis=-1)
+    losses = tf.reduce_logsumexp(logits, axis=-1) - own
+    return tf.reduce_sum(tf.where((pair_ids > 0) & ~is_second, losses, 0.0))
 
 
 def _pair_weights(labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:

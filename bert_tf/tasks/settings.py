@@ -77,3 +77,29 @@ class RegressionSettings(TaskSettings):
     """A number for a text, or a pair of texts: a rating, a similarity."""
 
     name: ClassVar[str] = "regression"
+
+
+@dataclasses.dataclass
+class EmbeddingSettings(TaskSettings):
+    """A vector for each text, learned from pairs that belong together.
+
+    Attributes:
+        pooling: `cls`, the last hidden state at [CLS]; `pooler`, what the pooler makes
+            of it; `mean` or `max` of the last hidden states.
+        normalize: whether vectors have length 1, so that products are cosines.
+        temperature: by which cosines are divided in the loss: the smaller, the more
+            the nearest of the wrong texts counts.
+    """
+
+    name: ClassVar[str] = "embedding"
+
+    pooling: str = "mean"
+    normalize: bool = True
+    temperature: float = 0.05
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        poolings = ("cls", "pooler", "mean", "max")
+        check(self, "pooling", self.pooling in poolings, f"one of {poolings}")
+        check(self, "temperature", self.temperature > 0, "positive")
+        return super().validate()

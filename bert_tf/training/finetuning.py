@@ -236,11 +236,11 @@ def _cache_directory(config: FinetuningConfig) -> Path | None:
 
 
 def _cut(source: LabelledSource) -> list[str]:
-    count, total = source.encoded.num_cut, source.num_examples
+    count, total = source.encoded.num_cut, len(source.encoded)
     if not count:
         return []
     return [
-        f"{count:,} of {total:,} training examples are longer than "
+        f"{count:,} of {total:,} training sequences are longer than "
         f"max_seq_length={source.max_seq_length} tokens, and were cut"
     ]
 

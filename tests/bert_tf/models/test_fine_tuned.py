@@ -102,13 +102,6 @@ def close(actual, expected, tolerance=1e-5):
     assert error < tolerance * np.linalg.norm(expected)
 
 
-def at_any_length(model, inputs):
-    """Runs a graph that knows no sizes, as an exported one does not."""
-    specs = {n: tf.TensorSpec([None] * v.ndim, tf.int32) for n, v in inputs.items()}
-    graph = tf.function(model).get_concrete_function(specs)
-    return graph(*(tf.constant(inputs[n]) for n in sorted(inputs)))
-
-
 CASES = {
     "sequence_classification": (
         "BertForSequenceClassification",
@@ -161,8 +154,7 @@ def test_logits_are_hugging_faces(tmp_path, case):
     expected = {name: expected[name].numpy() for name in keys}
     outputs, fused = model(inputs), model(inputs, fused=True)
     assert set(outputs) == set(keys)
-    packed = at_any_length(model, pack(plain))
-    dynamic = at_any_length(model, inputs)
+    packed = model(pack(plain))
     more = model(inputs, output_hidden_states=True, output_attentions=True)
     assert len(more["hidden_states"]) == 3 and len(more["attentions"]) == 2
     assert more["hidden_states"][-1].shape == (BATCH, LENGTH, HIDDEN)
@@ -171,7 +163,7 @@ def test_logits_are_hugging_faces(tmp_path, case):
         real = plain["input_mask"] == 1 if of_tokens else ...
         assert outputs[name].dtype == tf.float32
         assert outputs[name].shape == logits.shape
-        for values in (outputs, fused, dynamic, more):
+        for values in (outputs, fused, more):
             close(values[name].numpy()[real], logits[real])
         if of_tokens:
             for example, values in unpack(packed[name].numpy(), LENGTHS):
@@ -223,8 +215,7 @@ def test_sentence_embeddings(tmp_path, pooling, normalize):
         expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
     for fused in (False, True):
         close(model(inputs, fused=fused)["sentence_embedding"], expected)
-    close(at_any_length(model, inputs)["sentence_embedding"], expected)
-    packed = at_any_length(model, pack(inputs))["sentence_embedding"].numpy()
+    packed = model(pack(inputs))["sentence_embedding"].numpy()
     close(packed[:, :2].reshape(BATCH, HIDDEN), expected)
     assert np.isfinite(packed).all()
 
@@ -265,7 +256,7 @@ def test_sentence_scores(tmp_path, num_layers):
         first, second = starts[2 * row][: counts[2 * row]], starts[2 * row + 1]
         places = [*first, *(second[: counts[2 * row + 1]] + LENGTHS[2 * row])]
         packed["cls_positions"][row, : len(places)] = places
-    scores = at_any_length(model, packed)["logits"].numpy()
+    scores = model(packed)["logits"].numpy()
     for row in range(2):
         both = np.concatenate(expected[2 * row : 2 * row + 2])
         close(scores[row, : len(both)], both)

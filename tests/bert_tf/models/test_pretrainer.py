@@ -113,16 +113,6 @@ def test_outputs_at_positions_equal_all_outputs_there(model, inputs, mode):
         np.testing.assert_allclose(some[name], value, rtol=1e-4, atol=1e-5)
 
 
-def test_hidden_states_come_on_request_and_change_nothing_else(model, inputs):
-    expected = model(inputs)
-    for request, length in (("hidden_states", 3), ("attentions", 2)):
-        outputs = model(inputs, **{f"output_{request}": True})
-        assert len(outputs.pop(request)) == length
-        assert set(outputs) == set(expected)
-        for name, value in expected.items():
-            np.testing.assert_allclose(outputs[name], value, rtol=1e-4, atol=1e-5)
-
-
 def test_padding_does_not_matter(model, inputs):
     changed = dict(inputs)
     padding = 1 - inputs["input_mask"]

@@ -1,0 +1,64 @@
+"""What predictions ask of a task, beyond what training does."""
+
+import abc
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bert_tf.labelled.encoded import EncodedExamples
+from bert_tf.labelled.options import ReadOptions
+from bert_tf.labelled.reading import Kind
+from bert_tf.tasks.task import Task
+from bert_tf.text.vocabulary import Vocabulary
+
+
+class PredictingTask(Task):
+    """A task whose model answers to texts.
+
+    Attributes:
+        kind: of its examples, for the readers of files.
+    """
+
+    kind: Kind[Any]
+
+    @property
+    @abc.abstractmethod
+    def setting_names(self) -> Sequence[str]:
+        """Names of the settings that the user of a trained model may change."""
+
+    @property
+    @abc.abstractmethod
+    def read_options(self) -> ReadOptions:
+        """How files of examples are read."""
+
+    @abc.abstractmethod
+    def encode(
+        self,
+        examples: Sequence[Any],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None = None,
+    ) -> EncodedExamples:
+        """Returns examples as ids, without targets.
+
+        Args:
+            examples: with or without targets.
+            vocabulary: of the model.
+            cache_directory: where tokenized texts are kept; None to keep none.
+        """
+
+    @abc.abstractmethod
+    def decode(
+        self,
+        examples: Sequence[Any],
+        encoded: EncodedExamples,
+        predictions: Mapping[str, np.ndarray],
+    ) -> list[dict[str, Any]]:
+        """Returns what the model says of each example, in plain values.
+
+        Args:
+            examples: with or without targets.
+            encoded: the examples as ids.
+            predictions: what `predictions` returned for each sequence of `encoded`.
+        """
