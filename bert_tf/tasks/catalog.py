@@ -11,6 +11,7 @@ from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.pretraining import PretrainingTask
 from bert_tf.tasks.regression import RegressionTask
 from bert_tf.tasks.task import Task
+from bert_tf.tasks.token_classification import TokenClassificationTask
 from bert_tf.text.vocabulary import Vocabulary
 
 LABELLED_TASKS: dict[str, type[LabelledTask]] = {
@@ -20,6 +21,7 @@ LABELLED_TASKS: dict[str, type[LabelledTask]] = {
         MultiLabelTask,
         RegressionTask,
         EmbeddingTask,
+        TokenClassificationTask,
     )
 }
 TASKS: dict[str, type[Task]] = {

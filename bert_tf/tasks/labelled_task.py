@@ -41,7 +41,7 @@ class LabelledTask(PredictingTask):
     """
 
     settings_type: ClassVar[type[TaskSettings]]
-    usual_best: ClassVar[str]
+    usual_best: str
     needs_offsets: ClassVar[bool] = False
 
     def __init__(self, description: TaskDescription):

@@ -103,3 +103,40 @@ class EmbeddingSettings(TaskSettings):
         check(self, "pooling", self.pooling in poolings, f"one of {poolings}")
         check(self, "temperature", self.temperature > 0, "positive")
         return super().validate()
+
+
+@dataclasses.dataclass
+class TokenClassificationSettings(TaskSettings):
+    """A tag a word: named entities in IOB2, or parts of speech."""
+
+    name: ClassVar[str] = "token_classification"
+
+
+@dataclasses.dataclass
+class QuestionAnsweringSettings(TaskSettings):
+    """An answer that stands in a text; perhaps none, where the training data says so.
+
+    Attributes:
+        doc_stride: pieces from the start of a window of a long text to the next one's.
+        max_query_length: pieces of a question at most.
+        max_answer_length: pieces of an answer at most.
+        n_best_size: answers that are kept, and positions tried in each window.
+        null_score_diff_threshold: by how much having no answer must lead the best
+            answer for none to be given.
+    """
+
+    name: ClassVar[str] = "question_answering"
+
+    doc_stride: int = 128
+    max_query_length: int = 64
+    max_answer_length: int = 30
+    n_best_size: int = 20
+    null_score_diff_threshold: float = 0.0
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        for name in (
+            *("doc_stride", "max_query_length", "max_answer_length", "n_best_size"),
+        ):
+            check(self, name, getattr(self, name) >= 1, "at least 1")
+        return super().validate()

@@ -4,6 +4,8 @@ Only operations that TF Serving links are used; a Python process loads them with
 `import tensorflow_text`.
 """
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -44,6 +46,10 @@ class TextInputs:
         segments = [
             self.tokenizer.tokenize(text, literal_mask=literal_mask) for text in texts
         ]
+        return self.join(segments)
+
+    def join(self, segments: Sequence[tf.RaggedTensor]) -> dict[str, tf.Tensor]:
+        """Makes inputs of tokenized texts, or pairs of them; see `pack`."""
         packed = self.tokenizer.pack(segments, self.max_seq_length)
         lengths = tf.reduce_sum(packed["input_mask"], axis=1)
         length = tf.maximum(tf.reduce_max(lengths), 1)  # An empty batch has none.

@@ -1,13 +1,27 @@
 """Long texts as overlapping windows that fit a model."""
 
 import dataclasses
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from bert_tf.errors import InputError
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.vocabulary import Vocabulary
+
+
+class SeenPieces(NamedTuple):
+    """Every piece of every context once, in the window that shows most around it.
+
+    Attributes:
+        windows: int64 `[pieces]`.
+        places: int64 `[pieces]`, among the window's tokens.
+        pieces: int64 `[pieces]`, counted over all contexts.
+    """
+
+    windows: np.ndarray
+    places: np.ndarray
+    pieces: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +91,29 @@ class Windows:
             best[part][better] = score[better]
             owner[part][better] = row
         return [owner[part] == row for row, part in enumerate(parts)]
+
+    def best_seen(self, row_splits: np.ndarray) -> SeenPieces:
+        """Returns where each piece is seen best, if each context has its own windows.
+
+        Args:
+            row_splits: int64 `[contexts + 1]`, of the contexts' pieces.
+        """
+        lengths = self.lengths.astype(np.int64)
+        splits = np.concatenate([[0], np.cumsum(lengths)])
+        windows = np.repeat(np.arange(len(self)), lengths)
+        within = np.arange(splits[-1]) - splits[windows]
+        best = np.ones(len(windows), bool)
+        for example in np.flatnonzero(np.bincount(self.examples) > 1).tolist():
+            rows = self.of_example(example)
+            best[splits[rows.start] : splits[rows.stop]] = np.concatenate(
+                self.is_max_context(example)
+            )
+        first = row_splits[self.examples] + self.starts
+        return SeenPieces(
+            windows[best],
+            (self.context_offsets[windows] + within)[best],
+            (first[windows] + within)[best],
+        )
 
     @classmethod
     def build(

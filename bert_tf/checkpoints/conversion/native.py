@@ -24,6 +24,8 @@ _HEADS = {
     "classification": "sequence_classification",
     "multi_label": "sequence_classification",
     "regression": "sequence_classification",
+    "token_classification": "token_classification",
+    "question_answering": "question_answering",
 }
 
 

@@ -18,7 +18,8 @@ from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.tasks.embedding import EmbeddingTask
 from bert_tf.tasks.losses import in_batch_contrastive_loss
 from bert_tf.tasks.settings import EmbeddingSettings
-from bert_tf.text.vocabulary import TokenizerConfig, Vocabulary
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 
