@@ -252,13 +252,14 @@ def _load_vocabulary(path: Path) -> "Vocabulary":
     if asked is not None:
         return Vocabulary.load_file(path, TokenizerConfig(do_lower_case=asked))
     config = TokenizerConfig.guess(load_entries(path))
-    assumed = (
-        "Text is lower-cased, since no entry has a capital letter; "
-        "--do_lower_case=false keeps case."
-        if config.do_lower_case
-        else "Case is kept, since entries have capital letters; --do_lower_case "
-        "lower-cases text."
-    )
+    if not config.do_lower_case:
+        assumed = "Case is kept, since entries have capital letters; --do_lower_case"
+        assumed += " lower-cases text."
+    else:
+        assumed = "Text is lower-cased, since no entry has a capital letter"
+        if not config.strips_accents:
+            assumed += ", and keeps its accents, since entries have them"
+        assumed += "; --do_lower_case=false keeps case."
     print(f"{path}: no {TOKENIZER_CONFIG_NAME} beside it. {assumed}")
     return Vocabulary.load_file(path, config)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -75,13 +76,23 @@ class TokenizerConfig:
 
     @classmethod
     def guess(cls, entries: Iterable[str]) -> Self:
-        """Returns the settings that entries suggest: a capital shows cased text."""
+        """Returns the settings that entries suggest.
+
+        A capital letter shows that case was kept, a combining mark that accents were;
+        in many scripts such marks are vowels.
+        """
         words = [
             entry
             for entry in entries
             if entry not in SPECIAL_TOKENS and not entry.startswith("[unused")
         ]
-        return cls(do_lower_case=all(word == word.lower() for word in words))
+        lower = all(word == word.lower() for word in words)
+        marks = any(
+            unicodedata.category(character) == "Mn"
+            for word in words
+            for character in unicodedata.normalize("NFD", word)
+        )
+        return cls(do_lower_case=lower, strip_accents=False if marks else None)
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> Self:

@@ -408,15 +408,19 @@ def bare_vocabulary(tmp_path, vocab_file):
 def test_a_plain_vocabulary_and_many_random_pairs(
     tmp_path, corpus_file, bare_vocabulary
 ):
+    with bare_vocabulary.open("a") as file:
+        file.write("हिन्दी\n")
     text = tmp_path / "one sentence a document.txt"
     text.write_text(corpus_file.read_text().replace("\n", "\n\n"))
     directory = tmp_path / "train and test"
     result = succeed(text, bare_vocabulary, directory, max_seq_length=64)
     assert (
         f"{bare_vocabulary}: no tokenizer_config.json beside it. Text is lower-cased, "
-        "since no entry has a capital letter; --do_lower_case=false" in result.stdout
+        "since no entry has a capital letter, and keeps its accents, since entries "
+        "have them; --do_lower_case=false keeps case." in result.stdout
     )
-    assert Dataset.open(directory).vocabulary.config.do_lower_case
+    config = Dataset.open(directory).vocabulary.config
+    assert config.do_lower_case and not config.strips_accents
     assert "100% of the pairs are random: most documents hold one sentence" in (
         result.stdout
     )

@@ -73,6 +73,12 @@ def test_entries_suggest_whether_text_was_lower_cased(entries, lower):
     assert guess.do_lower_case is guess.strips_accents is lower
 
 
+@pytest.mark.parametrize("entry", ["café", "हिन्दी", "##े"])
+def test_entries_with_marks_show_that_they_were_kept(entry):
+    assert TokenizerConfig.guess(["heart", entry]) == TokenizerConfig(True, False)
+    assert TokenizerConfig.guess(["Heart", entry]) == TokenizerConfig(False, False)
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
