@@ -20,7 +20,7 @@ from bert_tf.config import BertConfig
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Endpoint
 from bert_tf.text.tokenization import BertTokenizer
-from export.input_checks import check_inputs
+from export.input_checks import checked_inputs
 from export.pretrained import TrainedModel
 
 EXTRA_ASSETS = "assets.extra"
@@ -58,8 +58,7 @@ def _with_signature(endpoint: Endpoint, config: BertConfig) -> Callable[..., Any
     # Arguments by position, so that `input_signature` allows any number of them.
     def run(*values: tf.Tensor) -> Mapping[str, tf.Tensor]:
         inputs = dict(zip(names, values, strict=True))
-        check_inputs(inputs, config)
-        return endpoint.function(inputs)
+        return endpoint.function(checked_inputs(inputs, config))
 
     return tf.function(run, input_signature=list(endpoint.inputs.values()))
 
