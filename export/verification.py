@@ -229,9 +229,15 @@ def _ask(
 
     The model sees every text alone, the SavedModel all of them in a batch.
     """
-    outputs, _ = served.call("serving_default", {"text": list(texts)})
     tokenizer = BertTokenizer(trained.folder.vocabulary)
     endpoints = trained.task.endpoints(trained.model, tokenizer, trained.max_seq_length)
+    names = list(endpoints["serving_default"].inputs)
+    if names != ["text"]:
+        raise InputError(
+            f"Only models that take one text can be asked one. {trained.task.name} "
+            f"takes {' and '.join(names)}."
+        )
+    outputs, _ = served.call("serving_default", {"text": list(texts)})
     answers, difference = [], 0.0
     for row, text in enumerate(texts):
         alone = endpoints["serving_default"].function({"text": tf.constant([text])})

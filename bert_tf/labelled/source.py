@@ -221,12 +221,13 @@ def _of_groups(splits: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.n
         groups: `[B, G]`, which ones.
 
     Returns:
-        The sequences, `[B, N]`, N those of the batch that has most; and the number of
-        each one's group in its batch, from 1, 0 where there is no sequence.
+        The sequences, `[B, N]`, N those of the batch that has most, rounded up, since
+        a training step is compiled anew for every N; and the number of each one's group
+        in its batch, from 1, 0 where there is no sequence.
     """
     sizes = np.diff(splits)[groups]
     before = np.cumsum(sizes, axis=1) - sizes
-    shape = len(groups), int(sizes.sum(axis=1).max())
+    shape = len(groups), int(round_up_rows(sizes.sum(axis=1).max()))
     sequences, numbers = np.zeros(shape, int), np.zeros(shape, int)
     flat = sizes.ravel()
     within = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)

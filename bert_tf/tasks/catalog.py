@@ -7,6 +7,7 @@ from bert_tf.tasks.embedding import EmbeddingTask
 from bert_tf.tasks.fill_mask import FillMaskTask
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.multi_label import MultiLabelTask
+from bert_tf.tasks.multiple_choice import MultipleChoiceTask
 from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.pretraining import PretrainingTask
 from bert_tf.tasks.regression import RegressionTask
@@ -22,6 +23,7 @@ LABELLED_TASKS: dict[str, type[LabelledTask]] = {
         RegressionTask,
         EmbeddingTask,
         TokenClassificationTask,
+        MultipleChoiceTask,
     )
 }
 TASKS: dict[str, type[Task]] = {

@@ -125,6 +125,26 @@ def in_batch_contrastive_loss(
     return tf.reduce_sum(tf.where((pair_ids > 0) & ~is_second, losses, 0.0))
 
 
+def grouped_cross_entropy(
+    logits: tf.Tensor, group_ids: tf.Tensor, is_right: tf.Tensor
+) -> tf.Tensor:
+    """Sums the cross-entropy of the right entry of each group of logits.
+
+    Args:
+        logits: `[entries]`, any float dtype; computed in float32.
+        group_ids: int32 `[entries]`, which belong together; 0 for no entry.
+        is_right: float32 `[entries]`, 1.0 for one entry of each group.
+
+    Returns:
+        Float32 scalar, in nats; to be divided by the number of groups.
+    """
+    logits = tf.cast(logits, tf.float32)
+    same = (group_ids[:, tf.newaxis] == group_ids) & (group_ids > 0)
+    groups = tf.where(same, logits, logits.dtype.min)
+    losses = tf.reduce_logsumexp(groups, axis=-1) - logits
+    return tf.reduce_sum(tf.where((is_right > 0) & (group_ids > 0), losses, 0.0))
+
+
 def _pair_weights(labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
     if weights is None:
         return tf.ones(tf.shape(labels))

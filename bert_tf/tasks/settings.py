@@ -140,3 +140,10 @@ class QuestionAnsweringSettings(TaskSettings):
         ):
             check(self, name, getattr(self, name) >= 1, "at least 1")
         return super().validate()
+
+
+@dataclasses.dataclass
+class MultipleChoiceSettings(TaskSettings):
+    """Which of several choices fits a text."""
+
+    name: ClassVar[str] = "multiple_choice"

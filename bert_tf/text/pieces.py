@@ -54,6 +54,15 @@ class Pieces:
         row = slice(self.row_splits[index], self.row_splits[index + 1])
         return self.starts[row], self.ends[row]
 
+    def take(self, indices: np.ndarray) -> Self:
+        """Returns the pieces of some texts, any number of times, without offsets."""
+        lengths = self.lengths[indices]
+        splits = np.zeros(len(lengths) + 1, np.int64)
+        np.cumsum(lengths, out=splits[1:])
+        within = np.arange(splits[-1]) - np.repeat(splits[:-1], lengths)
+        ids = self.ids[np.repeat(self.row_splits[indices], lengths) + within]
+        return type(self)(ids, splits)
+
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
         """Joins the texts of several values, all with offsets or all without."""

@@ -21,6 +21,7 @@ from bert_tf.errors import InputError
 from bert_tf.storage.json_files import from_dict
 
 _HEADS = {
+    "multiple_choice": "multiple_choice",
     "classification": "sequence_classification",
     "multi_label": "sequence_classification",
     "regression": "sequence_classification",

@@ -1,6 +1,7 @@
 """Sentence embeddings: the loss, the scores, a run from pairs to exports."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Place, RegressionExample
+from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import retrieval
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.tasks.embedding import EmbeddingTask
@@ -37,6 +39,7 @@ CONFIG = BertConfig(
     intermediate_size=32,
     max_position_embeddings=32,
 )
+CONFIG_48 = dataclasses.replace(CONFIG, max_position_embeddings=48)
 TASK = EmbeddingTask(TaskDescription("embedding", 16))
 
 
@@ -86,6 +89,23 @@ def test_loss_is_that_of_sentence_transformers():
     assert retrieval.contrastive_loss(first, second, 0.05) == pytest.approx(
         float(expected), rel=1e-9
     )
+
+
+def test_packed_batches_give_the_same_loss():
+    examples = [pair(*texts) for texts in random_pairs(8)]
+    encoded = TASK.encode(examples, VOCABULARY)
+    encoded = encoded.with_targets(**TASK.targets(examples))
+    source = LabelledSource(encoded, 48, seed=0)
+    model, found = TASK.create_model(CONFIG_48), []
+    for pack in (False, True):
+        batch = source.reader(replica_batch_size=8, pack=pack).read(0, 1)
+        (num_rows,) = batch.pop("num_rows").ravel()
+        batch = {n: tf.constant(v[0, 0, :num_rows]) for n, v in batch.items()}
+        sums = TASK.sums(TASK.apply(model, batch), batch, training=True)
+        assert float(TASK.weights(batch)["pair"]) == 8
+        found.append(float(sums["pair_loss"]))
+    assert found[0] > 1
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
 
 
 def test_held_out_scores_do_not_depend_on_batches():
