@@ -70,10 +70,12 @@ def verify(
         each of the `artifacts`, `answers` to the texts, and the `failures`.
 
     Raises:
-        InputError: examples that do not fit the checkpoint or an artifact, or an
-            artifact that does not load.
+        InputError: examples that do not fit the checkpoint or an artifact, an
+            artifact that does not load, or texts for a task that takes more.
     """
     folder, task = trained.folder, trained.task
+    if texts:
+        _check_takes_text(trained)
     source = task.open_held_out(held_out, folder.vocabulary)
     count = source.num_positions(settings.max_examples)
     examples = _read(trained, source, count, held_out)
@@ -220,6 +222,17 @@ def table(report: dict[str, Any], shown: Mapping[str, str]) -> str:
         lines.append(f"{answer['text']}")
         lines += [f"    {n}: {v}" for n, v in answer.items() if n != "text"]
     return "\n".join(lines)
+
+
+def _check_takes_text(trained: TrainedModel) -> None:
+    tokenizer = BertTokenizer(trained.folder.vocabulary)
+    endpoints = trained.task.endpoints(trained.model, tokenizer, trained.max_seq_length)
+    names = list(endpoints["serving_default"].inputs)
+    if names != ["text"]:
+        raise InputError(
+            f"--text: the SavedModel of {trained.task.name!r} takes {names}, which is "
+            "more than a text. Leave --text out."
+        )
 
 
 def _ask(

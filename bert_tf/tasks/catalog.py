@@ -10,6 +10,7 @@ from bert_tf.tasks.multi_label import MultiLabelTask
 from bert_tf.tasks.multiple_choice import MultipleChoiceTask
 from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.pretraining import PretrainingTask
+from bert_tf.tasks.question_answering import QuestionAnsweringTask
 from bert_tf.tasks.regression import RegressionTask
 from bert_tf.tasks.task import Task
 from bert_tf.tasks.token_classification import TokenClassificationTask
@@ -24,6 +25,7 @@ LABELLED_TASKS: dict[str, type[LabelledTask]] = {
         EmbeddingTask,
         TokenClassificationTask,
         MultipleChoiceTask,
+        QuestionAnsweringTask,
     )
 }
 TASKS: dict[str, type[Task]] = {

@@ -175,7 +175,9 @@ class TokenClassificationTask(LabelledTask):
         self, outputs: Outputs, batch: Batch, *, training: bool = False
     ) -> dict[str, tf.Tensor]:
         """Sums cross-entropy and right tags over the words; see `Task`."""
-        logits, weights = outputs["logits"], _word_weights(batch)
+        weights = _word_weights(batch)
+        # A model of a fixed length says something of padding beyond the labels, too.
+        logits = outputs["logits"][:, : tf.shape(weights)[1]]
         labels = tf.maximum(batch["labels"], 0)
         losses = cross_entropy(logits, labels)
         return {

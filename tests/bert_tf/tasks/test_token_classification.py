@@ -117,7 +117,8 @@ def test_the_loss_is_the_mean_over_words_packed_or_not(pack):
     table = rng.standard_normal((100, 3), np.float32)
     logits = table[batch["input_ids"]] + table[places + 40]
     constant = {name: tf.constant(value) for name, value in batch.items()}
-    sums = tagger.sums({"logits": tf.constant(logits)}, constant)
+    padded = np.pad(logits, [(0, 0), (0, 3), (0, 0)])  # Of a model of fixed length.
+    sums = tagger.sums({"logits": tf.constant(padded)}, constant)
 
     losses, correct = [], 0
     for number in range(5):
