@@ -133,7 +133,7 @@ def load(
             f"{os.fspath(path)}: has no vocabulary, so no text can be read for it. "
             "Give it one with `python -m bert_tf.convert_checkpoint --vocab_file=...`."
         )
-    described = weights.task_description
+    described = weights.task
     positions = weights.config.max_position_embeddings
     if task not in (None, described.name):
         described = TaskDescription(task, described.max_seq_length)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import EncodedExamples, join
 from bert_tf.labelled.examples import TextExample
 from bert_tf.models.sequence_classifier import SequenceClassifier
@@ -68,7 +69,14 @@ class SequenceTask(LabelledTask):
     def texts(self, examples: Sequence[TextExample]) -> dict[str, list[str]]:
         """Returns the texts, or the first and second ones; see `LabelledTask`."""
         texts = {"text": [example.text for example in examples]}
-        if self.has_pairs:
+        pairs = has_pairs(examples)
+        if pairs and not self.description.settings.get("pairs", True):
+            raise InputError(
+                f"The model was trained on single texts. Received: {len(examples):,} "
+                "inputs with pairs of texts among them."
+            )
+        # Models of other programs do not say what they take.
+        if self.has_pairs or pairs:
             texts["text_pair"] = [example.text_pair or "" for example in examples]
         return texts
 

@@ -249,7 +249,7 @@ def _initialize(
     model: keras.Model, weights: ModelWeights, task: TaskDescription
 ) -> None:
     """Gives a model the weights of a checkpoint, a head's only if it is the task's."""
-    same = weights.task == task.name and tuple(weights.labels) == task.labels
+    same = (weights.task.name, weights.task.labels) == (task.name, task.labels)
     values = {
         name: value
         for name, value in weights.variables.items()

@@ -105,8 +105,14 @@ def _load(path: Path) -> ModelWeights:
     if (path / MANIFEST).is_file() or (path / "checkpoints").is_dir():
         return native.load(path)
     if (path / "config.json").is_file():
-        if keras_hub.is_keras_hub(read_json(path / "config.json")):
+        config = read_json(path / "config.json")
+        if keras_hub.is_keras_hub(config):
             return keras_hub.load(path)
+        if {"optimizer", "data"} <= config.keys():
+            raise InputError(
+                f"{path}: a training workdir that has no checkpoint yet. Let its run "
+                "come to its first one: the command that began it goes on with it."
+            )
         return hugging_face.load(path)
     if _has_tf_checkpoint(path):
         return _load_tf_checkpoint(path)

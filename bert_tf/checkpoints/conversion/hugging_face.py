@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.checkpoints.conversion import hugging_face_tokenizer, names
+from bert_tf.checkpoints.conversion import (
+    heads,
+    hugging_face_tokenizer,
+    names,
+    side_files,
+)
 from bert_tf.checkpoints.conversion.model_weights import (
     HuggingFaceSettings,
     ModelWeights,
@@ -20,6 +25,7 @@ from bert_tf.checkpoints.conversion.model_weights import (
     collect,
 )
 from bert_tf.checkpoints.conversion.safetensors_folder import WEIGHTS, open_arrays
+from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import from_known_fields, read_json, write_json
@@ -39,11 +45,19 @@ _ACTIVATIONS_IN = {
 }
 _ACTIVATIONS_OUT = {"gelu_erf": "gelu", "gelu": "gelu_new"}
 
+_SEQUENCE_CLASSIFICATION = "BertForSequenceClassification"
 _ARCHITECTURES = {
-    "sequence_classification": "BertForSequenceClassification",
+    "classification": _SEQUENCE_CLASSIFICATION,
+    "multi_label": _SEQUENCE_CLASSIFICATION,
+    "regression": _SEQUENCE_CLASSIFICATION,
     "token_classification": "BertForTokenClassification",
     "multiple_choice": "BertForMultipleChoice",
     "question_answering": "BertForQuestionAnswering",
+}
+_PROBLEM_TYPES = {
+    "classification": "single_label_classification",
+    "multi_label": "multi_label_classification",
+    "regression": "regression",
 }
 _SHARED_KEYS = [
     f.name for f in dataclasses.fields(BertConfig) if f.name != "hidden_act"
@@ -108,21 +122,19 @@ def load(folder: Path) -> ModelWeights:
     task = _task(stated, source_names)
 
     renamed = RenamedArrays(arrays, source_names, _reshape)
-    variables, left_over = collect(str(folder), config, renamed, task)
+    side = side_files.read_heads(folder)
+    stated_name = side.task.name if side.task else None
+    variables, left_over = collect(str(folder), config, renamed, task or stated_name)
     _check_tied(folder, renamed)
-    if task and names.TASK_HEADS[task][0] not in variables:
-        task = None
+    variables |= side.variables
     tokenizer = hugging_face_tokenizer.read(folder)
     return ModelWeights(
         format="hugging_face",
         config=config,
         variables=variables,
         vocabulary=tokenizer.vocabulary,
-        task=task,
-        labels=_labels(stated, variables, task, str(path)),
+        task=_describe(stated, str(path), task, variables, side.task),
         hugging_face=HuggingFaceSettings(
-            problem_type=stated.problem_type,
-            classifier_dropout=stated.classifier_dropout,
             model_max_length=tokenizer.model_max_length,
             added_tokens=tokenizer.added_tokens,
         ),
@@ -153,26 +165,24 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     }
     if weights.vocabulary is not None:
         values["pad_token_id"] = weights.vocabulary.pad_id
-    if weights.task and weights.task != "multiple_choice":  # its one output is a score
-        head = weights.variables[names.TASK_HEADS[weights.task][0]]
-        labels = weights.labels or [f"LABEL_{i}" for i in range(len(head))]
-        values["id2label"] = {str(i): label for i, label in enumerate(labels)}
-        values["label2id"] = {label: i for i, label in enumerate(labels)}
-    settings = {
-        "problem_type": weights.problem_type,
-        "classifier_dropout": weights.hugging_face.classifier_dropout,
-    }
-    values |= {name: value for name, value in settings.items() if value is not None}
+    values |= _task_values(weights)
     write_json(folder / _CONFIG, values)
 
     prefix = "" if architecture == "BertModel" else "bert."
+    homeless = weights.homeless
+    if weights.task.name not in (*_ARCHITECTURES, "pretraining"):
+        head = set(names.head(weights.task.name)) & set(weights.variables)
+        homeless |= {name: weights.variables[name] for name in sorted(head)}
     arrays = {}
     for name, array in weights.variables.items():
+        if name in homeless:
+            continue
         ours = _hugging_face_name(name)
         if ours.startswith("bert."):
             ours = prefix + ours.removeprefix("bert.")
         arrays[ours] = _reshape(name, array)
     write_tensors(folder / WEIGHTS, arrays)
+    side_files.write_heads(folder, weights, homeless=homeless)
 
     hugging_face_tokenizer.write(weights, folder)
     return []
@@ -213,7 +223,7 @@ def _labels(
     labels = stated.id2label
     if not labels or task is None or task == "multiple_choice":
         return []
-    num_labels = len(variables[names.TASK_HEADS[task][0]])
+    num_labels = len(variables[names.head(task)[0]])
     if set(labels) != {str(index) for index in range(num_labels)}:
         raise InputError(
             f"{source}: `id2label` must name the head's outputs, 0 to "
@@ -261,18 +271,62 @@ def _google_name(name: str) -> str:
 
 
 def _task(stated: _Config, google_names: Mapping[str, str]) -> str | None:
+    """Returns whose head a folder holds, None where it holds none."""
+    found = heads.task_of_names(google_names)
+    if found != "classification":
+        return found
     for architecture in stated.architectures or ():
         for task, known in _ARCHITECTURES.items():
-            if architecture == known:
+            if architecture == known != _SEQUENCE_CLASSIFICATION:
                 return task
-    if "cls/squad/output_weights" in google_names:
-        return "question_answering"
-    return "sequence_classification" if "output_weights" in google_names else None
+    for task, problem_type in _PROBLEM_TYPES.items():
+        if stated.problem_type == problem_type:
+            return task
+    return found
+
+
+def _describe(
+    stated: _Config,
+    source: str,
+    task: str | None,
+    variables: Mapping[str, np.ndarray],
+    beside: TaskDescription | None,
+) -> TaskDescription:
+    """Describes the task; a side file is believed in what `config.json` cannot say."""
+    described = heads.describe(
+        task,
+        variables,
+        _labels(stated, variables, task, source),
+        beside,
+        certain=stated.problem_type is not None,
+    )
+    if stated.classifier_dropout is not None and described.name in _ARCHITECTURES:
+        return described.with_settings(classifier_dropout=stated.classifier_dropout)
+    return described
+
+
+def _task_values(weights: ModelWeights) -> dict[str, Any]:
+    """Returns the keys of `config.json` that say what a model was trained for."""
+    task = weights.task
+    if task.name not in _ARCHITECTURES:
+        return {}
+    values: dict[str, Any] = {}
+    if task.name in _PROBLEM_TYPES:
+        values["problem_type"] = _PROBLEM_TYPES[task.name]
+    if task.name != "multiple_choice":  # Its one output is a score.
+        # The number of outputs follows from their names.
+        num_outputs = len(weights.variables[names.head(task.name)[0]])
+        labels = task.labels or [heads.label(index) for index in range(num_outputs)]
+        values["id2label"] = {str(i): label for i, label in enumerate(labels)}
+        values["label2id"] = {label: i for i, label in enumerate(labels)}
+    if task.settings.get("classifier_dropout") is not None:
+        values["classifier_dropout"] = task.settings["classifier_dropout"]
+    return values
 
 
 def _architecture(weights: ModelWeights) -> str:
-    if weights.task:
-        return _ARCHITECTURES[weights.task]
+    if weights.task.name in _ARCHITECTURES:
+        return _ARCHITECTURES[weights.task.name]
     masked_lm = weights.has(names.masked_lm_head(weights.config))
     next_sentence = weights.has(names.next_sentence_head(weights.config))
     if masked_lm and next_sentence:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bert_tf.checkpoints.conversion import names, side_files
+from bert_tf.checkpoints.conversion import heads, names, side_files
 from bert_tf.checkpoints.conversion.model_weights import (
     ModelWeights,
     collect,
@@ -82,13 +82,14 @@ def load(folder: Path) -> ModelWeights:
     except InputError as error:
         raise InputError(f"{folder / 'config.json'}: {error}") from error
     found = _backbone_variables(backbone)
-    task = side.task
+    task = side.task.name if side.task else None
+    classifier_dropout = None
     if task_class == "BertMaskedLM":
         found |= _masked_lm_variables(model)
     elif task_class == "BertTextClassifier":
         found |= _classifier_variables(model)
-        task = "sequence_classification"
-        side.hugging_face.classifier_dropout = model.dropout
+        task = "classification"
+        classifier_dropout = model.dropout
         if keras.activations.serialize(model.activation) != "linear":
             notes.append(
                 "The preset's classifier ends in an activation, "
@@ -101,15 +102,20 @@ def load(folder: Path) -> ModelWeights:
         if name not in side.newly_initialised
     }
     variables, left_over = collect(str(folder), config, arrays | side.variables, task)
+    for name in set(left_over) & set(side.variables):
+        variables[name] = side.variables[name]
+        del left_over[name]
     if task_class is None and (folder / _TASK_WEIGHTS).is_file():
         left_over[_TASK_WEIGHTS] = ()
+    description = heads.describe(task, variables, stated=side.task)
+    if classifier_dropout is not None:
+        description = description.with_settings(classifier_dropout=classifier_dropout)
     return ModelWeights(
         format="keras_hub",
         config=config,
         variables=variables,
         vocabulary=side.vocabulary or _read_vocabulary(folder),
-        task=task,
-        labels=side.labels,
+        task=description,
         hugging_face=side.hugging_face,
         source_names={name: variable.path for name, variable in found.items()},
         left_over=left_over,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bert_tf.checkpoints.conversion import names, side_files
+from bert_tf.checkpoints.conversion import heads, names, side_files
 from bert_tf.checkpoints.conversion.model_garden_graph import (
     MASKED_LM,
     NEXT_SENTENCE,
@@ -78,13 +78,14 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
             left_over[key.removesuffix(_VALUE)] = arrays[key].shape
     for name in side.newly_initialised:
         del variables[name]
+    variables |= side.variables
+    task = side.task.name if side.task else None
     return ModelWeights(
         format="model_garden",
         config=config,
-        variables=variables | side.variables,
+        variables=variables,
         vocabulary=side.vocabulary,
-        task=side.task,
-        labels=side.labels,
+        task=heads.describe(task, variables, stated=side.task),
         hugging_face=side.hugging_face,
         source_names={name: key.removesuffix(_VALUE) for name, key in keys.items()},
         left_over=left_over,

@@ -21,30 +21,16 @@ _NOT_WEIGHTS = re.compile(
 )
 
 
-# Other formats name the head, and Hugging Face what its outputs mean: without a word of
-# that, a number where there is one output, one class a text otherwise.
-_TASK_OF_PROBLEM = {
-    "regression": "regression",
-    "single_label_classification": "classification",
-    "multi_label_classification": "multi_label",
-}
-
-
 @dataclasses.dataclass
 class HuggingFaceSettings:
-    """What only Hugging Face's files say of a model, kept for the way back.
+    """What only Hugging Face's files say of a tokenizer, kept for the way back.
 
     Attributes:
-        problem_type: of a classification head: `regression`,
-            `single_label_classification` or `multi_label_classification`.
-        classifier_dropout: before a head; None does as `hidden_dropout_prob`.
         model_max_length: where the tokenizer cuts; None at the last position.
         added_tokens: entries, beside BERT's special ones, that are found in a text
             before it is split.
     """
 
-    problem_type: str | None = None
-    classifier_dropout: float | None = None
     model_max_length: int | None = None
     added_tokens: list[AddedToken] = dataclasses.field(default_factory=list)
 
@@ -64,9 +50,7 @@ class ModelWeights:
         variables: float32 arrays by google-research/bert name: the whole encoder, and
             whatever of pooler and heads the source had.
         vocabulary: None where the source has none.
-        description: what a model folder says of the task; None in other formats.
-        task: a key of `names.TASK_HEADS` where there is such a head, else None.
-        labels: what the head's outputs mean; empty where the source does not say.
+        task: what it was trained for; pretraining where nothing else is known.
         hugging_face: what only Hugging Face's files say.
         source_names: what each variable was called in the source.
         left_over: weights of the source that no BERT has, with their shapes.
@@ -77,9 +61,7 @@ class ModelWeights:
     config: BertConfig
     variables: dict[str, np.ndarray]
     vocabulary: Vocabulary | None
-    task: str | None = None
-    description: TaskDescription | None = None
-    labels: list[str] = dataclasses.field(default_factory=list)
+    task: TaskDescription = TaskDescription()
     hugging_face: HuggingFaceSettings = dataclasses.field(
         default_factory=HuggingFaceSettings
     )
@@ -88,35 +70,25 @@ class ModelWeights:
     notes: list[str] = dataclasses.field(default_factory=list)
 
     @property
-    def task_description(self) -> TaskDescription:
-        """What the model was trained for, as a model folder says it."""
-        if self.description is not None:
-            return self.description
-        if self.task is None:
-            return TaskDescription()
-        name = self.task
-        if name == "sequence_classification":
-            num_outputs = len(self.variables[names.TASK_HEADS[name][0]])
-            default = "regression" if num_outputs == 1 else "classification"
-            name = _TASK_OF_PROBLEM.get(self.problem_type or "", default)
-        return TaskDescription(name, labels=tuple(self.labels))
-
-    @property
-    def problem_type(self) -> str | None:
-        """Hugging Face's word for what a classification head's outputs mean."""
-        if self.description is None or self.hugging_face.problem_type is not None:
-            return self.hugging_face.problem_type
-        problems = {task: problem for problem, task in _TASK_OF_PROBLEM.items()}
-        return problems.get(self.description.name)
-
-    @property
     def missing(self) -> names.Shapes:
-        """Names and shapes of pretraining variables that the source lacks."""
+        """Names and shapes of variables of the task that the source lacks."""
         return {
             name: shape
-            for name, shape in names.pretrainer(self.config).items()
+            for name, shape in names.trained(self.task.name, self.config).items()
             if name not in self.variables
         }
+
+    @property
+    def shared(self) -> dict[str, np.ndarray]:
+        """The variables that google-research/bert has, too, with any head of its."""
+        known = {*names.pretrainer(self.config), *names.head(self.task.name)}
+        return {name: a for name, a in self.variables.items() if name in known}
+
+    @property
+    def homeless(self) -> dict[str, np.ndarray]:
+        """The variables that only a model of ours has."""
+        shared = self.shared
+        return {name: a for name, a in self.variables.items() if name not in shared}
 
     def has(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
         """Tells whether all these variables are here."""
@@ -168,7 +140,7 @@ def collect(
         source: what to call the file in an error.
         config: the model's shape, to which every array is held.
         arrays: arrays by name; they may hold more.
-        task: which fine-tuned head to look for, or None.
+        task: whose head to look for, None for no fine-tuned one.
 
     Returns:
         `(variables, left_over)`: float32 arrays, and the shapes of other weights.
@@ -189,8 +161,8 @@ def collect(
         names.masked_lm_head(config),
         names.next_sentence_head(config),
     ]
-    if task is not None and names.TASK_HEADS[task][0] in arrays:
-        num_labels = arrays[names.TASK_HEADS[task][0]].shape[0]
+    if task not in (None, "pretraining") and names.head(task)[0] in arrays:
+        num_labels = arrays[names.head(task)[0]].shape[0]
         parts.append(names.task_head(task, num_labels, config))
     wanted = dict(encoder)
     for part in parts:

@@ -15,13 +15,12 @@ WORD_EMBEDDINGS = "bert/embeddings/word_embeddings"
 POSITION_EMBEDDINGS = "bert/embeddings/position_embeddings"
 MASKED_LM_BIAS = "cls/predictions/output_bias"
 
-TASK_HEADS = {
-    "sequence_classification": ("output_weights", "output_bias"),
-    "token_classification": ("output_weights", "output_bias"),
-    "multiple_choice": ("output_weights", "output_bias"),
-    "question_answering": ("cls/squad/output_weights", "cls/squad/output_bias"),
-}
-"""Weights `[labels, H]` and bias `[labels]` of each fine-tuned head."""
+CLASSIFIER_HEAD = ("output_weights", "output_bias")
+SPAN_HEAD = ("cls/squad/output_weights", "cls/squad/output_bias")
+"""Weights `[labels, H]` and bias `[labels]` of a fine-tuned head."""
+
+# Tasks whose head looks at what the pooler made of [CLS].
+_POOLED = ("classification", "multi_label", "regression", "multiple_choice")
 
 
 def embeddings(config: BertConfig) -> Shapes:
@@ -93,9 +92,26 @@ def pretrainer(config: BertConfig) -> Shapes:
     }
 
 
+def head(task: str) -> tuple[str, str]:
+    """Returns the names of weights and bias of a fine-tuned task's head."""
+    return SPAN_HEAD if task == "question_answering" else CLASSIFIER_HEAD
+
+
+def trained(task: str, config: BertConfig) -> Shapes:
+    """Returns what a task trains, without the head that it does not share.
+
+    Args:
+        task: a key of `bert_tf.tasks.catalog.TASKS`.
+        config: the model's shape.
+    """
+    if task == "pretraining":
+        return pretrainer(config)
+    return encoder(config) | (pooler(config) if task in _POOLED else {})
+
+
 def task_head(task: str, num_labels: int, config: BertConfig) -> Shapes:
-    """Returns the names and shapes of a fine-tuned head of `TASK_HEADS`."""
-    weights, bias = TASK_HEADS[task]
+    """Returns the names and shapes of a fine-tuned task's head."""
+    weights, bias = head(task)
     return {weights: (num_labels, config.hidden_size), bias: (num_labels,)}
 
 

@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from bert_tf.checkpoints.conversion import heads
 from bert_tf.checkpoints.conversion.model_weights import (
     HuggingFaceSettings,
     ModelWeights,
@@ -20,31 +21,32 @@ from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import from_dict
 
-_HEADS = {
-    "multiple_choice": "multiple_choice",
-    "classification": "sequence_classification",
-    "multi_label": "sequence_classification",
-    "regression": "sequence_classification",
-    "token_classification": "token_classification",
-    "question_answering": "question_answering",
-}
-
 
 def load(path: Path) -> ModelWeights:
     """Reads a model folder, or a training workdir's newest checkpoint."""
     folder = resolve_checkpoint(path)
     new = set(folder.metadata.get("newly_initialised", []))
-    task = folder.metadata.get("task") or _HEADS.get(folder.task.name)
+    task = folder.task
+    if "task" in folder.metadata:
+        task = heads.of_earlier_version(
+            folder.metadata["task"],
+            folder.metadata.get("labels", ()),
+            str(folder.path / MANIFEST),
+        )
     arrays = {name: a for name, a in folder.variables.items() if name not in new}
-    variables, left_over = collect(str(folder.path), folder.config, arrays, task)
+    variables, left_over = collect(str(folder.path), folder.config, arrays, task.name)
+    if task.name != "pretraining":
+        # A head may have more variables than other programs' heads have.
+        variables |= {name: arrays[name] for name in left_over}
+        left_over = {}
+    if "task" in folder.metadata:
+        task = heads.describe(task.name, variables, stated=task)
     return ModelWeights(
         format="native",
         config=folder.config,
         variables=variables,
         vocabulary=folder.vocabulary,
         task=task,
-        description=folder.task,
-        labels=list(folder.metadata.get("labels", folder.task.labels)),
         hugging_face=from_dict(
             HuggingFaceSettings,
             folder.metadata.get("hugging_face", {}),
@@ -71,8 +73,6 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         )
     new = initial_values(weights.missing, weights.config, seed=0)
     metadata: dict[str, Any] = {"newly_initialised": list(new)}
-    if weights.task:
-        metadata |= {"task": weights.task, "labels": weights.labels}
     if not weights.hugging_face.is_default:
         metadata["hugging_face"] = dataclasses.asdict(weights.hugging_face)
     save_model_folder(
@@ -80,6 +80,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         config=weights.config,
         variables=weights.variables | new,
         vocabulary=weights.vocabulary,
+        task=weights.task,
         metadata=metadata,
     )
     return list(new)

@@ -121,11 +121,15 @@ def with_positions(weights: ModelWeights, max_position_embeddings: int) -> Model
     old = weights.variables[names.POSITION_EMBEDDINGS]
     rows = np.arange(max_position_embeddings) % len(old)
     note = f"Positions: {max_position_embeddings}, repeating the first {len(old)}."
+    longest = weights.task.max_seq_length
+    if longest is not None:
+        longest = min(longest, max_position_embeddings)
     return dataclasses.replace(
         weights,
         config=dataclasses.replace(
             weights.config, max_position_embeddings=max_position_embeddings
         ),
+        task=dataclasses.replace(weights.task, max_seq_length=longest),
         variables=weights.variables | {names.POSITION_EMBEDDINGS: old[rows]},
         notes=[*weights.notes, note],
     )

@@ -5,7 +5,7 @@ Reads too a SavedModel, or a TF2 checkpoint, whose variables carry those names.
 
 from pathlib import Path
 
-from bert_tf.checkpoints.conversion import names, side_files
+from bert_tf.checkpoints.conversion import heads, names, side_files
 from bert_tf.checkpoints.conversion.model_weights import (
     ModelWeights,
     RenamedArrays,
@@ -53,19 +53,20 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
             "released with there."
         )
     keys_by_name = {name.removeprefix(root): key for name, key in keys.items()}
-    task = side.task or _task(keys_by_name)
+    task = side.task.name if side.task else heads.task_of_names(keys_by_name)
     variables, left_over = collect(
         str(arrays.prefix), side.config, RenamedArrays(arrays, keys_by_name), task
     )
+    source_names = {name: root + name for name in variables}
+    variables |= side.variables
     return ModelWeights(
         format="tf1",
         config=side.config,
         variables=variables,
         vocabulary=side.vocabulary,
-        task=task,
-        labels=side.labels,
+        task=heads.describe(task, variables, stated=side.task),
         hugging_face=side.hugging_face,
-        source_names={name: root + name for name in variables},
+        source_names=source_names,
         left_over=left_over,
     )
 
@@ -81,15 +82,8 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
             "google-research/bert's own code knows only the tanh GELU and will refuse "
             f"this bert_config.json's hidden_act {weights.config.hidden_act!r}."
         )
-    write_arrays(folder / _NAME, weights.variables)
+    write_arrays(folder / _NAME, weights.shared)
     # Lets `tf.train.latest_checkpoint` and `load_checkpoint` take the folder.
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{_NAME}"\n')
-    side_files.write(folder, weights)
+    side_files.write(folder, weights, homeless=weights.homeless)
     return []
-
-
-def _task(keys_by_name: dict[str, str]) -> str | None:
-    for task in ("question_answering", "sequence_classification"):
-        if names.TASK_HEADS[task][0] in keys_by_name:
-            return task
-    return None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf.checkpoints import conversion
+from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
 from bert_tf.models.variables import assign_variables
 from bert_tf.text.tokenizer_config import TokenizerConfig
@@ -151,7 +152,8 @@ def test_a_classifier_comes_along(tmp_path, backbone):
 
     weights = conversion.load_any(tmp_path)
 
-    assert weights.task == "sequence_classification"
+    labels = ("LABEL_0", "LABEL_1", "LABEL_2")
+    assert weights.task.name == "classification" and weights.task.labels == labels
     np.testing.assert_array_equal(
         weights.variables["output_weights"], theirs.output_dense.kernel.numpy().T
     )
@@ -179,13 +181,15 @@ def test_a_head_that_is_not_read_is_left_over(tmp_path, backbone):
     theirs.save_to_preset(str(tmp_path))
 
     weights = conversion.load_any(tmp_path)
-    assert weights.hugging_face.classifier_dropout == 0.4
+    assert weights.task.settings == {"classifier_dropout": 0.4}
     assert "ends in an activation, 'softmax'" in weights.notes[0]
 
     path = tmp_path / "task.json"
     path.write_text(path.read_text().replace("BertTextClassifier", "OwnClassifier"))
     weights = conversion.load_any(tmp_path)
-    assert weights.task is None and set(weights.left_over) == {"task.weights.h5"}
+    assert weights.task == TaskDescription() and set(weights.left_over) == {
+        "task.weights.h5"
+    }
     assert "a 'OwnClassifier': only its backbone is read" in weights.notes[0]
 
 

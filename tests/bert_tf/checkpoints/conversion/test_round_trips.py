@@ -5,12 +5,23 @@ import pytest
 
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import names
+from bert_tf.checkpoints.task_description import TaskDescription
 
 pytestmark = pytest.mark.filterwarnings(
     # Keras 3.15 reads TensorFlow variables the way that NumPy 2 deprecates.
     "ignore:__array__ implementation:DeprecationWarning"
 )
 
+TASKS = (
+    "classification",
+    "multi_label",
+    "regression",
+    "token_classification",
+    "question_answering",
+    "multiple_choice",
+    "summarization",
+    "embedding",
+)
 FORMATS = list(conversion.WRITERS)
 
 
@@ -55,32 +66,42 @@ def test_what_a_source_lacks_stays_lacking(tmp_path, make_weights, assert_same, 
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("task", names.TASK_HEADS)
+@pytest.mark.parametrize("task", TASKS)
 def test_task_heads_labels_and_settings_travel(
     tmp_path, make_weights, make_vocabulary, assert_same, format, task
 ):
     config = make_weights().config
     config.hidden_act = "gelu_erf"
     config.layer_norm_eps = 1e-5
-    num_labels = {"question_answering": 2, "multiple_choice": 1}.get(task, 3)
+    num_labels = {"question_answering": 2, "classification": 3}.get(task, 1)
+    labelled = task in ("classification", "multi_label", "token_classification")
+    labels = ("bad", "good", "ugly")[: num_labels * labelled]
 
     def shapes(config):
-        return (
-            names.encoder(config)
-            | names.pooler(config)
-            | names.task_head(task, num_labels, config)
-        )
+        head = names.task_head(task, num_labels, config)
+        if task == "embedding":
+            return names.encoder(config) | names.pooler(config)
+        if task == "summarization":
+            head["summarizer/layer_0/kernel"] = (2, 3)
+        return names.encoder(config) | names.pooler(config) | head
 
     expected = make_weights(
         config=config,
         shapes=shapes,
-        task=task,
-        labels=[]
-        if task == "multiple_choice"
-        else ["bad", "good", "ugly"][:num_labels],
+        task=TaskDescription(
+            task,
+            max_seq_length=9,
+            labels=labels,
+            settings={
+                "pairs": True,
+                "threshold": 0.25,
+                "classifier_dropout": 0.125,
+                "reading": {"language": "de"},
+            },
+        ),
         vocabulary=make_vocabulary("a", "B", do_lower_case=False, strip_accents=True),
     )
-    conversion.save(expected, tmp_path / "model", format)
+    assert conversion.save(expected, tmp_path / "model", format, strict=True) == []
 
     assert_same(conversion.load_any(tmp_path / "model"), expected)
 
@@ -122,6 +143,10 @@ def test_a_workdir_means_its_newest_checkpoint(tmp_path, make_weights, assert_sa
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="no checkpoint here. Looked for"):
+        conversion.load_any(tmp_path)
+    (tmp_path / "checkpoints").rmdir()
+    (tmp_path / "config.json").write_text('{"data": {}, "optimizer": {}}')
+    with pytest.raises(ValueError, match="workdir that has no checkpoint yet"):
         conversion.load_any(tmp_path)
 
     conversion.save(make_weights(), checkpoint_path(tmp_path, 3), "native")

@@ -10,6 +10,7 @@ from numpy_bert import encode
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.conversion.tf_checkpoint import write_arrays
+from bert_tf.checkpoints.task_description import TaskDescription
 
 INPUT_IDS = np.array([[2, 5, 6, 4, 3, 7, 3], [2, 8, 3, 0, 0, 0, 0]], np.int32)
 INPUT_MASK = np.int32(INPUT_IDS != 0)
@@ -100,7 +101,7 @@ def test_a_scope_around_the_model_is_seen_through(released, make_weights, assert
     )
 
 
-@pytest.mark.parametrize("task", ["sequence_classification", "question_answering"])
+@pytest.mark.parametrize("task", ["classification", "question_answering"])
 def test_fine_tuned_heads_are_told_by_their_names(released, make_weights, task):
     def shapes(config):
         return names.encoder(config) | names.task_head(task, 2, config)
@@ -113,7 +114,9 @@ def test_fine_tuned_heads_are_told_by_their_names(released, make_weights, task):
 
     received = conversion.load_any(released)
 
-    assert received.task == task and set(received.variables) == set(weights.variables)
+    labels = ("LABEL_0", "LABEL_1") if task == "classification" else ()
+    assert received.task == TaskDescription(task, labels=labels)
+    assert set(received.variables) == set(weights.variables)
     assert received.left_over == {"dense/kernel": (8, 1)}
 
 

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from bert_tf.checkpoints import conversion
+from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings(
@@ -55,7 +56,7 @@ def check(folder, expected):
 @pytest.fixture
 def weights(make_weights, make_vocabulary):
     weights = make_weights(vocabulary=make_vocabulary(*"abcdefghijkl"))
-    weights.hugging_face.problem_type = "regression"
+    weights.task = TaskDescription(max_seq_length=7)
     return weights
 
 
