@@ -19,7 +19,12 @@ from bert_tf.models import (
     TokenClassifier,
     assign_variables,
 )
+from bert_tf.text.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.filterwarnings(
+    # Keras 3.15 reads TensorFlow variables the way that NumPy 2 deprecates.
+    "ignore:__array__ implementation:DeprecationWarning"
+)
 INPUT_IDS = np.array([[2, 5, 6, 4, 3, 7, 3], [2, 8, 3, 0, 0, 0, 0]], np.int32)
 INPUTS = {
     "input_ids": INPUT_IDS,
@@ -128,7 +133,11 @@ def test_a_model_comes_back_from_every_format_as_it_was(fine_tuned, tmp_path):
 
 def write_theirs(folder, make_weights, **settings):
     """A fine-tuned folder of theirs, with tokenizer."""
-    conversion.save(make_weights(), folder, "hugging_face")
+    weights = make_weights()
+    # Hugging Face splits vocab.txt at line ends that are entries here.
+    entries = ["[unused0]" if e == "\u2028" else e for e in weights.vocabulary.entries]
+    vocabulary = Vocabulary.from_entries(entries, weights.vocabulary.config)
+    conversion.save(make_weights(vocabulary=vocabulary), folder, "hugging_face")
     torch.manual_seed(0)
     config = transformers.BertConfig(
         vocab_size=17,
@@ -144,7 +153,7 @@ def write_theirs(folder, make_weights, **settings):
     return folder
 
 
-TEXTS = ["The heart of the heartache", "cafés [UNK] 心", "of"]
+TEXTS = ["The heart of the heartache", "cafés 心 zz", "of"]
 
 
 @pytest.mark.parametrize("problem_type", [None, "single_label", "multi_label"])
