@@ -232,7 +232,7 @@ def test_what_another_program_trained_on_is_believed(tmp_path, make_weights):
 
     values["id2label"] = {"zero": "x"}
     path.write_text(json.dumps(values))
-    with pytest.raises(ValueError, match="`id2label` must name each output by"):
+    with pytest.raises(ValueError, match="`id2label` must name the head's outputs"):
         conversion.load_any(tmp_path / "ours")
 
 
