@@ -43,7 +43,7 @@ def fixture_of_make_vocabulary():
     return make_vocabulary
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_weights():
     """Makes a tiny BERT of random weights: the parts and fields asked for."""
 

@@ -1,0 +1,235 @@
+"""What holds for every task that learns from labelled examples, one suite for all.
+
+A new task needs a row of `ROWS`, and nothing else.
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bert_tf
+from bert_tf.checkpoints import conversion
+from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
+from bert_tf.config import OptimizerConfig
+from bert_tf.storage.json_files import read_json
+from bert_tf.tasks import settings
+from bert_tf.tasks.catalog import LABELLED_TASKS
+from bert_tf.tasks.inference import Inference
+from bert_tf.training.finetuning import train_and_evaluate
+from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
+from bert_tf.training.finetuning_preparation import prepare
+from export import pretrained, saved_model, verification
+
+WORDS = ("heart", "ache", "card", "of the", "the heart of", "café")
+TEXTS = [f"{WORDS[i % 6]} {WORDS[i * i % 5]} {i % 7}" for i in range(20)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A task's settings, and the target of the n-th text."""
+
+    settings: settings.TaskSettings
+    target: Callable[[int], dict[str, Any]]
+
+
+ROWS = {
+    "classification": Row(
+        settings.ClassificationSettings(),
+        lambda i: {"text": TEXTS[i], "label": ("bad", "good")[i % 2]},
+    ),
+    "multi_label": Row(
+        settings.MultiLabelSettings(),
+        lambda i: {"text": TEXTS[i], "labels": ["x", "y", "z"][: i % 4]},
+    ),
+    "regression": Row(
+        settings.RegressionSettings(),
+        lambda i: {"text": TEXTS[i], "value": i % 5 / 4},
+    ),
+}
+
+
+def test_every_task_is_here():
+    assert set(ROWS) == set(LABELLED_TASKS)
+
+
+@dataclasses.dataclass
+class Runs:
+    """Runs of one task, each in a workdir of its own."""
+
+    folder: Path
+    config: FinetuningConfig
+
+    def train(self, name, data=None, **overrides):
+        config = dataclasses.replace(self.config, **overrides)
+        if data:
+            config.data = dataclasses.replace(config.data, **data)
+        workdir = self.folder / name
+        with prepare(config.validate(), workdir):
+            train_and_evaluate(config, workdir)
+        return workdir
+
+    @property
+    def held_out(self):
+        return self.config.data.eval
+
+
+@pytest.fixture(scope="module", params=list(ROWS))
+def runs(request, tmp_path_factory, make_weights):
+    folder = tmp_path_factory.mktemp(request.param)
+    conversion.save(make_weights(), folder / "model", "native")
+    row = ROWS[request.param]
+    for name, places in (("train", range(20)), ("eval", range(0, 20, 3))):
+        lines = [json.dumps(row.target(i)) for i in places]
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    return Runs(
+        folder,
+        FinetuningConfig(
+            task=row.settings,
+            data=LabelledDataConfig(
+                train=str(folder / "train.jsonl"),
+                eval=str(folder / "eval.jsonl"),
+                max_seq_length=10,
+                global_batch_size=8,
+                cache_dir="none",
+                pack_examples=False,
+            ),
+            optimizer=OptimizerConfig(learning_rate=1e-2),
+            num_train_epochs=2.0,
+            checkpoint_interval=2,
+            keep_checkpoints=10,
+            log_interval=1,
+            hidden_dropout_prob=0.0,
+            init_from=str(folder / "model"),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(runs):
+    return runs.train("trained")
+
+
+def losses(workdir):
+    lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+    return [line["loss"] for line in lines if line["split"] == "train"]
+
+
+def same_values(received, expected, tolerance):
+    """Compares answers of any shape: numbers closely, all else exactly."""
+    if isinstance(expected, dict):
+        assert received.keys() == expected.keys()
+        for key, value in expected.items():
+            same_values(received[key], value, tolerance)
+    elif isinstance(expected, list | tuple):
+        assert len(received) == len(expected)
+        for pair in zip(received, expected, strict=True):
+            same_values(*pair, tolerance)
+    elif isinstance(expected, float):
+        assert received == pytest.approx(expected, abs=tolerance)
+    else:
+        assert received == expected
+
+
+def test_it_learns(runs, trained):
+    steps = losses(trained)
+    assert len(steps) == 4 and np.isfinite(steps).all()
+    assert len(set(steps)) > 1
+    results = read_json(trained / "eval.json")
+    task = resolve_checkpoint(trained).task
+    assert task.name == runs.config.task.name and task.max_seq_length == 10
+    assert {"loss", LABELLED_TASKS[task.name].usual_best} <= results.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "overrides"),
+    [
+        ("accumulated", {}, {"accumulation_steps": 2}),
+        ("packed", {"pack_examples": True}, {}),
+    ],
+)
+def test_losses_do_not_depend_on_how_examples_are_batched(
+    runs, trained, name, data, overrides
+):
+    workdir = runs.train(name, data, **overrides)
+
+    np.testing.assert_allclose(losses(workdir), losses(trained), rtol=1e-4)
+    expected, received = (read_json(w / "eval.json") for w in (trained, workdir))
+    assert received["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bytes(runs):
+    dropout = {"hidden_dropout_prob": 0.2}
+    workdir = runs.train("whole", **dropout)
+    last = list_checkpoints(workdir)[-1]
+    expected = [
+        (last / f"{n}.safetensors").read_bytes() for n in ("model", "optimizer")
+    ]
+
+    shutil.rmtree(last)
+    (workdir / "checkpoints" / "best").unlink()
+    runs.train("whole", **dropout)
+
+    received = [
+        (last / f"{n}.safetensors").read_bytes() for n in ("model", "optimizer")
+    ]
+    assert received == expected
+
+
+def test_evaluation_does_not_depend_on_the_batch_size(runs, trained):
+    predictor = bert_tf.load(trained)
+    task = predictor.task
+    source = task.open_held_out(runs.held_out, predictor.vocabulary)
+    inference = Inference(task, predictor.model)
+
+    one, all_of_them = (
+        task.score(source, inference.run(source, batch_size)) for batch_size in (1, 16)
+    )
+
+    same_values(one, all_of_them, 1e-5)
+    reported = read_json(trained / "eval.json")
+    for name, value in one.items():
+        if name in reported and reported[name] is not None:
+            assert reported[name] == pytest.approx(value, abs=1e-4)
+
+
+@pytest.mark.parametrize("format", ["native", "hugging_face", "tf1"])
+def test_a_converted_model_answers_as_the_run_does(runs, trained, tmp_path, format):
+    conversion.save(conversion.load_any(trained), tmp_path / "model", format)
+    inputs = [ROWS[runs.config.task.name].target(i) for i in range(5)]
+
+    expected = bert_tf.load(trained).predict(inputs, batch_size=5)
+    received = bert_tf.load(tmp_path / "model").predict(inputs, batch_size=2)
+
+    assert len(expected) == 5
+    same_values(received, expected, 1e-5)
+
+
+@pytest.mark.slow
+def test_exports_compute_what_the_model_does(runs, trained, tmp_path):
+    from export import tflite
+
+    model = pretrained.load(resolve_checkpoint(trained))
+    saved_model.save(tmp_path / "saved_model", model)
+    (tmp_path / "model.tflite").write_bytes(tflite.convert(model, "none"))
+    assert tf.saved_model.contains_saved_model(str(tmp_path / "saved_model"))
+
+    report = verification.verify(
+        model,
+        runs.held_out,
+        saved_model_dir=tmp_path / "saved_model",
+        tflite_files=[tmp_path / "model.tflite"],
+        texts=[],
+        settings=verification.Settings(latency_calls=1),
+    )
+
+    assert report["failures"] == []
+    assert [a["format"] for a in report["artifacts"]] == ["saved_model", "tflite"]
+    for artifact in report["artifacts"]:
+        assert artifact["max_abs_diff"] < 1e-4
