@@ -50,6 +50,7 @@ def main(argv: Sequence[str]) -> None:
     assert source and target  # `cli` requires both.
     from bert_tf.checkpoints import conversion
     from bert_tf.checkpoints.conversion import report, resizing, vocabularies
+    from bert_tf.reporting import model_card
 
     weights = conversion.load_any(source)
     if _VOCAB_FILE.value:
@@ -61,6 +62,15 @@ def main(argv: Sequence[str]) -> None:
         weights = resizing.with_layers(weights, _LAYERS.value)
 
     new = conversion.save(weights, target, _TO_FORMAT.value, strict=_STRICT.value)
+    if _TO_FORMAT.value == "hugging_face":
+        model_card.write(
+            Path(target),
+            weights.task,
+            name=Path(target).name,
+            origin=f"Converted from the {weights.format} checkpoint {Path(source).name}"
+            " with `python -m bert_tf.convert_checkpoint`.",
+            notes=weights.notes,
+        )
     print(report.table(weights, new))
     print("\n".join(["", *weights.notes]))
     print(

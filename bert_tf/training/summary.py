@@ -1,11 +1,13 @@
 """What a finished run leaves behind: `eval.json` and the report."""
 
 import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from bert_tf.reporting import report
+from bert_tf.reporting import model_card, report
 from bert_tf.storage.json_files import write_json
 from bert_tf.training.loop import Run
 from bert_tf.training.metrics_log import read_metrics
@@ -61,4 +63,24 @@ def write(run: Run, plan: Plan) -> None:
         print("The held-out loss is not finite: eval.json has null in its place.")
     elif evaluated.held_out:
         print(evaluated.task.conclusion(results))
+    if last.task.name != "pretraining":
+        _write_model_card(plan, results)
     print(f"Wrote {workdir / EVAL_FILE} and {written}.")
+
+
+def _write_model_card(plan: Plan, results: Mapping[str, Any]) -> None:
+    task = plan.phases[-1].task
+    model_card.write(
+        plan.workdir,
+        task.description,
+        name=plan.workdir.name,
+        origin=f"Fine-tuned from {Path(plan.config.init_from).name} on "
+        f"{plan.phases[-1].train.num_examples:,} examples; `config.json` and "
+        "`report.md` beside this file say how, and on which.",
+        metrics={
+            name: results[name]
+            for name in (*task.shown, "loss")
+            if results.get(name) is not None
+        },
+        command="python -m bert_tf.run_finetuning, with the settings of config.json",
+    )

@@ -149,6 +149,8 @@ def test_it_learns(runs, trained):
     assert len(steps) == 4 and np.isfinite(steps).all()
     assert len(set(steps)) > 1
     results = read_json(trained / "eval.json")
+    card = (trained / "README.md").read_text()
+    assert f"| loss | {results['loss']:.4g} |" in card
     task = resolve_checkpoint(trained).task
     assert task.name == runs.config.task.name and task.max_seq_length == 10
     assert {"loss", LABELLED_TASKS[task.name].usual_best} <= results.keys()
