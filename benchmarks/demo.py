@@ -215,17 +215,19 @@ def run_step(step: Step, journal: Journal) -> None:
     """
     print(f"\n# {step.title}\n$ {step.command(_NEW_LINE)}", flush=True)
     command = [sys.executable, "-m", step.module, *step.arguments]
-    status, start = None, time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT)
+    process, status, start = None, None, time.monotonic()
     try:
+        process = subprocess.Popen(command, cwd=ROOT)
         status = process.wait()
     except KeyboardInterrupt:
         # The job got the interrupt too; it needs a moment to clean up.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=30)
+        if process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=30)
         raise
     finally:
-        process.kill()
+        if process is not None:
+            process.kill()
         journal.add(step, time.monotonic() - start, done=status == 0)
     if status:
         raise InputError(

@@ -121,6 +121,7 @@ def _read(
     reader = source.reader(replica_batch_size=count)
     examples = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
     lengths = trained.task.input_lengths(trained.max_seq_length)
+    seq_length = examples["input_ids"].shape[1]
     for name, length in lengths.items():
         missing = length - examples[name].shape[1]
         if missing < 0:
@@ -128,7 +129,7 @@ def _read(
                 f"{held_out}: its examples' `{name}` is {examples[name].shape[1]} "
                 f"long, but the model takes at most {length}."
             )
-        if length == trained.max_seq_length and missing > 0:
+        if examples[name].shape[1] == seq_length and missing > 0:
             examples[name] = np.pad(examples[name], [(0, 0), (0, missing)])
     return examples
 
@@ -244,12 +245,6 @@ def _ask(
     """
     tokenizer = BertTokenizer(trained.folder.vocabulary)
     endpoints = trained.task.endpoints(trained.model, tokenizer, trained.max_seq_length)
-    names = list(endpoints["serving_default"].inputs)
-    if names != ["text"]:
-        raise InputError(
-            f"Only models that take one text can be asked one. {trained.task.name} "
-            f"takes {' and '.join(names)}."
-        )
     outputs, _ = served.call("serving_default", {"text": list(texts)})
     answers, difference = [], 0.0
     for row, text in enumerate(texts):

@@ -6,6 +6,7 @@ Kept free of TensorFlow, and under the rules that `bert_tf.config` states.
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -196,8 +197,9 @@ def check_same_run(config: RunConfig, path: Path) -> None:
         InputError: names the first field that differs, with both values.
     """
     ours = flatten(dataclasses.asdict(config))
-    defaults = flatten(dataclasses.asdict(_with_defaults(config)))
-    theirs = flatten(read_json(path))
+    saved = read_json(path)
+    defaults = flatten(dataclasses.asdict(_with_defaults(config, saved)))
+    theirs = flatten(saved)
     operational = _operational_fields(config)
     for name in sorted({*ours, *theirs} - operational):
         # As JSON has it: a tuple is a list there.
@@ -211,12 +213,13 @@ def check_same_run(config: RunConfig, path: Path) -> None:
             )
 
 
-def _with_defaults(config: Any) -> Any:
-    """Returns a configuration of the same parts whose fields have their defaults."""
+def _with_defaults(config: Any, saved: Mapping[str, Any]) -> Any:
+    """Returns a configuration with the saved one's parts, all at their defaults."""
     parts = {
-        field.name: _with_defaults(getattr(config, field.name))
+        field.name: _with_defaults(getattr(config, field.name), saved[field.name])
         for field in dataclasses.fields(config)
         if dataclasses.is_dataclass(getattr(config, field.name))
+        and isinstance(saved.get(field.name), Mapping)
     }
     return dataclasses.replace(type(config)(), **parts)
 

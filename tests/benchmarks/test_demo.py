@@ -238,7 +238,7 @@ def test_the_summary_comes_from_the_files(tmp_path):
             }
             for number, path in enumerate(paths, start=1)
         ],
-        "fillings": SUMMARY["fillings"],
+        "answers": SUMMARY["fillings"],
     }
     layout.verification_file.write_text(json.dumps(verification))
 

@@ -16,7 +16,7 @@ WORKER = """
 import json, os, pathlib, signal, sys, time
 index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
 def end(number, frame):
-    print(f"worker {index} got {number}", flush=True)
+    os.write(1, f"worker {index} got {number}\n".encode())  # Whole, unlike `print`.
     sys.exit(3)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, end)
@@ -31,6 +31,8 @@ def test_every_worker_gets_a_signal_once(tmp_path, number):
     ready = tmp_path / "ready"
     ready.mkdir()
     launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
+    # A shell has its background jobs, and so their children, ignore the interrupt.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, *launcher, "-m", "worker", ready],
         stdout=subprocess.PIPE,
@@ -40,6 +42,7 @@ def test_every_worker_gets_a_signal_once(tmp_path, number):
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
         start_new_session=True,
     )
+    signal.signal(signal.SIGINT, before)
     while len(list(ready.iterdir())) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)

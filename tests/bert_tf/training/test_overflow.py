@@ -97,10 +97,10 @@ def test_an_evaluation_that_is_not_finite_is_never_the_best(toy, losses, monkeyp
         names = ("loss", "masked_lm_loss", "masked_lm_perplexity")
         return {**dict.fromkeys(names, loss), "masked_lm_accuracy": 0.5}
 
-    monkeypatch.setattr(evaluation.HeldOutSet, "evaluate", evaluate)
+    monkeypatch.setattr(evaluation.Evaluator, "evaluate", evaluate)
     settings = {"num_train_steps": 4, "eval_interval": 1, "checkpoint_interval": 4}
     workdir = toy.train("nan-evaluation", toy.config(**settings))
     state = newest_checkpoint(workdir).training_state
-    assert (state["best_loss"], state["best_step"]) == (2.0, 4)
+    assert (state["best_value"], state["best_step"]) == (2.0, 4)
     found = [line["loss"] for line in losses(workdir, "eval").values()]
     assert found == [None, 3.0, None, 2.0]
