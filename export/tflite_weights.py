@@ -2,7 +2,14 @@
 
 import dataclasses
 
-from tensorflow.lite.python import schema_py_generated as schema
+from bert_tf.errors import InputError
+
+try:
+    from ai_edge_litert import schema_py_generated as schema
+except ImportError:
+    raise InputError(
+        "Reading a TFLite file needs LiteRT: pip install 'bert-tf[mobile]'"
+    ) from None
 
 _PRODUCTS = {
     schema.BuiltinOperator.FULLY_CONNECTED: "FULLY_CONNECTED",

@@ -15,7 +15,6 @@ from tqdm import tqdm
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.text.tokenization import BertTokenizer
-from export import tflite_weights
 from export.backends import (
     Arrays,
     Backend,
@@ -149,6 +148,8 @@ def _open(
         backends[os.fspath(saved_model_dir)] = stack.enter_context(served)
         artifacts.append({"format": "saved_model", "quantized": False})
     for path in tflite_files:
+        from export import tflite_weights  # needs LiteRT
+
         backends[os.fspath(path)] = TFLiteBackend(path, num_threads)
         products = tflite_weights.product_weights(Path(path).read_bytes())
         quantized = any(weight.dtype == "INT8" for weight in products)

@@ -1,11 +1,15 @@
 """The TFLite files in LiteRT, beside the Keras model."""
 
+import importlib
+import sys
+
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from toy_checkpoint import VOCABULARY, P, S, read_examples, write_checkpoint
 
 from bert_tf.checkpoints.model_folder import load_model_folder
+from bert_tf.errors import InputError
 from export import pretrained, tflite
 from export.backends import KerasBackend, TFLiteBackend
 from export.tflite_weights import product_weights
@@ -101,3 +105,15 @@ def test_needs_only_built_in_operations(tflite_files, inputs, quantization):
 def test_unknown_quantization(trained):
     with pytest.raises(ValueError, match=r"one of .*Received: 'int4'"):
         tflite.convert(trained, "int4")
+
+
+def test_without_litert_its_extra_is_named(monkeypatch, tmp_path):
+    from export.backends import TFLiteBackend
+
+    for name in ("ai_edge_litert", "ai_edge_litert.interpreter"):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, "export.tflite_weights")
+    with pytest.raises(InputError, match=r"Reading a TFLite .*bert-tf\[mobile\]"):
+        importlib.import_module("export.tflite_weights")
+    with pytest.raises(InputError, match=r"Running a TFLite .*bert-tf\[mobile\]"):
+        TFLiteBackend(tmp_path / "any.tflite", num_threads=1)
