@@ -38,10 +38,13 @@ def describe_examples(dataset: Dataset, num_examples: int) -> Iterator[str]:
     it was kept.
     """
     entries = dataset.vocabulary.entries
-    examples = (
-        decode_example(record, dataset.features) for record in dataset.records()
-    )
-    for index, example in zip(range(num_examples), examples, strict=False):
+    for index, record in zip(range(num_examples), dataset.records(), strict=False):
+        try:
+            example = decode_example(record, dataset.features)
+        except InputError as error:
+            raise InputError(
+                f"{dataset.directory}: record {index + 1}: {error}"
+            ) from error
         label = _LABELS[dataset.parameters.objective][
             int(example["next_sentence_labels"][0])
         ]

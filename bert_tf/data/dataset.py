@@ -132,7 +132,7 @@ class Dataset:
         try:
             decode_example(first, self.features)
         except InputError as error:
-            raise InputError(f"{self.directory}: {error}") from error
+            raise InputError(f"{stream.place(0)}: {error}") from error
         return stream
 
     def verify(self) -> None:

@@ -125,7 +125,19 @@ class ExampleStream:
         """
         return [self._read(position) for position in positions]
 
+    def place(self, position: int) -> str:
+        """Returns where the example at a position stands: its file and its number."""
+        block, place = self._find(position)
+        return block.place(place)
+
     def _read(self, position: int) -> bytes:
+        block, place = self._find(position)
+        record, is_replaced = block.read(place)
+        self.num_damaged += is_replaced
+        return record
+
+    def _find(self, position: int) -> tuple["_Block", int]:
+        """Returns the block of a position, opened, and the place in its order."""
         epoch, place = divmod(position, self.num_records)
         if self._epoch is None or self._epoch[0] != epoch:
             self._epoch = (epoch, *self._plan(epoch))
@@ -139,9 +151,7 @@ class ExampleStream:
             files = [self._shards[index] for index in blocks[number]]
             seed = None if self._seed is None else [self._seed, epoch, number]
             self._block = (key, _Block(files, seed, self._skip))
-        record, is_replaced = self._block[1].read(place)
-        self.num_damaged += is_replaced
-        return record
+        return self._block[1], place
 
     def _plan(self, epoch: int) -> tuple[list[list[int]], np.ndarray]:
         """Returns the shards of each block, and where in the epoch each one ends."""
@@ -192,13 +202,22 @@ class _Block:
         """Returns the record at a place of the order, and whether it is another's."""
         total = len(self._order)
         for damaged in range(total):
-            record = int(self._order[place] + damaged) % total
-            number = int(np.searchsorted(self._ends, record, side="right"))
-            first = int(self._ends[number - 1]) if number else 0
+            shard, number = self._shard(int(self._order[place] + damaged) % total)
             try:
-                return self._shards[number].read(record - first), damaged > 0
+                return shard.read(number), damaged > 0
             except InputError as error:
                 if not self._skip:
                     raise InputError(f"{error} {self._advice}") from None
                 logging.warning("Skipped: %s", error)
         raise InputError(f"{self._shards[0].path.parent}: every record is damaged.")
+
+    def place(self, place: int) -> str:
+        """Returns the file and the number, from 1, of the record at a place."""
+        shard, number = self._shard(int(self._order[place]))
+        return f"{shard.path}: record {number + 1}"
+
+    def _shard(self, record: int) -> tuple[Shard, int]:
+        """Returns the shard of a record of the block, and its number in it."""
+        shard = int(np.searchsorted(self._ends, record, side="right"))
+        first = int(self._ends[shard - 1]) if shard else 0
+        return self._shards[shard], record - first

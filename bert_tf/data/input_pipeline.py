@@ -19,7 +19,9 @@ from bert_tf.data.example_random import example_seeds
 from bert_tf.data.example_stream import ExampleStream
 from bert_tf.data.masking import MaskingVocabulary, mask_batch
 from bert_tf.data.packing import pack_examples
-from bert_tf.storage.example_codec import Feature
+from bert_tf.data.schema import largest_values
+from bert_tf.errors import InputError
+from bert_tf.storage.example_codec import Feature, decode_example
 
 Batch = dict[str, np.ndarray]
 Transform = Callable[[Batch, np.ndarray], Batch]
@@ -36,6 +38,7 @@ class BatchReader:
         replica_batch_size: examples of one replica in one micro-batch.
         num_replicas: replicas of all processes.
         local_replicas: those of this process.
+        largest: the largest value of each feature that has one; the smallest is 0.
         transform: changes a flat batch, name -> `[batch, ...]`, given the examples'
             positions in the stream, int64 `[batch]`; None for no change.
         pack: whether a row may hold several examples.
@@ -49,9 +52,12 @@ class BatchReader:
         replica_batch_size: int,
         num_replicas: int = 1,
         local_replicas: range = range(1),
+        largest: Mapping[str, int] | None = None,
         transform: Transform | None = None,
         pack: bool = False,
     ) -> None:
+        self._features = features
+        self._largest = largest or {}
         self._transform = transform
         self._pack = pack
         self._stream = stream
@@ -88,11 +94,13 @@ class BatchReader:
         Returns:
             name -> `[local replicas, micro-batches, batch, ...]`, int32 or float32; if
             packed, as `packing.pack_examples` names them.
+
+        Raises:
+            InputError: a damaged record, or one that holds something else than the
+                schema says; names the file and the record.
         """
         positions = self.positions(position, num_micro_batches)
-        serialized = self._stream.read(positions.ravel().tolist())
-        parsed = tf.io.parse_example(serialized, self._spec)
-        batch = {name: values.numpy() for name, values in parsed.items()}
+        batch = self._parse(positions.ravel())
         if self._transform is not None:
             batch = self._transform(batch, positions.ravel())
         batches = {
@@ -100,6 +108,40 @@ class BatchReader:
             for name, values in batch.items()
         }
         return pack_examples(batches) if self._pack else batches
+
+    def _parse(self, positions: np.ndarray) -> Batch:
+        serialized = self._stream.read(positions.tolist())
+        try:
+            parsed = tf.io.parse_example(serialized, self._spec)
+        except (tf.errors.InvalidArgumentError, UnicodeDecodeError) as error:
+            # The second where the message of the first would quote the record.
+            raise self._wrong_example(serialized, positions, str(error)) from error
+        batch = {name: values.numpy() for name, values in parsed.items()}
+        for name, largest in self._largest.items():
+            values = batch[name]
+            # A NaN is neither.
+            if not (values.min() >= 0 and values.max() <= largest):
+                right = ((values >= 0) & (values <= largest)).reshape(len(values), -1)
+                row = int(np.argmin(right.all(axis=1)))
+                raise InputError(
+                    f"{self._stream.place(int(positions[row]))}: `{name}` must hold "
+                    f"values from 0 to {largest}. Received: {values[row].tolist()}. "
+                    "Write the data set again."
+                )
+        return batch
+
+    def _wrong_example(
+        self, serialized: list[bytes], positions: np.ndarray, reason: str
+    ) -> InputError:
+        """Returns the error that names the first example of another schema."""
+        place = self._stream.place(int(positions[0]))
+        for position, example in zip(positions, serialized, strict=True):
+            try:
+                decode_example(example, self._features)
+            except InputError as error:
+                place, reason = self._stream.place(int(position)), str(error)
+                break
+        return InputError(f"{place}: {reason.rstrip('.')}. Write the data set again.")
 
 
 def pretraining_reader(
@@ -117,6 +159,7 @@ def pretraining_reader(
         **settings: of the reader, but for the transformation.
     """
     parameters = dataset.parameters
+    settings["largest"] = largest_values(dataset.features, dataset.info.vocab_size)
     if not parameters.dynamic_masking:
         return BatchReader(stream, dataset.features, **settings)
     vocabulary = MaskingVocabulary.of(dataset.vocabulary)

@@ -65,6 +65,22 @@ def unmasked_features(max_seq_length: int) -> dict[str, Feature]:
     }
 
 
+def largest_values(features: Mapping[str, Feature], vocab_size: int) -> dict[str, int]:
+    """Returns the largest value of each feature; the smallest of all is 0.
+
+    Args:
+        features: the schema.
+        vocab_size: entries of the vocabulary.
+    """
+    (max_seq_length,) = features["input_ids"].shape
+    largest = {
+        "input_ids": vocab_size - 1,
+        "masked_lm_ids": vocab_size - 1,
+        "masked_lm_positions": max_seq_length - 1,
+    }
+    return {name: largest.get(name, 1) for name in features}
+
+
 def check_batch(
     batch: Mapping[str, np.ndarray], features: Mapping[str, Feature]
 ) -> None:

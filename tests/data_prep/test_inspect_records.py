@@ -130,6 +130,13 @@ def test_wrong_statistics_and_vocabulary_are_named(directory, vocab_file):
     assert "vocab.txt: not the vocabulary of the records" in error_of(directory)
 
 
+def test_an_example_of_another_schema_is_named(directory):
+    info = DatasetInfo.load(directory)
+    longer = dataclasses.replace(info.parameters, max_seq_length=33)
+    dataclasses.replace(info, parameters=longer).save(directory)
+    assert f"{directory}: record 1: Feature `input_ids` " in error_of(directory)
+
+
 @pytest.mark.parametrize("flags", [[], ["--verify"]])
 def test_missing_and_damaged_tokenizer_settings_are_named(directory, flags):
     path = directory / "tokenizer_config.json"

@@ -82,8 +82,9 @@ def test_a_folder_without_all_its_files_does_not_open(directory):
 def test_another_schema_is_found_when_examples_are_asked_for(directory):
     parameters = json.loads((directory / "dataset_info.json").read_text())["parameters"]
     change_info(directory, parameters=parameters | {"max_seq_length": 17})
-    with pytest.raises(ValueError, match=f"{directory}: "):
-        Dataset.open(directory).examples(seed=None)
+    dataset = Dataset.open(directory)
+    with pytest.raises(ValueError, match=f"{dataset.record_paths[0]}: record 1: "):
+        dataset.examples(seed=None)
 
 
 def test_a_folder_without_examples(directory):

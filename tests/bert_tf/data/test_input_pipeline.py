@@ -11,6 +11,8 @@ from bert_tf.data.input_pipeline import (
     Prefetcher,
     pretraining_reader,
 )
+from bert_tf.data.schema import unmasked_features
+from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import decode_example
 
 
@@ -71,6 +73,28 @@ def test_dynamic_masks_differ_by_epoch_and_repeat_after_a_restart(dataset):
     assert (first["masked_lm_positions"] != next_epoch["masked_lm_positions"]).any()
     assert first["masked_lm_weights"].sum() > 0
     assert first["masked_lm_positions"].dtype == np.int32
+
+
+def test_a_value_that_no_embedding_has_is_named_with_its_record(dataset):
+    stream = dataset.examples(seed=5)
+    rows = [decode_example(r, dataset.features) for r in stream.read(range(8))]
+    largest = [int(row["input_ids"].max()) for row in rows]
+    info = dataclasses.replace(dataset.info, vocab_size=max(largest))
+    smaller = dataclasses.replace(dataset, info=info)
+    batches = pretraining_reader(smaller, stream, replica_batch_size=8)
+    wrong = largest.index(max(largest))
+    expected = rf"from 0 to {max(largest) - 1}\. Received: \[2, .*Write the data set"
+    with pytest.raises(InputError, match=f"`input_ids` must .*{expected}") as error:
+        batches.read(0, 1)
+    assert str(error.value).startswith(f"{stream.place(wrong)}: ")
+
+
+def test_an_example_of_another_schema_is_named_with_its_record(dataset):
+    stream = dataset.examples(seed=5)
+    longer = BatchReader(stream, unmasked_features(17), replica_batch_size=4)
+    with pytest.raises(InputError, match="Write the data set again") as error:
+        longer.read(8, 1)
+    assert str(error.value).startswith(f"{stream.place(8)}: Feature `input_ids` ")
 
 
 def test_prefetching_keeps_order_and_measures_waiting(monkeypatch):
