@@ -41,9 +41,11 @@ def open_parquet(path: Path) -> Iterator[Any]:
     """
     pyarrow = import_pyarrow(path)
     try:
-        with pyarrow.parquet.ParquetFile(path) as table:
+        with pyarrow.parquet.ParquetFile(
+            path, page_checksum_verification=True
+        ) as table:
             yield table
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise InputError(

@@ -198,6 +198,22 @@ def test_parquet(tmp_path):
         read(path)
 
 
+def test_a_changed_byte_of_parquet_is_found_by_its_checksum(tmp_path):
+    table = pyarrow.table({"text": ["One sentence.", "And another."]})
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(
+        table,
+        path,
+        compression="none",
+        use_dictionary=False,
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+    write(path, path.read_bytes().replace(b"another", b"anether"))
+    with pytest.raises(ValueError, match=f"{path}: not a Parquet file, or damaged"):
+        read(path)
+
+
 def test_parquet_without_its_extra(tmp_path, monkeypatch):
     path = write_parquet(tmp_path / "a.parquet", "text", ["One."])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
