@@ -39,7 +39,7 @@ class TextFields:
             place = f"{path}: line {number:,}"
             try:
                 record = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:  # Or a number too long.
                 self.report.reject(
                     place,
                     "not JSON",

@@ -51,7 +51,7 @@ def _lines(path: Path, report: ReadReport) -> Iterator[tuple[Place, Any]]:
         place = Place(str(path), number)
         try:
             yield place, json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # Or a number too long.
             raise InputError(
                 f"{place}: not JSON ({error}). Expected one object a line, or one "
                 "array of objects."
@@ -90,6 +90,8 @@ def _array_records(path: Path, report: ReadReport) -> Iterator[tuple[Place, Any]
                     if text.at_end or len(text.text) > _MAX_RECORD_CHARACTERS:
                         raise InputError(f"{place}: not JSON ({error}).") from error
                     text.grow()
+                except ValueError as error:  # A number of thousands of digits.
+                    raise InputError(f"{place}: not JSON ({error}).") from error
             yield place, record
             number += 1
             if text.expect(",]", Place(str(path), number, "record")) == "]":

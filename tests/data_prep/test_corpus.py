@@ -228,6 +228,7 @@ BAD_PLACES = [
     ("a.txt", "One.".encode("utf-16"), "line 1 .byte 0 of the text.: not UTF-8"),
     ("a.jsonl", b'{"text": "One."}\n{"text": ', "line 2: not JSON"),
     ("a.jsonl", b"[" * 100_000, "line 1: not JSON"),
+    ("a.jsonl", b'{"text": "a", "n": ' + b"9" * 5000 + b"}", "line 1: not JSON"),
     (
         "a.jsonl",
         b'{"text": "One."}\n\n"text"',

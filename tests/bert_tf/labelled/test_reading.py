@@ -293,6 +293,8 @@ BAD = [
     (CLASSIFICATION, "a.csv", "text,label\n,x\n", "No example in .*1 examples with an"),
     (CLASSIFICATION, "a.txt", "a\n", "classification with targets reads the formats"),
     (CLASSIFICATION, "a.json", '{"text": "a",\n"label": 1}', "line 1: not JSON"),
+    (CLASSIFICATION, "a.jsonl", "9" * 5000, "line 1: not JSON .Exceeds the limit"),
+    (CLASSIFICATION, "a.json", f"[{'9' * 5000}]", "record 1: not JSON .Exceeds the"),
     (CLASSIFICATION, "a.json", "[1]", "record 1: expected a JSON object"),
     (CLASSIFICATION, "a.json", '[{"text": "a", "label": 1}', "record 2: not JSON: exp"),
     (CLASSIFICATION, "a.json", '[{"text": "a" "b"}]', "record 1: not JSON"),
