@@ -31,7 +31,14 @@ def find_prefix(path: Path) -> Path:
     if (path / "checkpoint").is_file():
         import tensorflow as tf
 
-        if latest := tf.train.latest_checkpoint(str(path)):
+        try:
+            latest = tf.train.latest_checkpoint(str(path))
+        except (tf.errors.OpError, ValueError) as error:
+            raise InputError(
+                f"{path / 'checkpoint'}: damaged ({error}). Delete it, or name the "
+                "checkpoint without '.index'."
+            ) from error
+        if latest:
             return Path(latest)
     prefixes = sorted(index.with_suffix("") for index in path.glob("*.index"))
     if len(prefixes) != 1:
@@ -60,7 +67,7 @@ class CheckpointArrays(Mapping[str, np.ndarray]):
         self._errors = tf.errors.OpError
         try:
             self._reader = tf.train.load_checkpoint(str(prefix))
-        except (tf.errors.OpError, ValueError) as error:
+        except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
             raise InputError(
                 f"{prefix}.index: not a whole TensorFlow checkpoint ({error})."
             ) from error

@@ -11,6 +11,7 @@ from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.conversion.tf_checkpoint import write_arrays
 from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.errors import InputError
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 
 INPUT_IDS = np.array([[2, 5, 6, 4, 3, 7, 3], [2, 8, 3, 0, 0, 0, 0]], np.int32)
@@ -179,6 +180,16 @@ def test_damage_is_refused(released):
 
     index.write_bytes(whole[0][:-10])
     with pytest.raises(ValueError, match="ckpt.index: not a whole TensorFlow checkp"):
+        conversion.load_any(released)
+
+    index.write_bytes(whole[0][-48:])  # The footer alone.
+    with pytest.raises(ValueError, match="ckpt.index: not a whole TensorFlow checkp"):
+        conversion.load_any(released)
+
+
+def test_a_damaged_state_file_is_named(released):
+    (released / "checkpoint").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=f"{released}/checkpoint: damaged .*Delete it"):
         conversion.load_any(released)
 
 
