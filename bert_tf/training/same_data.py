@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,6 +56,12 @@ def check_same_data(workdir: Path, data: Fingerprints) -> None:
     recorded = read_json(record)
     for name, (path, found) in data.items():
         before = recorded.get(name)
+        if before is not None and not isinstance(before, dict):
+            raise InputError(
+                f"{record}: `{name}` must be an object or null. Received: "
+                f"{reprlib.repr(before)}. Restore the file, or choose another "
+                "--workdir."
+            )
         if isinstance(before, dict) and found is not None:
             difference = first_difference(before, found)
         else:

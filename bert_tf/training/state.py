@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from bert_tf.checkpoints.model_folder import (
+    OPTIMIZER,
     TRAINING_STATE,
     ModelFolder,
     save_model_folder,
@@ -139,7 +140,14 @@ def restore(
         )
     assign_variables(model, folder.variables)
     for name, slot in optimizer.slots.items():
-        slot.assign(folder.optimizer[name])
+        saved = folder.optimizer.get(name)
+        if saved is None or saved.shape != slot.shape:
+            raise InputError(
+                f"{folder.path / OPTIMIZER}: no `{name}` of shape {tuple(slot.shape)}, "
+                "so it is another optimizer's. Go on with the settings that it was "
+                "trained with."
+            )
+        slot.assign(saved)
     values = dict(folder.training_state)
     if "best_loss" in values:  # As versions before 0.2 called it.
         values["best_value"] = values.pop("best_loss")

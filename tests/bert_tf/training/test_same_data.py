@@ -168,6 +168,14 @@ def test_a_parameter_that_came_with_a_later_version_goes_on(begun, tmp_path):
     begun()
 
 
+def test_a_record_of_the_data_that_is_none_is_named(begun, tmp_path):
+    path = tmp_path / "workdir" / "data.json"
+    edit_json(path, **{"data.train_dir": "a text"})
+    message = f"{path}: `data.train_dir` must be an object or null. Received: 'a text'"
+    with pytest.raises(InputError, match=message):
+        begun()
+
+
 def test_a_vocabulary_that_is_not_the_records_is_refused(begun, tmp_path):
     vocabulary = tmp_path / "train" / "vocab.txt"
     vocabulary.write_text(vocabulary.read_text().replace("word1", "other"))
