@@ -174,9 +174,11 @@ class TFLiteBackend:
             with held_back_stderr():  # LiteRT greets at the first call.
                 self._run(**zeros)
         except (RuntimeError, ValueError) as error:
+            # LiteRT has a line for each of the operations that it cannot make.
+            reason = str(error).partition("\n")[0]
             raise InputError(
                 f"{os.fspath(path)}: not a TFLite file of `python -m "
-                f"export.export_tflite` ({error})."
+                f"export.export_tflite` ({reason:.300})."
             ) from error
         self._path = os.fspath(path)
 
