@@ -9,6 +9,10 @@ google-research/bert, Model Garden or KerasHub one. Without --config.data.eval a
 of the examples is held out. Every field of the configuration can be set:
 --config.optimizer.learning_rate=3e-5. The same command goes on with a run that was
 interrupted.
+
+--config.num_seeds=3 trains with three seeds and says how far their results differ;
+--config.sweep.learning_rates="(2e-5,5e-5)" and --config.sweep.num_train_epochs="(2,3)"
+compare settings. The workdir then stands for the best run.
 """
 
 from collections.abc import Sequence
@@ -43,9 +47,11 @@ def main(argv: Sequence[str]) -> None:
         config, workdir, worker_addresses=_CLUSTER.value, task=_TASK.value
     )
     with lock, files.named_if_full(workdir):
-        from bert_tf.training import finetuning  # TensorFlow loads here, not for --help
+        # TensorFlow loads here, not for --help.
+        from bert_tf.training import finetuning, sweep
 
-        finetuning.train_and_evaluate(config, workdir)
+        kind = sweep if config.has_several_runs else finetuning
+        kind.train_and_evaluate(config, workdir)
     if cluster.process_index() == 0:
         print(
             jobs.next_command(

@@ -70,6 +70,10 @@ class RunConfig:
     init_from: str = ""
     profile_step: int = operational(-1)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what a workdir keeps of it: its fields, nested ones too, by name."""
+        return dataclasses.asdict(self)
+
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
         for name, options in (
@@ -178,9 +182,9 @@ class PretrainingConfig(RunConfig):
         return validated(config, f"{path}: ")
 
 
-def to_json(config: Any) -> str:
+def to_json(config: RunConfig) -> str:
     """Returns a configuration as indented JSON, in the order of its fields."""
-    return format_json(dataclasses.asdict(config))
+    return format_json(config.to_dict())
 
 
 def check_same_run(config: RunConfig, path: Path) -> None:
@@ -196,9 +200,9 @@ def check_same_run(config: RunConfig, path: Path) -> None:
     Raises:
         InputError: names the first field that differs, with both values.
     """
-    ours = flatten(dataclasses.asdict(config))
+    ours = flatten(config.to_dict())
     saved = read_json(path)
-    defaults = flatten(dataclasses.asdict(_with_defaults(config, saved)))
+    defaults = flatten(_with_defaults(config, saved).to_dict())
     theirs = flatten(saved)
     operational = _operational_fields(config)
     for name in sorted({*ours, *theirs} - operational):

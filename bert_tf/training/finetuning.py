@@ -1,55 +1,53 @@
 """Fine-tuning: from labelled files and a checkpoint to a run's plan."""
 
 import dataclasses
-import hashlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 from absl import logging
 
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
-from bert_tf.labelled.reading import load_examples
-from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
-from bert_tf.labelled.splits import find_duplicates, split_examples, text_hash
-from bert_tf.labelled.tokenized import default_cache_directory
 from bert_tf.models.variables import assign_variables
-from bert_tf.storage.input_files import find_input_files
 from bert_tf.tasks.catalog import LABELLED_TASKS
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.text.vocabulary import Vocabulary
-from bert_tf.training import cluster, run, run_folder, summary
+from bert_tf.training import cluster, finetuning_data, run, run_folder, summary
 from bert_tf.training.finetuning_config import FinetuningConfig
+from bert_tf.training.finetuning_data import LabelledData
 from bert_tf.training.loop import Run
-from bert_tf.training.same_data import Fingerprint
+from bert_tf.training.same_data import Fingerprints
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledData:
-    """The examples of a run, read and divided.
+class Inputs:
+    """What a run starts from; the same for runs that only train in another way.
 
     Attributes:
-        train: to train on.
-        held_out: to evaluate on; perhaps none.
-        lines: what reading them found, for people.
+        task: what is learned.
+        weights: of the checkpoint.
+        vocabulary: the checkpoint's.
+        train: the examples to train on.
+        held_out: the examples to evaluate on; perhaps none.
+        fingerprints: of the examples.
     """
 
-    train: Sequence[Any]
-    held_out: Sequence[Any]
-    lines: Sequence[str]
+    task: LabelledTask
+    weights: ModelWeights
+    vocabulary: Vocabulary
+    train: LabelledSource
+    held_out: list[LabelledSource]
+    fingerprints: Fingerprints
 
 
 def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
     """Fine-tunes, or goes on with it, to the end.
 
     Args:
-        config: validated.
+        config: validated, of a single run.
         workdir: holds this run already, or nothing.
 
     Raises:
@@ -57,8 +55,18 @@ def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
             `run.train_and_evaluate`.
         SystemExit: SIGTERM came, and the state is saved.
     """
+    assert not config.has_several_runs, "`sweep` trains these"
+    return train(config, workdir, open_inputs(config, workdir))
+
+
+def open_inputs(config: FinetuningConfig, workdir: Path) -> Inputs:
+    """Reads what a run starts from, and writes into its workdir what it is.
+
+    Raises:
+        InputError: data, checkpoint or workdir don't fit the configuration.
+    """
     task_type = LABELLED_TASKS[config.task.name]
-    data = read_data(config, task_type)
+    data = finetuning_data.read_data(config, task_type)
     weights = load_any(config.init_from)
     vocabulary = weights.vocabulary
     if vocabulary is None:
@@ -67,91 +75,31 @@ def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
             "tokenized for it. Convert it with `python -m bert_tf.convert_checkpoint "
             "--vocab_file=...` first."
         )
+    fingerprints = finetuning_data.fingerprints(config, data, vocabulary)
     if cluster.process_index() == 0:
-        fingerprints = {
-            "data.train": Fingerprint(
-                config.data.train, _fingerprint(data.train, vocabulary)
-            ),
-            "data.eval": Fingerprint(
-                config.data.eval,
-                _fingerprint(data.held_out, vocabulary) if data.held_out else None,
-            ),
-        }
         run_folder.describe_run(workdir, config, fingerprints)
-    plan = make_plan(config, workdir, task_type, data, weights)
-    finished = run.train_and_evaluate(plan)
-    if finished.devices.is_chief:
-        summary.write(finished, plan)
-    return finished
-
-
-def read_data(config: FinetuningConfig, task_type: type[LabelledTask]) -> LabelledData:
-    """Reads the labelled files and holds out what is to be evaluated on.
-
-    Raises:
-        InputError: a file that cannot be read, named with the place.
-    """
-    report = LabelledReport()
-    reading = config.data.reading
-    examples = load_examples(
-        task_type.kind, find_input_files(config.data.train), reading, report
+    task = _create_task(config, task_type, data, weights)
+    train = finetuning_data.source(
+        task, data.train, vocabulary, config, data, seed=config.seed
     )
-    held_out: list[Any] = []
-    if config.data.eval:
-        held_out = load_examples(
-            task_type.kind, find_input_files(config.data.eval), reading, report
-        )
-    elif config.data.eval_share:
-        examples, held_out = split_examples(
-            examples, config.data.eval_share, config.seed, task_type.strata(examples)
-        )
-    if config.data.max_examples and config.data.max_examples < len(examples):
-        # By a hash of the text: the same draw from the same texts in any order.
-        order = np.argsort([text_hash(e.key, config.seed) for e in examples])
-        chosen = np.sort(order[: config.data.max_examples])
-        examples = [examples[i] for i in chosen]
-    lines = [
-        *report.lines(),
-        f"{len(examples):,} to train on, {len(held_out):,} held out",
-        *find_duplicates(examples, {"evaluation": held_out}).lines(),
-    ]
-    return LabelledData(examples, held_out, lines)
+    held_out = []
+    if data.held_out:
+        held_out = [
+            finetuning_data.source(
+                task, data.held_out, vocabulary, config, data, seed=None
+            )
+        ]
+    for line in [*data.lines, *task.report_lines(data.train), *_cut(train)]:
+        logging.info("%s", line)
+    return Inputs(task, weights, vocabulary, train, held_out, fingerprints)
 
 
-def _fingerprint(examples: Sequence[Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    """Returns what tells examples from any others, wherever they lie."""
-    digest = hashlib.sha256()
-    for example in examples:
-        values = dataclasses.asdict(example)
-        del values["place"]
-        digest.update(repr(values).encode("utf-8", "surrogatepass"))
-    return {
-        "num_examples": len(examples),
-        "examples_hash": digest.hexdigest(),
-        "vocab_hash": vocabulary.hash,
-        "do_lower_case": vocabulary.config.do_lower_case,
-        "strip_accents": vocabulary.config.strips_accents,
-    }
-
-
-def make_plan(
+def _create_task(
     config: FinetuningConfig,
-    workdir: Path,
     task_type: type[LabelledTask],
     data: LabelledData,
     weights: ModelWeights,
-) -> run.Plan:
-    """Returns what a run will do.
-
-    Args:
-        config: validated.
-        workdir: where everything goes.
-        task_type: what is learned.
-        data: from what.
-        weights: what it starts from, with its vocabulary.
-    """
-    vocabulary = weights.vocabulary
-    assert vocabulary is not None
+) -> LabelledTask:
     positions = weights.config.max_position_embeddings
     length = config.data.max_seq_length
     if length > positions:
@@ -165,15 +113,40 @@ def make_plan(
         described = described.with_settings(
             classifier_dropout=config.classifier_dropout
         )
-    task = task_type(described)
-    train = _source(task, data.train, vocabulary, config, data, seed=config.seed)
-    held_out = []
-    if data.held_out:
-        held_out = [_source(task, data.held_out, vocabulary, config, data, seed=None)]
+    return task_type(described)
+
+
+def _cut(source: LabelledSource) -> list[str]:
+    count, total = source.encoded.num_cut, len(source.encoded)
+    if not count:
+        return []
+    return [
+        f"{count:,} of {total:,} training sequences are longer than "
+        f"max_seq_length={source.max_seq_length} tokens, and were cut"
+    ]
+
+
+def train(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> Run:
+    """Fine-tunes from inputs that are read already; see `train_and_evaluate`."""
+    plan = make_plan(config, workdir, inputs)
+    finished = run.train_and_evaluate(plan)
+    if finished.devices.is_chief:
+        summary.write(finished, plan)
+    return finished
+
+
+def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Plan:
+    """Returns what a run will do.
+
+    Args:
+        config: validated.
+        workdir: where everything goes.
+        inputs: what it starts from.
+    """
+    weights, task = inputs.weights, inputs.task
+    train = dataclasses.replace(inputs.train, seed=config.seed)
     steps_per_epoch = max(1, round(train.num_examples / config.data.global_batch_size))
     num_steps = max(1, round(config.num_train_epochs * steps_per_epoch))
-    for line in [*data.lines, *task.report_lines(data.train), *_cut(train)]:
-        logging.info("%s", line)
     interval = config.eval_interval
     if not interval and config.evaluations_per_epoch:
         interval = max(1, round(steps_per_epoch / config.evaluations_per_epoch))
@@ -187,7 +160,7 @@ def make_plan(
         config=dataclasses.replace(config, eval_interval=interval),
         model_config=model_config,
         workdir=workdir,
-        vocabulary=vocabulary,
+        vocabulary=inputs.vocabulary,
         phases=[
             run.PhasePlan(
                 task=task,
@@ -195,54 +168,11 @@ def make_plan(
                 num_steps=num_steps,
                 optimizer=config.optimizer,
                 train=train,
-                held_out=held_out,
+                held_out=inputs.held_out,
             )
         ],
-        initialize=lambda model: _initialize(model, weights, described),
+        initialize=lambda model: _initialize(model, weights, task.description),
     )
-
-
-def _source(
-    task: LabelledTask,
-    examples: Sequence[Any],
-    vocabulary: Vocabulary,
-    config: FinetuningConfig,
-    data: LabelledData,
-    seed: int | None,
-) -> LabelledSource:
-    encoded = task.encode(examples, vocabulary, _cache_directory(config))
-    targets = task.targets(examples)
-    if seed is not None:
-        targets |= task.training_targets(examples)
-    return LabelledSource(
-        encoded.with_targets(**targets),
-        task.description.max_seq_length or 0,
-        seed=seed,
-        examples=examples,
-        description={
-            "examples": len(examples),
-            "tokens": int(encoded.starts[-1]),
-            "examples cut": encoded.num_cut,
-            "found": list(data.lines),
-        },
-    )
-
-
-def _cache_directory(config: FinetuningConfig) -> Path | None:
-    named = config.data.cache_dir
-    if named == "none":
-        return None
-    return Path(named) if named else default_cache_directory()
-
-
-def _cut(source: LabelledSource) -> list[str]:
-    count, total = source.encoded.num_cut, len(source.encoded)
-    if not count:
-        return []
-    return [
-        f"{count:,} of {total:,} training sequences are longer than "
-        f"max_seq_length={source.max_seq_length} tokens, and were cut"
-    ]
 
 
 def _initialize(

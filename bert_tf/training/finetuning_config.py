@@ -1,7 +1,8 @@
 """The configuration of a fine-tuning run. Free of TensorFlow; see `bert_tf.config`."""
 
 import dataclasses
-from typing import Self
+import itertools
+from typing import Any, Self
 
 from bert_tf.config import BatchConfig, OptimizerConfig, check, operational
 from bert_tf.errors import InputError
@@ -20,6 +21,8 @@ class LabelledDataConfig(BatchConfig):
         eval_share: the share of `train` that is held out where `eval` is empty; 0 for
             no evaluation.
         max_examples: trains on so many of the examples, drawn at random; 0 for all.
+        seed: Seed of both draws; -1 for the run's. Runs of different seeds that have
+            the same one here differ in training alone.
         reading: columns and formats of the files; found by themselves as far as
             possible.
         max_seq_length: most tokens of a sequence, [CLS] and [SEP] included; what is
@@ -32,6 +35,7 @@ class LabelledDataConfig(BatchConfig):
     eval: str = operational("")
     eval_share: float = 0.1
     max_examples: int = 0
+    seed: int = -1
     reading: ReadOptions = dataclasses.field(default_factory=ReadOptions)
     max_seq_length: int = 128
     cache_dir: str = operational("")
@@ -48,8 +52,36 @@ class LabelledDataConfig(BatchConfig):
             )
         check(self, "eval_share", 0 <= self.eval_share < 1, "in [0, 1)")
         check(self, "max_examples", self.max_examples >= 0, "at least 0")
+        check(self, "seed", self.seed >= -1, "at least 0, or -1 for the run's")
         check(self, "max_seq_length", self.max_seq_length >= 5, "at least 5")
         self.reading.validate()
+        return self
+
+
+@dataclasses.dataclass
+class SweepConfig:
+    """Values to try, each with each of the other field.
+
+    Attributes:
+        learning_rates: in place of `optimizer.learning_rate`; empty for that one.
+        num_train_epochs: in place of `num_train_epochs`; empty for that one.
+    """
+
+    learning_rates: tuple[float, ...] = ()
+    num_train_epochs: tuple[float, ...] = ()
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        for name in ("learning_rates", "num_train_epochs"):
+            values = getattr(self, name)
+            numbers = all(type(value) in (int, float) for value in values)
+            fits = numbers and min(values, default=1) > 0
+            check(
+                self,
+                name,
+                fits and len({*values}) == len(values),
+                "different positive numbers, or empty",
+            )
         return self
 
 
@@ -64,6 +96,9 @@ class FinetuningConfig(RunConfig):
         data: the examples.
         optimizer: the optimiser.
         num_train_epochs: how often every training example is seen.
+        num_seeds: how many runs there are of each setting, with the seeds from `seed`
+            on and the same held-out examples.
+        sweep: settings to compare on the held-out examples.
         evaluations_per_epoch: held-out evaluations an epoch, where `eval_interval` is
             0; the run ends with one in any case.
         hidden_dropout_prob: in place of the model's; -1.0 for the model's.
@@ -79,12 +114,54 @@ class FinetuningConfig(RunConfig):
         )
     )
     num_train_epochs: float = 3.0
+    num_seeds: int = 1
+    sweep: SweepConfig = dataclasses.field(default_factory=SweepConfig)
     evaluations_per_epoch: float = 1.0
     hidden_dropout_prob: float = -1.0
     classifier_dropout: float = -1.0
     log_interval: int = operational(20)
     checkpoint_interval: int = operational(500)
     keep_checkpoints: int = operational(1)
+
+    @property
+    def has_several_runs(self) -> bool:
+        """Whether this describes runs to compare, and not a single one."""
+        return self != self.single()
+
+    @property
+    def data_seed(self) -> int:
+        """Seed of what is held out and of what `data.max_examples` leaves."""
+        return self.seed if self.data.seed == -1 else self.data.seed
+
+    def single(self) -> Self:
+        """Returns the configuration without what makes several runs of it."""
+        return dataclasses.replace(self, num_seeds=1, sweep=SweepConfig())
+
+    def runs(self) -> list[Self]:
+        """Returns the configuration of each run: settings in order, seeds in each."""
+        seeds = range(self.seed, self.seed + self.num_seeds)
+        rates = self.sweep.learning_rates or (self.optimizer.learning_rate,)
+        epochs = self.sweep.num_train_epochs or (self.num_train_epochs,)
+        data = dataclasses.replace(self.data, seed=self.data_seed)
+        return [
+            dataclasses.replace(
+                self.single(),
+                seed=seed,
+                num_train_epochs=float(count),
+                optimizer=dataclasses.replace(
+                    self.optimizer, learning_rate=float(rate)
+                ),
+                data=data,
+            )
+            for rate, count, seed in itertools.product(rates, epochs, seeds)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what a workdir keeps of it; see `RunConfig`."""
+        values = super().to_dict()
+        # Tasks may have the same fields: the name tells them apart.
+        values["task"] = {"name": self.task.name, **values["task"]}
+        return values
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
@@ -93,6 +170,19 @@ class FinetuningConfig(RunConfig):
         self.data.validate()
         self.optimizer.validate()
         check(self, "num_train_epochs", self.num_train_epochs > 0, "positive")
+        check(self, "num_seeds", self.num_seeds >= 1, "at least 1")
+        self.sweep.validate()
+        if self.has_several_runs and not (self.data.eval or self.data.eval_share):
+            raise InputError(
+                "`num_seeds` and `sweep` compare runs on held-out examples, and there "
+                "are none. Set --config.data.eval or --config.data.eval_share."
+            )
+        if self.has_several_runs and self.strategy == "multi_worker":
+            raise InputError(
+                "`num_seeds` and `sweep` train one run after the other in a process, "
+                "which `strategy` 'multi_worker' cannot. Give each run a workdir of "
+                "its own, with --config.seed and the same --config.data.seed."
+            )
         often = self.evaluations_per_epoch
         check(self, "evaluations_per_epoch", often >= 0, "at least 0")
         for name in ("hidden_dropout_prob", "classifier_dropout"):

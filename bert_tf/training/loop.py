@@ -74,11 +74,16 @@ class TrainingStopped(InputError):
     """Training cannot go on; the message says why and what to do."""
 
 
+class LossNotFinite(TrainingStopped):
+    """The loss or a gradient is NaN or infinite; it would be again."""
+
+
 def train_phase(run: Run, phase: Phase) -> None:
     """Trains from `run.state.step` to the end of a phase, or until it stops early.
 
     Raises:
-        TrainingStopped: a loss was not finite.
+        LossNotFinite: a loss was not finite.
+        InputError: there is no such metric as the task's best one.
         SystemExit: SIGTERM came, and the state is saved; the code is `PREEMPTED`.
     """
     config, state = run.config, run.state
@@ -178,7 +183,13 @@ def _evaluate(run: Run, phase: Phase, number: int) -> None:
     if number:
         return
     state.evaluation, state.evaluation_phase = values, state.phase
-    value = values.get(phase.task.best.metric)
+    metric = phase.task.best.metric
+    if metric not in values:
+        raise InputError(
+            f"`task.best_metric` must be one of {', '.join(values)}. Received: "
+            f"{metric!r}"
+        )
+    value = values[metric]
     if value is not None and phase.task.best.is_better(value, state.best_value):
         state.best_value, state.best_step = value, state.step
         state.evaluations_since_best = 0
@@ -188,12 +199,12 @@ def _evaluate(run: Run, phase: Phase, number: int) -> None:
 
 def _stopped(
     run: Run, phase: Phase, steps: range, table: Mapping[str, np.ndarray]
-) -> TrainingStopped:
+) -> LossNotFinite:
     index = run.state.step - steps.start
     run.save(phase)
     values = {name: float(table[name][index]) for name in table if "loss" in name}
     path = checkpoint_path(run.checkpoints.workdir, run.state.step)
-    return TrainingStopped(
+    return LossNotFinite(
         f"The loss or gradient of step {run.state.step + 1} is not finite ({values}, "
         f"gradient_norm: {table['gradient_norm'][index]}). The state before it is "
         f"saved as {path}: start a new run from it with --config.init_from and a lower "

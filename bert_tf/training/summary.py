@@ -1,7 +1,7 @@
 """What a finished run leaves behind: `eval.json` and the report."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,16 @@ import tensorflow as tf
 
 from bert_tf.reporting import model_card, report
 from bert_tf.storage.json_files import write_json
+from bert_tf.tasks.task import Task
 from bert_tf.training.loop import Run
 from bert_tf.training.metrics_log import read_metrics
 from bert_tf.training.run import Plan
 
 EVAL_FILE = "eval.json"
+"""Written last: a workdir that has it holds a finished run."""
+
+NOT_METRICS = ("step", "parameters", "train_examples", "seconds", "best_step")
+"""What `eval.json` says beside metrics."""
 
 
 def write(run: Run, plan: Plan) -> None:
@@ -41,7 +46,6 @@ def write(run: Run, plan: Plan) -> None:
         # Of the phase whose held-out examples were evaluated last.
         held_out = evaluated.held_out[0]
         results |= evaluated.task.baseline(evaluated.train, held_out, seed)
-    write_json(workdir / EVAL_FILE, results)
     devices = [device.name for device in tf.config.list_logical_devices()]
     written = report.write_report(
         workdir,
@@ -64,23 +68,42 @@ def write(run: Run, plan: Plan) -> None:
     elif evaluated.held_out:
         print(evaluated.task.conclusion(results))
     if last.task.name != "pretraining":
-        _write_model_card(plan, results)
+        write_model_card(
+            workdir, last.task, plan.config.init_from, last.train.num_examples, results
+        )
+    write_json(workdir / EVAL_FILE, results)
     print(f"Wrote {workdir / EVAL_FILE} and {written}.")
 
 
-def _write_model_card(plan: Plan, results: Mapping[str, Any]) -> None:
-    task = plan.phases[-1].task
+def write_model_card(
+    workdir: Path,
+    task: Task,
+    init_from: str,
+    num_examples: int,
+    results: Mapping[str, Any],
+    notes: Sequence[str] = (),
+) -> None:
+    """Writes the model card of a workdir.
+
+    Args:
+        workdir: of the run.
+        task: what was learned.
+        init_from: the checkpoint it started from.
+        num_examples: how many it was trained on.
+        results: what `eval.json` says.
+        notes: further limits, a sentence each.
+    """
     model_card.write(
-        plan.workdir,
+        workdir,
         task.description,
-        name=plan.workdir.name,
-        origin=f"Fine-tuned from {Path(plan.config.init_from).name} on "
-        f"{plan.phases[-1].train.num_examples:,} examples; `config.json` and "
-        "`report.md` beside this file say how, and on which.",
+        name=workdir.name,
+        origin=f"Fine-tuned from {Path(init_from).name} on {num_examples:,} examples; "
+        "`config.json` and `report.md` beside this file say how, and on which.",
         metrics={
             name: results[name]
             for name in (*task.shown, "loss")
             if results.get(name) is not None
         },
         command="python -m bert_tf.run_finetuning, with the settings of config.json",
+        notes=notes,
     )

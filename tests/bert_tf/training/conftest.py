@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.config import BertConfig, DataConfig, OptimizerConfig
+from bert_tf.tasks.settings import ClassificationSettings
 from bert_tf.training.config import PretrainingConfig, to_json
+from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 from bert_tf.training.preparation import prepare
 
 ROOT = Path(__file__).parents[3]
@@ -129,3 +132,45 @@ def toy(tmp_path_factory, dataset_writer) -> ToyRuns:
 @pytest.fixture(scope="session")
 def losses() -> Callable[..., dict[int, dict[str, float]]]:
     return read_losses
+
+
+REVIEWS = [f"{'heart card'[i % 2 :]} the of {'iac' * (i % 3)}" for i in range(24)]
+
+
+@pytest.fixture
+def write_reviews(tmp_path) -> Callable[..., Path]:
+    """Writes `reviews.csv`, in which even lines have the first label."""
+
+    def write(labels: tuple[str, str] = ("bad", "good")) -> Path:
+        rows = [f"{text} {i},{labels[i % 2]}" for i, text in enumerate(REVIEWS)]
+        path = tmp_path / "reviews.csv"
+        path.write_text("\n".join(["text,label", *rows]) + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def finetuning_config(tmp_path, make_weights, write_reviews) -> FinetuningConfig:
+    """Fine-tuning of six steps on the reviews, from a tiny BERT of random weights."""
+    weights = make_weights()
+    save_model_folder(
+        tmp_path / "model",
+        config=weights.config,
+        variables=weights.variables,
+        vocabulary=weights.vocabulary,
+    )
+    return FinetuningConfig(
+        task=ClassificationSettings(labels=("bad", "good")),
+        data=LabelledDataConfig(
+            train=str(write_reviews()),
+            max_seq_length=8,
+            global_batch_size=8,
+            cache_dir="none",
+        ),
+        optimizer=OptimizerConfig(learning_rate=1e-3),
+        num_train_epochs=2.0,
+        checkpoint_interval=2,
+        keep_checkpoints=10,
+        init_from=str(tmp_path / "model"),
+    ).validate()

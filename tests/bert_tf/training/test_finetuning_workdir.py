@@ -11,45 +11,15 @@ from pathlib import Path
 import pytest
 
 from bert_tf.checkpoints.model_folder import save_model_folder
-from bert_tf.config import OptimizerConfig
 from bert_tf.errors import InputError
 from bert_tf.storage.locks import FolderLock
-from bert_tf.tasks.settings import ClassificationSettings
-from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
+from bert_tf.tasks.settings import RegressionSettings, TokenClassificationSettings
 from bert_tf.training.finetuning_preparation import prepare
-
-TEXTS = [f"{'heart card'[i % 2 :]} the of {'iac' * (i % 3)}" for i in range(24)]
-
-
-def write_reviews(path, labels=("bad", "good")):
-    rows = [f"{text} {i},{labels[i % 2]}" for i, text in enumerate(TEXTS)]
-    path.write_text("\n".join(["text,label", *rows]) + "\n")
 
 
 @pytest.fixture
-def config(tmp_path, make_weights):
-    weights = make_weights()
-    save_model_folder(
-        tmp_path / "model",
-        config=weights.config,
-        variables=weights.variables,
-        vocabulary=weights.vocabulary,
-    )
-    write_reviews(tmp_path / "reviews.csv")
-    return FinetuningConfig(
-        task=ClassificationSettings(labels=("bad", "good")),
-        data=LabelledDataConfig(
-            train=str(tmp_path / "reviews.csv"),
-            max_seq_length=8,
-            global_batch_size=8,
-            cache_dir="none",
-        ),
-        optimizer=OptimizerConfig(learning_rate=1e-3),
-        num_train_epochs=2.0,
-        checkpoint_interval=2,
-        keep_checkpoints=10,
-        init_from=str(tmp_path / "model"),
-    ).validate()
+def config(finetuning_config):
+    return finetuning_config
 
 
 @pytest.fixture
@@ -64,7 +34,9 @@ def train(tmp_path):
     return run
 
 
-def test_moved_data_go_on_and_others_are_refused(config, train, tmp_path):
+def test_moved_data_go_on_and_others_are_refused(
+    config, train, tmp_path, write_reviews
+):
     workdir = train(config)
     last = sorted((workdir / "checkpoints").glob("step-*"))[-1]
     before = (last / "model.safetensors").read_bytes()
@@ -78,7 +50,7 @@ def test_moved_data_go_on_and_others_are_refused(config, train, tmp_path):
     train(dataclasses.replace(config, data=moved))
     assert (last / "model.safetensors").read_bytes() == before
 
-    write_reviews(tmp_path / "reviews.csv", labels=("good", "bad"))
+    write_reviews(labels=("good", "bad"))
     with pytest.raises(
         InputError, match="other data than `data.train` .*examples_hash"
     ):
@@ -124,6 +96,23 @@ def test_a_field_that_the_config_lacks_has_its_default(config, tmp_path):
         InputError, match="its `task.label_smoothing` is 0.5. Received: 0"
     ):
         prepare(config, workdir)
+
+
+def test_another_task_of_the_same_fields_is_refused(config, tmp_path):
+    from bert_tf.training.config import to_json
+
+    workdir = tmp_path / "workdir"
+    workdir.mkdir()
+    config = dataclasses.replace(config, task=RegressionSettings())
+    (workdir / "config.json").write_text(to_json(config))
+    with prepare(config, workdir):
+        pass
+    other = dataclasses.replace(config, task=TokenClassificationSettings())
+    with pytest.raises(
+        InputError,
+        match="its `task.name` is 'regression'. Received: 'token_classification'",
+    ):
+        prepare(other, workdir)
 
 
 def test_a_second_run_is_refused(config, tmp_path):
