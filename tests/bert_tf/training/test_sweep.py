@@ -147,6 +147,7 @@ def test_texts_are_read_and_tokenized_once(finetuning_config, train, monkeypatch
     assert len(set(steps)) == 2
 
 
+@pytest.mark.slow
 def test_a_kill_changes_nothing(finetuning_config, train, tmp_path):
     """The job, with the fields as a command line has them."""
     config = dataclasses.replace(
