@@ -1,11 +1,12 @@
 """Options of the test suite, and toy data sets with something to learn in them."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from warm_process import WarmProcesses
 
 from bert_tf.data.dataset_info import DataParameters, DatasetInfo, Shard
 from bert_tf.storage.example_codec import encode_examples
@@ -96,6 +97,13 @@ def write_dataset(
 @pytest.fixture(scope="session")
 def dataset_writer() -> Callable[..., Path]:
     return write_dataset
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmProcesses]:
+    """Runs jobs without loading TensorFlow anew for each."""
+    with WarmProcesses() as processes:
+        yield processes
 
 
 @pytest.fixture(scope="session")

@@ -14,14 +14,13 @@ ROOT = Path(__file__).parents[2]
 TEXT = "The man ate an apple.\nThe women are at home!\n\nÉmile met them there.\n" * 30
 
 
-def run(**flags):
-    flags = (f"--{name}={value}" for name, value in flags.items())
-    return subprocess.run(
-        [sys.executable, "-m", "data_prep.create_vocabulary", *flags],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+@pytest.fixture
+def run(warm):
+    def run(**flags):
+        flags = (f"--{name}={value}" for name, value in flags.items())
+        return warm.run(["-m", "data_prep.create_vocabulary", *flags])
+
+    return run
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def text_file(tmp_path):
     return path
 
 
-def test_a_vocabulary_and_what_is_said_of_it(tmp_path, text_file):
+def test_a_vocabulary_and_what_is_said_of_it(run, tmp_path, text_file):
     output_file = tmp_path / "out" / "vocab.txt"
     result = run(input_file=text_file, output_file=output_file, vocab_size=1000)
     assert result.returncode == 0, result.stderr
@@ -66,7 +65,7 @@ def test_a_vocabulary_and_what_is_said_of_it(tmp_path, text_file):
     assert output_file.read_bytes() == first
 
 
-def test_case_accents_and_rare_characters(tmp_path, text_file):
+def test_case_accents_and_rare_characters(run, tmp_path, text_file):
     text_file.write_text(TEXT + "ж\n", encoding="utf-8")
     output_file = tmp_path / "vocab.txt"
     result = run(
@@ -87,7 +86,7 @@ def test_case_accents_and_rare_characters(tmp_path, text_file):
     assert learnt.config == TokenizerConfig(False, True)
 
 
-def test_base64_of_zeros_and_letters_among_accents(tmp_path, text_file):
+def test_base64_of_zeros_and_letters_among_accents(run, tmp_path, text_file):
     hindi = "सभी मनुष्यों को गौरव और अधिकारों के मामले में\n" * 30
     text_file.write_text(f"{hindi}{'A' * 5000}\n" * 3, encoding="utf-8")
     output_file = tmp_path / "new vocabulary" / "vocab.txt"
@@ -99,7 +98,7 @@ def test_base64_of_zeros_and_letters_among_accents(tmp_path, text_file):
     assert f"--vocab_file='{output_file}'" in result.stdout
 
 
-def test_bad_input_is_left_out_on_request(tmp_path, text_file):
+def test_bad_input_is_left_out_on_request(run, tmp_path, text_file):
     text_file.write_bytes(text_file.read_bytes() + b"\xff\n")
     flags = {"input_file": text_file, "output_file": tmp_path / "vocab.txt"}
     result = run(**flags, vocab_size=100, bad_input="skip")
@@ -121,7 +120,7 @@ def test_bad_input_is_left_out_on_request(tmp_path, text_file):
         (b"a", {"output_file": "{tmp_path}/text.txt/vocab.txt"}, "text.txt: "),
     ],
 )
-def test_bad_input_in_one_line(tmp_path, content, flags, message):
+def test_bad_input_in_one_line(run, tmp_path, content, flags, message):
     text_file = tmp_path / "text.txt"
     if content is not None:
         text_file.write_bytes(content)

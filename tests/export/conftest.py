@@ -44,8 +44,11 @@ def records_dir(tmp_path_factory, checkpoint_dir):
 
 
 @pytest.fixture(scope="session")
-def run_job() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `python -m export.JOB` with flags, as a user would."""
+def run_job(warm) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m export.JOB` with flags, as a user would.
+
+    With an environment of its own, in a process of its own.
+    """
 
     def run(
         job: str,
@@ -53,20 +56,23 @@ def run_job() -> Callable[..., subprocess.CompletedProcess[str]]:
         env: dict[str, str] | None = None,
         **flags: object,
     ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", f"export.{job}", *arguments]
+        command = ["-m", f"export.{job}", *arguments]
         command += [
             f"--{name}={value}"
             for name, values in flags.items()
             for value in (values if isinstance(values, list) else [values])
         ]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=500,
-        )
+        if env is None:
+            done = warm.run(command)
+        else:
+            done = subprocess.run(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=500,
+            )
         for greeting in GREETINGS:
             assert greeting not in done.stderr
         return done

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import time
 
 import pytest
@@ -177,14 +176,14 @@ def test_what_to_verify_must_be_named(run_job, tmp_path, checkpoint_dir, records
 
 
 def test_a_killed_export_leaves_nothing_that_looks_whole(
-    run_job, tmp_path, checkpoint_dir
+    run_job, warm, tmp_path, checkpoint_dir
 ):
     models = tmp_path / "models"
     arguments = [f"--checkpoint={checkpoint_dir}", f"--output_dir={models / '1'}"]
-    command = [sys.executable, "-m", "export.export_saved_model", *arguments]
+    command = ["-m", "export.export_saved_model", *arguments]
     for moment in (".1.tmp-*", ".1.tmp-*/1/variables", ".1.tmp-*/1/saved_model.pb"):
         before = set(models.glob(moment))
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        process = warm.start(command)
         while not set(models.glob(moment)) - before:
             assert process.poll() is None
             time.sleep(0.001)

@@ -2,22 +2,21 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_process import WarmJob, WarmProcesses
 
 from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.config import BertConfig, DataConfig, OptimizerConfig
+from bert_tf.launch_workers import free_ports
 from bert_tf.tasks.settings import ClassificationSettings
 from bert_tf.training.config import PretrainingConfig, to_json
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 from bert_tf.training.preparation import prepare
-
-ROOT = Path(__file__).parents[3]
 
 
 @dataclasses.dataclass
@@ -27,6 +26,7 @@ class ToyRuns:
     folder: Path
     train_dir: Path
     eval_dir: Path
+    warm: WarmProcesses
 
     def config(self, **overrides: Any) -> PretrainingConfig:
         """A run of 40 steps, with dropout."""
@@ -89,17 +89,30 @@ class ToyRuns:
             f"--workdir={self.folder / name}",
         ]
 
-    def start(
-        self, command: list[str], env: dict[str, str] | None = None
-    ) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=env,
-        )
+    def start(self, command: list[str], env: dict[str, str] | None = None) -> WarmJob:
+        """Starts it as a process whose output and errors are one."""
+        return self.warm.start(command, env=env, merge=True)
+
+    def start_worker(self, command: list[str], tf_config: dict[str, Any]) -> WarmJob:
+        """Starts one process of a cluster."""
+        return self.start(command, {**os.environ, "TF_CONFIG": json.dumps(tf_config)})
+
+    def start_workers(self, name: str, config: PretrainingConfig) -> list[WarmJob]:
+        """Starts two, as `bert_tf.launch_workers` does."""
+        command = self.command(name, config)
+        cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
+        return [
+            self.start_worker(
+                command, {"cluster": cluster, "task": {"type": "worker", "index": i}}
+            )
+            for i in range(2)
+        ]
+
+    def run_workers(self, name: str, config: PretrainingConfig) -> None:
+        """Trains to the end in two processes."""
+        for worker in self.start_workers(name, config):
+            output = worker.communicate()[0]
+            assert worker.returncode == 0, output
 
 
 def read_losses(workdir: Path, split: str = "train") -> dict[int, dict[str, float]]:
@@ -120,12 +133,13 @@ def read_losses(workdir: Path, split: str = "train") -> dict[int, dict[str, floa
 
 
 @pytest.fixture(scope="session")
-def toy(tmp_path_factory, dataset_writer) -> ToyRuns:
+def toy(tmp_path_factory, dataset_writer, warm) -> ToyRuns:
     folder = tmp_path_factory.mktemp("toy")
     return ToyRuns(
         folder=folder,
         train_dir=dataset_writer(folder / "train", num_records=200),
         eval_dir=dataset_writer(folder / "eval", num_records=50, seed=1),
+        warm=warm,
     )
 
 

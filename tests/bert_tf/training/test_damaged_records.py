@@ -95,10 +95,7 @@ def test_a_resume_counts_none_twice(toy, losses, train_dir):
 def test_the_replicas_counts_are_added_up(toy, losses, train_dir):
     """Two processes, each of which reads its share."""
     config = settings(toy, train_dir, strategy="multi_worker")
-    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
-    process = toy.start([*launcher, *toy.command("counted-workers", config)])
-    output = process.communicate(timeout=200)[0]
-    assert process.returncode == 0, output
+    toy.run_workers("counted-workers", config)
     found = counts(losses(toy.folder / "counted-workers"))
     assert found == expected(train_dir, config.data.global_batch_size)
 

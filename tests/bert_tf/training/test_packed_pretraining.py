@@ -145,10 +145,7 @@ def test_a_packed_run_resumes_to_the_bit(toy, losses, config, packed):
 def test_workers_pack_their_own_examples(toy, losses, config):
     """Their numbers of rows differ, and nothing else."""
     workers = config(strategy="multi_worker", accumulation_steps=1, num_train_steps=6)
-    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
-    process = toy.start([*launcher, *toy.command("packed-workers", workers)])
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
+    toy.run_workers("packed-workers", workers)
     padded = config(pack_examples=False, num_train_steps=6)
     expected = losses(toy.train("padded-6", padded))
     found = losses(toy.folder / "packed-workers")

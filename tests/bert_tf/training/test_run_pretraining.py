@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from bert_tf.launch_workers import free_ports
-from bert_tf.training.config import PretrainingConfig
 from bert_tf.training.preemption import PREEMPTED
 
 ROOT = Path(__file__).parents[3]
@@ -118,10 +117,12 @@ def test_a_mistake_costs_one_line_and_no_waiting(toy, mistake, without_tensorflo
     assert not (toy.folder / "mistakes").exists()
 
 
-def test_eval_data_of_another_vocabulary_is_refused(toy, dataset_writer):
+def test_eval_data_of_another_vocabulary_is_refused(
+    toy, dataset_writer, without_tensorflow
+):
     other = dataset_writer(toy.folder / "other", vocab_size=33, num_records=8)
     command = [*toy.command("other-vocabulary"), f"--config.data.eval_dir={other}"]
-    assert "`vocab_hash`" in run(command).stderr
+    assert "`vocab_hash`" in run(command, **without_tensorflow).stderr
 
 
 def test_too_little_memory_is_told_with_a_way_out(toy):
@@ -147,7 +148,7 @@ def test_a_damaged_checkpoint_resumes_to_the_bit_from_the_one_before(toy, losses
     content = bytearray(newest.read_bytes())
     content[-1] ^= 1
     newest.write_bytes(content)
-    result = run(command)
+    result = toy.warm.run(command)
     assert result.returncode == 0, result.stderr
     assert "Damaged checkpoint, trying the one before it" in result.stderr
     for name in ("model.safetensors", "optimizer.safetensors"):
@@ -165,13 +166,14 @@ def test_a_finished_run_is_left_as_it_is(toy):
     assert (workdir / "metrics.jsonl").read_text() == before
 
 
-def test_another_configuration_is_refused(toy):
+def test_another_configuration_is_refused(toy, without_tensorflow):
     toy.train("finished", toy.config(num_train_steps=4))
-    result = run(toy.command("finished", toy.config(num_train_steps=5)))
+    command = toy.command("finished", toy.config(num_train_steps=5))
+    result = run(command, **without_tensorflow)
     assert "its `num_train_steps` is 4. Received: 5" in result.stderr
 
 
-def test_a_second_run_in_the_same_workdir_is_refused(toy, losses):
+def test_a_second_run_in_the_same_workdir_is_refused(toy, losses, without_tensorflow):
     """And the first is none the worse for it; a killed one leaves no lock behind."""
     config = toy.config(
         num_train_steps=100_000, checkpoint_interval=50_000, eval_interval=0
@@ -179,7 +181,7 @@ def test_a_second_run_in_the_same_workdir_is_refused(toy, losses):
     command, workdir = toy.command("twice", config), toy.folder / "twice"
     first = toy.start(command)
     wait_until(lambda: steps_written(workdir) >= 3, first)
-    second = run(command)
+    second = run(command, **without_tensorflow)
     assert second.returncode == 1
     (line,) = second.stderr.strip().splitlines()
     assert f"{workdir}: another run is at work here (process {first.pid} on" in line
@@ -192,7 +194,7 @@ def test_a_second_run_in_the_same_workdir_is_refused(toy, losses):
     third = toy.start(command)
     wait_until(lambda: steps_written(workdir) >= 3, third)
     third.send_signal(signal.SIGTERM)
-    output = third.communicate(timeout=100)[0]
+    output = third.communicate()[0]
     assert third.returncode == PREEMPTED, output
     (saved,) = (workdir / "checkpoints").glob("step-*")
     state = json.loads((saved / "training_state.json").read_text())
@@ -231,7 +233,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_checkpoint_before(toy, limit,
         line = '{"split": "train", "step": 1}\n'
         (workdir / name).write_text(line * (limit // len(line)))
 
-    result = run(["-c", LIMITED, str(limit), *command[2:]])
+    result = toy.warm.run(["-c", LIMITED, str(limit), *command[2:]])
 
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]
@@ -242,28 +244,17 @@ def test_a_full_disk_names_the_file_and_leaves_the_checkpoint_before(toy, limit,
     assert (workdir / last).read_bytes() == (whole / last).read_bytes()
 
 
-def multi_worker(toy, name, **overrides) -> list[str]:
-    config: PretrainingConfig = toy.config(strategy="multi_worker", **overrides)
-    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
-    return [*launcher, *toy.command(name, config)]
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    output = subprocess.run(
-        ["ps", "--ppid", str(process.pid), "-o", "pid="], capture_output=True, text=True
-    )
-    return [int(pid) for pid in output.stdout.split()]
-
-
 def test_sigterm_saves_and_says_so_by_its_code(toy):
     """The launcher passes it on, and the workers agree on the step they stop at."""
-    command = multi_worker(
-        toy, "terminated", num_train_steps=100_000, checkpoint_interval=50_000
+    config = toy.config(
+        strategy="multi_worker", num_train_steps=100_000, checkpoint_interval=50_000
     )
-    process, workdir = toy.start(command), toy.folder / "terminated"
+    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
+    process = toy.start([*launcher, *toy.command("terminated", config)])
+    workdir = toy.folder / "terminated"
     wait_until(lambda: steps_written(workdir) >= 3, process)
     process.send_signal(signal.SIGTERM)
-    output = process.communicate(timeout=400)[0]
+    output = process.communicate()[0]
     assert process.returncode == PREEMPTED == 75, output
     (saved,) = (workdir / "checkpoints").glob("step-*")
     state = json.loads((saved / "training_state.json").read_text())
@@ -274,27 +265,31 @@ def test_sigterm_saves_and_says_so_by_its_code(toy):
 def test_a_lost_worker_fails_the_others_in_bounded_time(toy, signal_sent):
     """Dead or merely silent; the restarted job goes on from its checkpoint."""
     name = f"lost-{signal_sent.name}"
-    command = multi_worker(
-        toy, name, num_train_steps=1_000_000, checkpoint_interval=4, eval_interval=0
+    config = toy.config(
+        strategy="multi_worker",
+        num_train_steps=1_000_000,
+        checkpoint_interval=4,
+        eval_interval=0,
     )
-    process, workdir = toy.start(command), toy.folder / name
-    wait_until(lambda: steps_written(workdir) >= 8, process)
-    survivor, lost = workers_of(process)
-    os.kill(lost, signal_sent)
-    wait_until(lambda: survivor not in workers_of(process), process)
-    if signal_sent == signal.SIGSTOP:
-        os.kill(lost, signal.SIGCONT)  # It ends by itself: the cluster is gone.
-    output = process.communicate(timeout=400)[0]
-    assert process.returncode in (1, 128 + signal.SIGKILL), output
+    (survivor, lost), workdir = toy.start_workers(name, config), toy.folder / name
+    wait_until(lambda: steps_written(workdir) >= 8, survivor)
+    lost.send_signal(signal_sent)
+    output = survivor.communicate()[0]
+    assert survivor.returncode == 1, output
     assert "error: Another worker stopped or cannot be reached" in output
+    if signal_sent == signal.SIGSTOP:
+        lost.send_signal(signal.SIGCONT)  # It ends by itself: the cluster is gone.
+    assert lost.wait() in (1, -signal.SIGKILL, -signal.SIGABRT)
 
     before = steps_written(workdir)
-    process = toy.start(command)
-    wait_until(lambda: steps_written(workdir) > before + 4, process)
-    process.send_signal(signal.SIGTERM)
-    output = process.communicate(timeout=400)[0]
-    assert process.returncode == PREEMPTED, output
-    assert "Going on from step" in output
+    workers = toy.start_workers(name, config)
+    wait_until(lambda: steps_written(workdir) > before + 4, workers[0])
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    for worker in workers:
+        output = worker.communicate()[0]
+        assert worker.returncode == PREEMPTED, output
+    assert "Going on from step" in workers[0].output()[0]
 
 
 def test_workers_that_find_different_checkpoints_are_refused(toy):
@@ -310,7 +305,7 @@ def test_workers_that_find_different_checkpoints_are_refused(toy):
         own = [f"--workdir={workdir}", f"--cluster={cluster}", f"--task={task}"]
         workers.append(toy.start([*toy.command("by-hand", config), *own]))
     for worker, step in zip(workers, (38, 40), strict=True):
-        output = worker.communicate(timeout=400)[0]
+        output = worker.communicate()[0]
         assert worker.returncode == 1, output
         message = f"another worker finds another checkpoint than step {step}. Put"
         assert message in output
@@ -319,8 +314,7 @@ def test_workers_that_find_different_checkpoints_are_refused(toy):
 def worker(toy, name, tf_config, **overrides):
     """Starts one process of a cluster, whose `TF_CONFIG` is somebody else's."""
     config = toy.config(strategy="multi_worker", **overrides)
-    environment = {**os.environ, "TF_CONFIG": json.dumps(tf_config)}
-    return toy.start(toy.command(name, config), env=environment)
+    return toy.start_worker(toy.command(name, config), tf_config)
 
 
 @pytest.mark.parametrize("signal_sent", [signal.SIGTERM, signal.SIGINT])
@@ -333,11 +327,10 @@ def test_a_process_that_waits_for_its_peers_ends_at_once(toy, index, signal_sent
         "waits",
         {"cluster": cluster, "task": {"type": "worker", "index": index}},
     )
-    for line in process.stdout:
-        if f"Waiting for 1 of 2 processes: {addresses[1 - index]}" in line:
-            break
+    waiting = f"Waiting for 1 of 2 processes: {addresses[1 - index]}"
+    wait_until(lambda: waiting in process.output()[0], process)
     process.send_signal(signal_sent)
-    process.communicate(timeout=30)  # TensorFlow would wait for an hour.
+    process.communicate()  # TensorFlow would wait for an hour.
     assert process.returncode == -signal_sent
 
 
@@ -349,7 +342,7 @@ def test_a_taken_port_is_named(toy):
             "taken-port",
             {"cluster": {"chief": [address]}, "task": {"type": "chief", "index": 0}},
         )
-        last = process.communicate(timeout=120)[0].splitlines()[-1]
+        last = process.communicate()[0].splitlines()[-1]
     assert process.returncode == 1
     assert f"{address}: this process' port in the cluster cannot be opened" in last
 
@@ -372,7 +365,7 @@ def test_a_chief_and_a_worker_train_as_one_process_does(toy, losses):
         for kind in ("worker", "chief")
     ]
     for process in processes:
-        output = process.communicate(timeout=200)[0]
+        output = process.communicate()[0]
         assert process.returncode == 0, output
     alone = losses(toy.train("kubeflow-alone", toy.config(**settings)))
     together = losses(toy.folder / "kubeflow")
@@ -424,7 +417,7 @@ def test_a_global_batch_gives_the_same_losses_on_any_topology(toy, losses):
     )
     config.model.vocab_size = 32
     toy.command("equivalence", config)  # writes its configuration
-    child = run(
+    child = toy.warm.run(
         [
             *("-c", EQUIVALENCE),
             str(toy.folder / "equivalence.json"),
@@ -434,9 +427,7 @@ def test_a_global_batch_gives_the_same_losses_on_any_topology(toy, losses):
     assert child.returncode == 0, child.stderr
     assert "The run had 1 replicas and goes on with 2." in child.stderr
     workers = dataclasses.replace(config, strategy="multi_worker", accumulation_steps=2)
-    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
-    child = run([*launcher, *toy.command("equivalence-workers", workers)])
-    assert child.returncode == 0, child.stderr
+    toy.run_workers("equivalence-workers", workers)
 
     reference = losses(toy.folder / "equivalence-default-1")
     for name in ("default-4", "mirrored-1", "mirrored-4", "resumed", "workers"):
