@@ -1,4 +1,5 @@
 # make demo          raw text to a served and a mobile model, about six minutes on 2 cores
+# make test-fast     the first tier: no training, no exports, no jobs that load TensorFlow
 # make test          every test that CI runs, but for the next line's
 # make test-garden   parity with TensorFlow Model Garden, in an environment of its own
 # make format lint types bench clean-demo
@@ -18,7 +19,7 @@ PIP_INSTALL = $(RUN) -m pip install --quiet --disable-pip-version-check --use-pe
 # Where TensorFlow logs more than its errors, a job's own lines drown.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo clean-demo test test-garden format lint types bench
+.PHONY: demo clean-demo test test-fast test-garden format lint types bench
 
 demo: $(VENV)/.installed-demo
 	@$(RUN) -m benchmarks.demo --output_dir=build/demo
@@ -26,8 +27,15 @@ demo: $(VENV)/.installed-demo
 clean-demo:
 	rm -rf build/demo
 
+# A file at a time, in their order: what its tests share is made once, and the last files
+# are short.
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.installed-dev
-	$(RUN) -m pytest -m "not garden" -n 2
+	$(RUN) $(PYTEST) -m "not garden"
+
+test-fast: $(VENV)/.installed-dev
+	$(RUN) $(PYTEST) -m "not garden and not slow"
 
 format: $(VENV)/.installed-dev
 	$(RUN) -m ruff format .

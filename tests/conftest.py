@@ -138,3 +138,15 @@ def pytest_addoption(parser):
         action="store_true",
         help="write the results that golden tests compare with; read the diff",
     )
+
+
+# What uses these starts jobs that load TensorFlow, or trains.
+SLOW_FIXTURES = {"warm", "finetune"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Marks the second tier, but for what is marked where it stands."""
+    for item in items:
+        if SLOW_FIXTURES & set(item.fixturenames):
+            item.add_marker("slow")

@@ -188,6 +188,7 @@ def test_right_tags_score_as_right(
     assert work.score(logits)["recall"] == recall
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", finetuning_peers.SETTINGS)
 @pytest.mark.parametrize("task", finetuning_data.TASKS)
 def test_hugging_face_runs(data_dir, model_dir, tmp_path, task, setting):

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from benchmarks import training_step, training_step_work, training_step_workers
 from bert_tf.config import BertConfig, model_config
@@ -22,6 +23,7 @@ def test_operations_of_bert_base():
     assert weights < flops < 1.05 * weights
 
 
+@pytest.mark.slow
 def test_all_frameworks_take_the_batch():
     batch = training_step_work.make_batch(
         CONFIG, batch_size=3, seq_length=12, predictions=4

@@ -17,6 +17,8 @@ from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
 from bert_tf.storage.example_codec import decode_example
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NUM_KILLS = 10
 

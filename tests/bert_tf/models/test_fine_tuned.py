@@ -360,6 +360,7 @@ def test_saved_models_are_the_same(tmp_path, make_model):
         np.testing.assert_array_equal(loaded(inputs)[name], value)
 
 
+@pytest.mark.slow
 def test_fits_in_plain_keras():
     """Tells texts whose second token is small from others."""
     inputs = make_inputs(1, np.resize(LENGTHS, 64))

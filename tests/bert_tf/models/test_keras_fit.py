@@ -9,9 +9,10 @@ from bert_tf.config import BertConfig
 from bert_tf.models import BertEncoder, BertPretrainer, named_variables
 
 # Keras' own writing of variables, under NumPy 2.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 CONFIG = BertConfig(
     vocab_size=31,

@@ -154,6 +154,7 @@ def test_what_cannot_be_learned_or_scored_is_refused():
     assert lines[0].startswith("warning: 1 second texts occur more than once")
 
 
+@pytest.mark.slow
 def test_training_makes_vectors_and_exports_that_agree(checkpoint, tmp_path):
     with (tmp_path / "pairs.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("anchor", "positive"), *random_pairs(60)])

@@ -27,6 +27,8 @@ from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataCon
 from bert_tf.training.finetuning_preparation import prepare
 from export import pretrained, saved_model, verification
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("heart", "ache", "card", "of the", "the heart of", "café")
 TEXTS = [f"{WORDS[i % 6]} {WORDS[i * i % 5]} {i % 7}" for i in range(20)]
 

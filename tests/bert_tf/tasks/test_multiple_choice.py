@@ -132,6 +132,7 @@ def test_what_cannot_be_learned_is_refused():
         TASK.targets([example("red", "cat", "dog")])
 
 
+@pytest.mark.slow
 def test_training_answers_and_exports_agree(tmp_path):
     model = BertPretrainer(CONFIG, seed=1)
     checkpoint = save_model_folder(

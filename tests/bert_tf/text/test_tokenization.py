@@ -284,6 +284,7 @@ print([packed[name].numpy().tolist() for name in sorted(packed)])
 """
 
 
+@pytest.mark.slow
 def test_a_saved_model_needs_only_tensorflow_and_tensorflow_text(tiny, tmp_path):
     module = tf.Module()
     module.inputs = tf.function(

@@ -16,6 +16,8 @@ from bert_tf.storage.locks import FolderLock
 from bert_tf.tasks.settings import RegressionSettings, TokenClassificationSettings
 from bert_tf.training.finetuning_preparation import prepare
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(finetuning_config):

@@ -9,6 +9,8 @@ import tensorflow as tf
 from bert_tf.config import OptimizerConfig
 from bert_tf.training.optimizers import clip_by_global_norm, create_optimizer
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {"dense/kernel": (5, 3), "dense/bias": (3,), "LayerNorm/gamma": (4,)}
 DECAYS = {"dense/kernel": True, "dense/bias": False, "LayerNorm/gamma": False}
 STEPS = 20

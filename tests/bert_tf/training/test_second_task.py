@@ -11,6 +11,8 @@ import pytest
 
 from bert_tf.checkpoints.workdir import list_checkpoints, newest_checkpoint
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("second_task.py")
 ROOT = SCRIPT.parents[3]
 
