@@ -249,7 +249,6 @@ def test_a_converted_model_answers_as_the_run_does(runs, trained, tmp_path, form
     same_values(received, expected, 1e-5)
 
 
-@pytest.mark.slow
 def test_exports_compute_what_the_model_does(runs, trained, tmp_path):
     from export import tflite
 
