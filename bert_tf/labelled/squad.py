@@ -91,6 +91,10 @@ def question_example(
         The example; None if it had answers and all are left out, since without any it
         would say that there is no answer.
     """
+    if not isinstance(question_id, str | int | float):
+        raise InputError(
+            f"{place}: the id must be a text or a number. Received: {question_id!r:.60}"
+        )
     kept: list[Answer] = []
     num_answers = 0
     for text, start in answers or ():

@@ -69,6 +69,8 @@ def test_answers_not_at_their_offset_are_left_out_and_listed(write, load):
         ('{"data": [{}]}', "question 1, or what is around it: KeyError 'paragraphs'"),
         (squad({}), "question 1, or what.*KeyError 'answers'"),
         (squad(GOOD, context=3), "a.json: question"),
+        (squad(GOOD).replace('"q0"', "null"), "question 1: the id must .*ed: None"),
+        (squad(GOOD).replace('"q0"', '["q"]'), "question 1: the id must .*'q'"),
         (
             squad(GOOD).replace("Where", r"\\ud800"),
             "question 1: 'question' holds a lone",
