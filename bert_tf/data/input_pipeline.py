@@ -119,13 +119,12 @@ class BatchReader:
         batch = {name: values.numpy() for name, values in parsed.items()}
         for name, largest in self._largest.items():
             values = batch[name]
-            # A NaN is neither.
-            if not (values.min() >= 0 and values.max() <= largest):
-                right = ((values >= 0) & (values <= largest)).reshape(len(values), -1)
-                row = int(np.argmin(right.all(axis=1)))
+            wrong = ~((values >= 0) & (values <= largest))  # NaN is, too.
+            if wrong.any():
+                row = np.nonzero(wrong)[0][0]
                 raise InputError(
                     f"{self._stream.place(int(positions[row]))}: `{name}` must hold "
-                    f"values from 0 to {largest}. Received: {values[row].tolist()}. "
+                    f"values from 0 to {largest}. Received: {values[wrong][0]}. "
                     "Write the data set again."
                 )
         return batch
