@@ -162,7 +162,8 @@ def _check_override(config: Any, field: str, given: Sequence[str]) -> None:
             )
         path = f"{path}.{part}".removeprefix(".")
         value = getattr(value, part)
-        options = typing.get_args(types[part]) or (types[part],)
+        # The file may have given a subclass of what is declared.
+        options = [type(value), *(typing.get_args(types[part]) or (types[part],))]
         kind = next((o for o in options if dataclasses.is_dataclass(o)), None)
 
 

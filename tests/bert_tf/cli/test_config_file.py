@@ -108,6 +108,11 @@ def test_a_variant_stands_after_a_colon(tmp_path):
 
 
 @dataclasses.dataclass
+class Larger(Config):
+    size: float = 1.0
+
+
+@dataclasses.dataclass
 class Run:
     model: Config = dataclasses.field(default_factory=Config)
     phase_2: Config | None = None
@@ -158,6 +163,15 @@ def test_overrides_set_fields(job):
     assert done.stdout == f"{expected}\n", done.stderr
     done = job("--flagfile=flags", "--config.phase_2=build", "--config.phase_2.seed=4")
     assert done.stdout == f"{Run(Config(5), Config(4))}\n", done.stderr
+
+
+def test_fields_of_a_subclass_that_the_file_gives_are_set(job, tmp_path):
+    file = tmp_path / "larger.py"
+    file.write_text(
+        f"from {__name__} import Larger, Run\nget_config = lambda: Run(Larger())"
+    )
+    done = job(f"--config={file}", "--config.model.size=2", "--config.model.seed=3")
+    assert done.stdout == f"{Run(Larger(3, 2.0))}\n", done.stderr
 
 
 @pytest.mark.parametrize(
