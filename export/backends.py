@@ -88,12 +88,12 @@ class SavedModelBackend:
         )
 
     def predict(self, batch: Arrays) -> Arrays:
-        """Returns the logits of a batch, from the signature `ids`."""
-        return self.call("ids", batch)[0]
+        """Returns the logits of a batch, from the signature `serve_ids`."""
+        return self.call("serve_ids", batch)[0]
 
     def time_calls(self, example: Arrays, calls: int) -> list[float]:
         """Returns the seconds of each of `calls` predictions of a batch of one."""
-        return self.call("ids", example, calls)[1]
+        return self.call("serve_ids", example, calls)[1]
 
     def call(
         self, signature: str, inputs: Mapping[str, Any], calls: int = 1

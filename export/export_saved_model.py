@@ -2,24 +2,24 @@ r"""Writes a checkpoint as a SavedModel that takes text.
 
 Example:
     python -m export.export_saved_model \
-        --checkpoint=build/demo/workdir --output_dir=build/demo/saved_model/1
+        --checkpoint=build/demo/workdir --output_dir=models/bert
 
 The checkpoint is a training workdir (its newest checkpoint is taken), one of its
 checkpoints (`WORKDIR/checkpoints/best`), or a folder that `bert_tf.convert_checkpoint`
-wrote. TF Serving expects the output folder's name to be a version number.
+wrote. TF Serving wants a folder a version: the next one of `--output_dir` is written,
+or the one that its name says, as in `models/bert/1`.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
 from bert_tf.cli import jobs
-from bert_tf.errors import InputError
+from export.versions import version_dir
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "The SavedModel's folder, new or empty."
+    "output_dir", None, "The model's folder, or a new version's in it."
 )
 _MAX_SEQ_LENGTH = flags.DEFINE_integer(
     "max_seq_length",
@@ -37,12 +37,7 @@ def main(argv: Sequence[str]) -> None:
     from bert_tf.storage import files
     from export import pretrained
 
-    output_dir = Path(str(_OUTPUT_DIR.value))
-    if output_dir.exists() and (output_dir.is_file() or any(output_dir.iterdir())):
-        raise InputError(
-            f"{output_dir} is there already. Name a new --output_dir, for instance the "
-            "next version number, or delete it."
-        )
+    output_dir = version_dir(str(_OUTPUT_DIR.value))
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
     folder.task.checked_max_seq_length(
         folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value

@@ -18,7 +18,7 @@ import bert_tf
 from bert_tf.checkpoints.model_folder import CONFIG
 from bert_tf.config import BertConfig
 from bert_tf.storage.json_files import write_json
-from bert_tf.tasks.endpoint import Endpoint
+from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
 from export.input_checks import checked_inputs
 from export.pretrained import TrainedModel
@@ -63,6 +63,41 @@ def _with_signature(endpoint: Endpoint, config: BertConfig) -> Callable[..., Any
     return tf.function(run, input_signature=list(endpoint.inputs.values()))
 
 
+def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
+    """Returns a signature that takes serialized `tf.train.Example`s.
+
+    Args:
+        ids: takes their features: int64 lists, all as long as `input_ids`, but for
+            `masked_lm_positions`.
+        config: the model's.
+    """
+
+    def answer(inputs: Batch) -> Outputs:
+        features = {
+            name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int32)
+            for name in ids.inputs
+        }
+        parsed = tf.io.parse_example(inputs["examples"], features)
+        lengths = parsed["input_ids"].row_lengths()
+        checks = [
+            tf.debugging.assert_equal(
+                values.row_lengths(), lengths, f"{name} must be as long as input_ids"
+            )
+            for name, values in parsed.items()
+            if name != "masked_lm_positions"
+        ]
+        with tf.control_dependencies(checks):
+            # What is beyond int32 must stay beyond the tables.
+            given = {
+                name: tf.saturate_cast(values.to_tensor(), tf.int32)
+                for name, values in parsed.items()
+            }
+        return ids.function(checked_inputs(given, config))
+
+    spec = tf.TensorSpec([None], tf.string, name="examples")
+    return Endpoint({"examples": spec}, answer)
+
+
 def save(directory: str | os.PathLike[str], trained: TrainedModel) -> dict[str, Any]:
     """Writes a SavedModel.
 
@@ -77,7 +112,12 @@ def save(directory: str | os.PathLike[str], trained: TrainedModel) -> dict[str, 
     """
     folder, task = trained.folder, trained.task
     tokenizer = BertTokenizer(folder.vocabulary)
-    endpoints = task.endpoints(trained.model, tokenizer, trained.max_seq_length)
+    ids = task.serve_ids(trained.model)
+    endpoints = {
+        **task.endpoints(trained.model, tokenizer, trained.max_seq_length),
+        "serve_ids": ids,
+        "serve_examples": serve_examples(ids, folder.config),
+    }
     served = ServedModel(trained.model, endpoints, folder.config)
     tf.saved_model.save(served, str(directory), signatures=served.endpoints)
     description = {

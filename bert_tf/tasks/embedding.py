@@ -267,7 +267,7 @@ class EmbeddingTask(LabelledTask):
         """Returns the signatures: text and ids; see `Task`.
 
         `serving_default` takes `text`, string `[batch]`, and returns
-        `sentence_embedding`, float32 `[batch, hidden]`, as `ids` does.
+        `sentence_embedding`, float32 `[batch, hidden]`, as `serve_ids` does.
         """
         inputs = TextInputs(tokenizer, max_seq_length)
         return {
@@ -275,5 +275,4 @@ class EmbeddingTask(LabelledTask):
                 text_specs("text"),
                 lambda arguments: self.apply(model, inputs.pack(arguments["text"])),
             ),
-            "ids": self.serve_ids(model),
         }

@@ -270,5 +270,4 @@ class MultipleChoiceTask(LabelledTask):
         }
         return {
             "serving_default": Endpoint(specs, answer),
-            "ids": self.serve_ids(model),
         }

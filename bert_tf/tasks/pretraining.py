@@ -208,7 +208,6 @@ class PretrainingTask(Task):
         return {
             "serving_default": text_endpoints.fill_mask(model, inputs, top_k),
             "embed": text_endpoints.embed(model, inputs),
-            "ids": self.serve_ids(model),
         }
 
     def open_held_out(self, path: str, vocabulary: Vocabulary) -> ExampleSource:

@@ -347,7 +347,7 @@ class QuestionAnsweringTask(LabelledTask):
         answer = answer_question(
             model, tokenizer, max_seq_length, self.settings, self.no_answer
         )
-        return {"serving_default": answer, "ids": self.serve_ids(model)}
+        return {"serving_default": answer}
 
 
 def _contexts(examples: Sequence[QuestionExample]) -> dict[str, int]:

@@ -113,7 +113,6 @@ class SequenceTask(LabelledTask):
 
         return {
             "serving_default": Endpoint(specs, answer),
-            "ids": self.serve_ids(model),
         }
 
     def answer(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:

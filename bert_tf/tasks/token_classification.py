@@ -298,7 +298,6 @@ class TokenClassificationTask(LabelledTask):
         inputs = TextInputs(tokenizer, max_seq_length)
         return {
             "serving_default": tag_text(model, inputs, self.description.labels),
-            "ids": self.serve_ids(model),
         }
 
 

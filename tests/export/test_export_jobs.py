@@ -87,7 +87,7 @@ def test_too_large_a_loss_fails(
 def test_existing_output_dir_is_refused(run_job, tmp_path, checkpoint_dir):
     (tmp_path / "mine").write_text("precious")
     done = run_job("export_saved_model", checkpoint=checkpoint_dir, output_dir=tmp_path)
-    assert f"{tmp_path} is there already" in error(done)
+    assert f"{tmp_path / 'mine'} is in the way" in error(done)
     assert (tmp_path / "mine").read_text() == "precious"
 
 
@@ -101,7 +101,7 @@ def test_unwritable_output_is_told_before_the_work(
     (tmp_path / "file").touch()
     output = {flag: tmp_path / "file" / "out"}
     done = run_job(job, env=without_tensorflow, checkpoint=checkpoint_dir, **output)
-    assert f"{tmp_path / 'file'}: File exists" in error(done)
+    assert f"error: {tmp_path / 'file'}" in error(done)
 
 
 @pytest.mark.parametrize("job", ["export_tflite", "verify_export"])

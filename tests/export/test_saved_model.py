@@ -59,7 +59,7 @@ def test_ids_take_any_batch_length_and_number_of_positions(served, model, batch_
 @pytest.fixture(scope="module")
 def ids(saved_model_dir):
     """The signature in this process: there, a refused request ends the other one."""
-    return tf.saved_model.load(str(saved_model_dir)).signatures["ids"]
+    return tf.saved_model.load(str(saved_model_dir)).signatures["serve_ids"]
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,55 @@ def test_an_example_of_nothing_but_padding_is_refused(ids):
         ids(**{n: tf.constant(v) for n, v in inputs.items()})
 
 
+def test_serialized_examples_are_answered_as_their_ids(saved_model_dir, ids, model):
+    signatures = tf.saved_model.load(str(saved_model_dir)).signatures
+    rows = [([2, 6, 4, 3], [1, 2]), ([2, 5, 4, 7, 6, 3], [2])]
+
+    def serialized(input_ids, positions, **others):
+        features = {
+            "input_ids": input_ids,
+            "input_mask": [1] * len(input_ids),
+            "segment_ids": [0] * len(input_ids),
+            "masked_lm_positions": positions,
+            **others,
+        }
+        lists = {
+            name: tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+            for name, values in features.items()
+        }
+        example = tf.train.Example(features=tf.train.Features(feature=lists))
+        return example.SerializeToString()
+
+    examples = signatures["serve_examples"]
+    found = examples(examples=tf.constant([serialized(*row) for row in rows]))
+
+    for index, (input_ids, positions) in enumerate(rows):
+        alone = ids(
+            input_ids=tf.constant([input_ids]),
+            input_mask=tf.ones([1, len(input_ids)], tf.int32),
+            segment_ids=tf.zeros([1, len(input_ids)], tf.int32),
+            masked_lm_positions=tf.constant([positions]),
+        )
+        np.testing.assert_allclose(
+            found["masked_lm_logits"][index, : len(positions)],
+            alone["masked_lm_logits"][0],
+            atol=1e-5,
+        )
+    for fault, message in (
+        ({"segment_ids": []}, "segment_ids must be as long as input_ids"),
+        ({"segment_ids": [2**32] * 4}, "segment_ids must be at least 0 and less"),
+        ({"input_mask": [0] * 4}, "one is padding only"),
+    ):
+        damaged = serialized(*rows[0], **fault)
+        with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+            examples(examples=tf.constant([damaged]))
+
+
 def test_a_folder_that_does_not_load_shows_why(tmp_path, capfd):
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
     with SavedModelBackend(tmp_path, num_threads=1) as backend:
         with pytest.raises(InputError, match="could not be loaded or run.*status: 1"):
-            backend.call("ids", {})
+            backend.call("serve_ids", {})
     assert "Cannot parse file" in capfd.readouterr().err
 
 
@@ -244,4 +288,6 @@ def test_settings_travel_along(saved_model_dir, checkpoint_dir):
     description = json.loads((extra / "export.json").read_text())
     assert description["step"] == 7
     assert description["max_seq_length"] == S
-    assert description["signatures"] == ["serving_default", "embed", "ids"]
+    assert description["signatures"] == [
+        *("serving_default", "embed", "serve_ids", "serve_examples")
+    ]
