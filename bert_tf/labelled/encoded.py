@@ -2,7 +2,8 @@
 
 An example is one sequence, `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`, or several: the
 windows of a long one, or a group that is learned together, as the choices of a question
-or the texts of a pair. Nothing is padded here; batches are made when they are read.
+or the texts of a pair. Where sentences are what is judged, a sequence has a [CLS] at
+the head of each. Nothing is padded here; batches are made when they are read.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ from typing import Self
 import numpy as np
 
 from bert_tf.text.pieces import Pieces
+from bert_tf.text.sentence_windows import SentenceWindows
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
 
@@ -22,7 +24,9 @@ IGNORED = -1
 
 @dataclasses.dataclass(frozen=True)
 class EncodedExamples:
-    """Examples as ids, and what is to be learned of them. N: sequences, T: tokens.
+    """Examples as ids, and what is to be learned of them.
+
+    N: sequences, T: tokens, C: [CLS]s, one a sequence or one a sentence.
 
     Attributes:
         input_ids: int32 `[T]`, of all sequences, one after the other.
@@ -30,11 +34,13 @@ class EncodedExamples:
         first_lengths: int32 `[N]`, tokens of `[CLS] A [SEP]`; segment 1 follows.
         targets: name -> `[N, ...]`.
         token_targets: name -> `[T]`, `IGNORED` where there is none.
+        cls_targets: name -> `[C]`, likewise.
         num_cut: sequences that were longer than allowed and lost tokens.
         windows: the sequences as parts of long texts; None if each is an example.
         contexts: the pieces of the texts that `windows` divides, with their places.
         group_splits: int64 `[examples + 1]`, where an example is a group of sequences:
             those from `group_splits[i]` up to `group_splits[i + 1]`; else None.
+        sentences: the sequences as runs of sentences with a [CLS] each; else None.
     """
 
     input_ids: np.ndarray
@@ -42,10 +48,12 @@ class EncodedExamples:
     first_lengths: np.ndarray
     targets: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     token_targets: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    cls_targets: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     num_cut: int = 0
     windows: Windows | None = None
     contexts: Pieces | None = None
     group_splits: np.ndarray | None = None
+    sentences: SentenceWindows | None = None
 
     def __len__(self) -> int:
         return len(self.first_lengths)
@@ -61,9 +69,38 @@ class EncodedExamples:
         if self.group_splits is not None:
             sizes = np.diff(self.group_splits)
             return np.repeat(np.arange(len(sizes)), sizes)
+        if self.sentences is not None:
+            return self.sentences.documents
         if self.windows is None:
             return np.arange(len(self))
         return self.windows.examples
+
+    @functools.cached_property
+    def segment_ids(self) -> np.ndarray:
+        """The segment of each token, int8 `[T]`."""
+        if self.sentences is not None:
+            return self.sentences.segment_ids.astype(np.int8)
+        within = np.arange(self.starts[-1]) - np.repeat(self.starts[:-1], self.lengths)
+        return (within >= np.repeat(self.first_lengths, self.lengths)).astype(np.int8)
+
+    @functools.cached_property
+    def cls_splits(self) -> np.ndarray:
+        """Where each sequence's [CLS]s begin among all of them, int64 `[N + 1]`."""
+        if self.sentences is not None:
+            return self.sentences.sentence_splits
+        return np.arange(len(self) + 1)
+
+    @functools.cached_property
+    def cls_positions(self) -> np.ndarray:
+        """Each [CLS]'s place in its sequence, int32 `[C]`."""
+        if self.sentences is not None:
+            return self.sentences.cls_positions
+        return np.zeros(len(self), np.int32)
+
+    @property
+    def num_cls(self) -> np.ndarray:
+        """[CLS]s of each sequence, int64 `[N]`."""
+        return np.diff(self.cls_splits)
 
     def with_targets(self, **targets: np.ndarray) -> Self:
         """Returns a copy with more targets."""
@@ -85,6 +122,17 @@ class EncodedExamples:
             np.where(asked, windows.context_offsets, totals).astype(np.int32),
             windows=windows,
             contexts=contexts,
+        )
+
+    @classmethod
+    def of_sentences(cls, windows: SentenceWindows) -> Self:
+        """Makes a sequence of each window of documents."""
+        return cls(
+            windows.input_ids,
+            windows.row_splits,
+            np.diff(windows.row_splits).astype(np.int32),
+            num_cut=windows.num_cut,
+            sentences=windows,
         )
 
     def with_groups(self, sizes: Sequence[int]) -> Self:

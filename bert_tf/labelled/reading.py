@@ -58,6 +58,8 @@ class Kind(Generic[E]):
             and the language.
         finish: checks or changes all examples of a data set together.
         plain: format with targets of files whose ending says nothing.
+        list_field: the column that a list stands for where somebody predicts on one;
+            empty if it is a pair of texts.
         formats: of this kind alone: takes path, columns, report and whether targets
             are read.
     """
@@ -67,6 +69,7 @@ class Kind(Generic[E]):
     from_line: Callable[[str, Place, str], E] | None = None
     finish: Callable[[list[E], ReadOptions, LabelledReport], list[E]] | None = None
     plain: str = ""
+    list_field: str = ""
     formats: Mapping[
         str, Callable[[Path, ColumnNames, LabelledReport, bool], Iterator[E]]
     ] = dataclasses.field(default_factory=dict)
@@ -149,6 +152,7 @@ EXTRACTIVE_SUMMARIZATION = Kind[SummarizationExample](
     structured_records.documents,
     structured_records.plain_document,
     finish=_finish_documents,
+    list_field="sentences",
 )
 
 

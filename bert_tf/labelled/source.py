@@ -2,7 +2,8 @@
 
 In every batch a row holds one or several sequences, and what belongs to a sequence (its
 [CLS], its targets, its weight) has an axis for them, `[batch, sequences]`; padded
-batches have one sequence a row. See `bert_tf.data.packing` for what packing is.
+batches have one sequence a row. Where each sentence has a [CLS], that axis counts
+sentences, and a sequence's own values stand at its first one. See `bert_tf.data.packing` for what packing is.
 
 Where examples are groups of sequences, a training batch holds whole groups, which
 `group_ids` tells apart. Held-out sequences are read one by one: what is said of one
@@ -18,9 +19,12 @@ import numpy as np
 
 from bert_tf.data.packing import PLACES_PER_EXAMPLE, first_fit, round_up_rows
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples
+from bert_tf.text.sentence_windows import most_sentences
 
 # Lengths of padded batches are multiples of it: every length is compiled anew.
 _LENGTH_STEP = 32
+# And so are numbers of sentences.
+_SENTENCE_STEP = 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,17 +147,23 @@ class LabelledReader:
         offset = np.array(self.local_replicas)[:, None] * self.replica_batch_size
         return (first + offset)[:, :, None] + np.arange(self.replica_batch_size)
 
-    def _longest(self, position: int, num_micro_batches: int) -> int:
-        """Returns the most tokens of a sequence, of all replicas of all processes.
+    def _padded_shape(self, position: int, num_micro_batches: int) -> tuple[int, int]:
+        """Returns the places and the [CLS]s of a row that is not packed.
 
-        They hand each other predictions, which must have the same shape.
+        All replicas of all processes have the same: they hand each other predictions.
         """
         count = num_micro_batches * self.micro_batch_size
         found = self.source.at(np.arange(position, position + count))
-        lengths, splits = self.source.encoded.lengths, self.source.group_splits
+        encoded, splits = self.source.encoded, self.source.group_splits
+        lengths, num_cls = encoded.lengths, encoded.num_cls
         if splits is not None:
             lengths = np.maximum.reduceat(lengths, splits[:-1])
-        return int(lengths[found].max())
+        most = self.source.max_seq_length
+        length = min(_round_up(int(lengths[found].max()), _LENGTH_STEP), most)
+        if encoded.sentences is None:
+            return length, 1
+        width = _round_up(int(num_cls[found].max()), _SENTENCE_STEP)
+        return length, min(width, most_sentences(most))
 
     def read(self, position: int, num_micro_batches: int) -> dict[str, np.ndarray]:
         """Returns consecutive micro-batches. N: examples, K: sequences of a row.
@@ -167,10 +177,13 @@ class LabelledReader:
             - `input_ids`, `input_mask`, `segment_ids`, and the targets of tokens:
               `[local, micro-batches, N, length]`;
             - float32 `example_weights`, which are 0.0 where there is no sequence, and
-              the targets: `[local, micro-batches, N, K, ...]`; K is 1 if not packed;
+              the targets: `[local, micro-batches, N, K, ...]`; K is 1 if not packed,
+              and counts sentences where those have a [CLS] each;
             - if packed, `position_ids` and `example_ids`, which counts the sequences of
-              a row from 1 and is 0 for padding, `[local, micro-batches, N, length]`;
-              and `cls_positions`, `[local, micro-batches, N, K]`;
+              a row from 1 (of sentences, the first one's number) and is 0 for padding,
+              `[local, micro-batches, N, length]`;
+            - if packed, or of sentences, `cls_positions`, and the targets of [CLS]s:
+              `[local, micro-batches, N, K]`;
             - of groups, `group_ids`, which counts those of a micro-batch from 1 and is
               0 where there is no sequence, `[local, micro-batches, N, K]`;
             - of either, `num_rows`, `[local, micro-batches]`.
@@ -188,23 +201,25 @@ class LabelledReader:
         lengths = np.where(groups, encoded.lengths[examples], 0)
         if self.pack:
             length = self.source.max_seq_length
-            width = max(1, length // PLACES_PER_EXAMPLE)
-            sizes = np.stack([lengths, lengths > 0], -1)
+            most = int(encoded.num_cls.max())  # Of any batch, so that all look alike.
+            width = max(most, length // PLACES_PER_EXAMPLE)
+            sizes = np.stack(
+                [lengths, np.where(groups, encoded.num_cls[examples], 0)], -1
+            )
             rows, used = first_fit(sizes, np.array([length, width]))
             first, number = np.moveaxis(used, -1, 0)
         else:
-            longest = self._longest(position, num_micro_batches)
-            length = -(-longest // _LENGTH_STEP) * _LENGTH_STEP
-            length = min(length, self.source.max_seq_length)
-            width = 1
+            length, width = self._padded_shape(position, num_micro_batches)
             rows = np.broadcast_to(np.arange(count), lengths.shape)
             first = number = np.zeros_like(lengths)
         batch = _fill(encoded, examples, groups, rows, first, number, length, width)
         if splits is None:
             del batch["group_ids"]
         if not self.pack:
-            for name in ("position_ids", "example_ids", "cls_positions"):
+            for name in ("position_ids", "example_ids"):
                 del batch[name]  # One sequence a row says all of it.
+            if encoded.sentences is None:
+                del batch["cls_positions"]
         batch = {n: v.reshape(*leading, *v.shape[1:]) for n, v in batch.items()}
         if self.pack or splits is not None:
             num_rows = np.where(groups, rows + 1, 1).max(-1)
@@ -230,7 +245,7 @@ def _of_groups(splits: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.n
     shape = len(groups), int(round_up_rows(sizes.sum(axis=1).max()))
     sequences, numbers = np.zeros(shape, int), np.zeros(shape, int)
     flat = sizes.ravel()
-    within = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)
+    within = _count(flat)
     batch, number = np.indices(groups.shape)
     place = (
         np.repeat(batch.ravel(), flat),
@@ -239,6 +254,15 @@ def _of_groups(splits: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.n
     sequences[place] = np.repeat(splits[groups].ravel(), flat) + within
     numbers[place] = np.repeat(number.ravel() + 1, flat)
     return sequences, numbers
+
+
+def _count(sizes: np.ndarray) -> np.ndarray:
+    """Counts the members of each of several groups from 0, one after the other."""
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
+def _round_up(number: int, step: int) -> int:
+    return -(-number // step) * step
 
 
 def _fill(
@@ -259,20 +283,27 @@ def _fill(
         groups: `[B, N]`, the number of each one's group, 0 where there is none.
         rows: `[B, N]`, the row of each.
         first: `[B, N]`, the place of its first token there.
-        number: `[B, N]`, which sequence of the row it is.
+        number: `[B, N]`, how many [CLS]s the row has before it.
         length: places of a row.
-        width: most sequences of a row.
+        width: most [CLS]s of a row.
     """
     shape, real = (*rows.shape, length), np.nonzero(groups)
     examples, rows, first = examples[real], rows[real], first[real]
     number, groups, batch_of = number[real], groups[real], real[0]
-    lengths = encoded.lengths[examples]
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    lengths, num_cls = encoded.lengths[examples], encoded.num_cls[examples]
+    within, cls_within = _count(lengths), _count(num_cls)
     tokens = np.repeat(encoded.starts[examples], lengths) + within
+    starts = np.repeat(encoded.cls_splits[examples], num_cls) + cls_within
     place = (
         np.repeat(batch_of, lengths),
         np.repeat(rows, lengths),
         np.repeat(first, lengths) + within,
+    )
+
+    cls_place = (
+        np.repeat(batch_of, num_cls),
+        np.repeat(rows, num_cls),
+        np.repeat(number, num_cls) + cls_within,
     )
 
     def spread(values: np.ndarray, empty: int = 0) -> np.ndarray:
@@ -280,20 +311,30 @@ def _fill(
         array[place] = values
         return array
 
-    first_lengths = np.repeat(encoded.first_lengths[examples], lengths)
+    def spread_cls(values: np.ndarray, empty: int = 0) -> np.ndarray:
+        array = np.full([*shape[:2], width], empty, np.int32)
+        array[cls_place] = values
+        return array
+
     batch = {
         "input_ids": spread(encoded.input_ids[tokens]),
         "input_mask": spread(np.ones_like(within)),
-        "segment_ids": spread(within >= first_lengths),
+        "segment_ids": spread(encoded.segment_ids[tokens]),
         "position_ids": spread(within),
         "example_ids": spread(np.repeat(number + 1, lengths)),
         **{
             name: spread(values[tokens], IGNORED)
             for name, values in encoded.token_targets.items()
         },
+        "cls_positions": spread_cls(
+            np.repeat(first, num_cls) + encoded.cls_positions[starts]
+        ),
+        **{
+            name: spread_cls(values[starts], IGNORED)
+            for name, values in encoded.cls_targets.items()
+        },
     }
     for name, values in {
-        "cls_positions": first,
         "group_ids": groups,
         "example_weights": np.ones(len(examples), np.float32),
         **{name: values[examples] for name, values in encoded.targets.items()},

@@ -4,6 +4,7 @@ Each function takes the finder of the file's columns, says which it needs, and r
 what builds an example from a record.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,7 @@ from bert_tf.labelled.examples import (
 )
 from bert_tf.labelled.tables import Record
 from bert_tf.storage.lines import ReadReport
-from bert_tf.text.sentences import split_text
+from bert_tf.text.sentences import find_sentences
 from bert_tf.text.words import split_words
 
 
@@ -171,9 +172,14 @@ def documents(
     def build(record: Record, place: Place) -> SummarizationExample:
         value = values.field(record, column, place)
         if isinstance(value, list):
-            sentences = [_joined(item, column, place) for item in value]
+            document = SummarizationExample(
+                sentences=tuple(_joined(item, column, place) for item in value),
+                place=place,
+            )
         else:
-            sentences = list(split_text(values.text(record, column, place), language))
+            text = values.text(record, column, place)
+            document = plain_document(text, place, language)
+        sentences = document.sentences
         marks = None
         if labels:
             listed = values.items(values.field(record, labels, place), labels, place)
@@ -188,17 +194,18 @@ def documents(
             value = values.field(record, summary, place)
             lines = value if isinstance(value, list) else [value]
             reference = "\n".join(_joined(line, summary, place) for line in lines)
-        return SummarizationExample(
-            place=place, sentences=tuple(sentences), labels=marks, summary=reference
-        )
+        return dataclasses.replace(document, labels=marks, summary=reference)
 
     return build
 
 
 def plain_document(text: str, place: Place, language: str) -> SummarizationExample:
     """Returns running text with its sentences found and without labels."""
+    spans = tuple(find_sentences(text, language))
     return SummarizationExample(
-        sentences=tuple(split_text(text, language)), place=place
+        sentences=tuple(text[start:end] for start, end in spans),
+        spans=spans,
+        place=place,
     )
 
 

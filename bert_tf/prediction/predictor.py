@@ -54,8 +54,9 @@ class Predictor:
         """Returns what the model says of each input.
 
         Args:
-            inputs: texts; pairs of texts; or dictionaries with the names that a
-                file's columns have, `{"question": ..., "context": ...}`.
+            inputs: texts; pairs of texts; lists of a document's sentences; or
+                dictionaries with the names that a file's columns have,
+                `{"question": ..., "context": ...}`.
             batch_size: how many run at once.
 
         Returns:
@@ -96,7 +97,9 @@ class Predictor:
         language = self.task.read_options.language
         if isinstance(value, str) and kind.from_line is not None:
             return kind.from_line(value, place, language)
-        if isinstance(value, tuple | list) and len(value) == 2:
+        if isinstance(value, tuple | list) and kind.list_field:
+            value = {kind.list_field: list(value)}
+        elif isinstance(value, tuple | list) and len(value) == 2:
             value = dict(zip(("text", "text_pair"), value, strict=True))
         if not isinstance(value, Mapping):
             raise InputError(

@@ -23,7 +23,7 @@ _PIPELINE_TAGS = {
     "question_answering": "question-answering",
     "multiple_choice": "multiple-choice",
     "embedding": "sentence-similarity",
-    "summarization": "summarization",
+    "extractive_summarization": "summarization",
 }
 
 

@@ -4,6 +4,7 @@ from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
 from bert_tf.tasks.classification import ClassificationTask
 from bert_tf.tasks.embedding import EmbeddingTask
+from bert_tf.tasks.extractive_summarization import ExtractiveSummarizationTask
 from bert_tf.tasks.fill_mask import FillMaskTask
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.multi_label import MultiLabelTask
@@ -26,6 +27,7 @@ LABELLED_TASKS: dict[str, type[LabelledTask]] = {
         TokenClassificationTask,
         MultipleChoiceTask,
         QuestionAnsweringTask,
+        ExtractiveSummarizationTask,
     )
 }
 TASKS: dict[str, type[Task]] = {

@@ -147,3 +147,30 @@ class MultipleChoiceSettings(TaskSettings):
     """Which of several choices fits a text."""
 
     name: ClassVar[str] = "multiple_choice"
+
+
+@dataclasses.dataclass
+class ExtractiveSummarizationSettings(TaskSettings):
+    """Which sentences of a document make its summary.
+
+    Attributes:
+        max_sentences: how many are taken at most. How many are learned of a document
+            with a summary is another setting, `data.reading.max_summary_sentences`.
+        block_trigrams: whether a sentence is passed over that shares three words in a
+            row with one that was taken.
+        num_inter_sentence_layers: transformer blocks in which the sentences of a window
+            look at each other before they are scored.
+    """
+
+    name: ClassVar[str] = "extractive_summarization"
+
+    max_sentences: int = 3
+    block_trigrams: bool = True
+    num_inter_sentence_layers: int = 0
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        check(self, "max_sentences", self.max_sentences >= 1, "at least 1")
+        layers = self.num_inter_sentence_layers
+        check(self, "num_inter_sentence_layers", layers >= 0, "at least 0")
+        return super().validate()

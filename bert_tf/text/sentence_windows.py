@@ -12,6 +12,9 @@ from bert_tf.errors import InputError
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.vocabulary import Vocabulary
 
+MAX_SENTENCE_LENGTH = 200
+"""How many pieces of a sentence a model sees at most, if nobody says."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SentenceWindows:
@@ -28,6 +31,7 @@ class SentenceWindows:
         input_ids: int32 `[tokens]` of all windows.
         segment_ids: int32 `[tokens]`, 0 and 1 by turns from sentence to sentence.
         row_splits: int64 `[windows + 1]`, where each window's tokens begin.
+        num_cut: windows in which a sentence lost its end.
     """
 
     documents: np.ndarray
@@ -36,6 +40,7 @@ class SentenceWindows:
     input_ids: np.ndarray
     segment_ids: np.ndarray
     row_splits: np.ndarray
+    num_cut: int = 0
 
     def __len__(self) -> int:
         return len(self.documents)
@@ -48,7 +53,7 @@ class SentenceWindows:
         vocabulary: Vocabulary,
         *,
         max_seq_length: int,
-        max_sentence_length: int = 200,
+        max_sentence_length: int = MAX_SENTENCE_LENGTH,
     ) -> Self:
         """Fills windows with whole sentences, in order, as many as fit.
 
@@ -98,6 +103,7 @@ class SentenceWindows:
         for index in range(len(lengths)):
             inside = slice(token_splits[index] + 1, token_splits[index + 1] - 1)
             input_ids[inside] = sentences[index][:longest]
+        cut = np.flatnonzero(sentences.lengths > longest)
         return cls(
             documents=np.array(documents, np.int32),
             sentence_splits=splits,
@@ -105,4 +111,10 @@ class SentenceWindows:
             input_ids=input_ids,
             segment_ids=np.repeat(turns, lengths),
             row_splits=token_splits[splits],
+            num_cut=len(np.unique(np.searchsorted(splits, cut, side="right"))),
         )
+
+
+def most_sentences(max_seq_length: int) -> int:
+    """Returns how many sentences a window can hold, each with [CLS] and [SEP]."""
+    return max_seq_length // 2

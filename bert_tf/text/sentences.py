@@ -40,6 +40,17 @@ def split_text(text: str, language: str) -> Iterator[str]:
         yield from _split_paragraph(paragraph, language)
 
 
+def find_sentences(text: str, language: str) -> list[tuple[int, int]]:
+    """Returns where the sentences of `split_text` start and end, in characters."""
+    spans, end = [], 0
+    for sentence in split_text(text, language):
+        # Only blanks lie between sentences, so this is its own place.
+        start = text.index(sentence, end)
+        end = start + len(sentence)
+        spans.append((start, end))
+    return spans
+
+
 def split_lines(lines: Iterable[str], language: str) -> Iterator[str]:
     """Yields the sentences of lines whose paragraphs end at blank lines.
 

@@ -19,7 +19,7 @@ TASKS = (
     "token_classification",
     "question_answering",
     "multiple_choice",
-    "summarization",
+    "extractive_summarization",
     "embedding",
 )
 FORMATS = list(conversion.WRITERS)
@@ -81,7 +81,7 @@ def test_task_heads_labels_and_settings_travel(
         head = names.task_head(task, num_labels, config)
         if task == "embedding":
             return names.encoder(config) | names.pooler(config)
-        if task == "summarization":
+        if task == "extractive_summarization":
             head["summarizer/layer_0/kernel"] = (2, 3)
         return names.encoder(config) | names.pooler(config) | head
 
