@@ -26,6 +26,8 @@ from export.comparison import Comparison, failures
 from export.pretrained import TrainedModel
 
 BATCH_SIZE = 16
+# What readers make no longer than a batch needs.
+_CUT_TO_BATCH = ("input_ids", "input_mask", "segment_ids", "cls_positions")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +122,6 @@ def _read(
     reader = source.reader(replica_batch_size=count)
     examples = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
     lengths = trained.task.input_lengths(trained.max_seq_length)
-    seq_length = examples["input_ids"].shape[1]
     for name, length in lengths.items():
         missing = length - examples[name].shape[1]
         if missing < 0:
@@ -128,7 +129,7 @@ def _read(
                 f"{held_out}: its examples' `{name}` is {examples[name].shape[1]} "
                 f"long, but the model takes at most {length}."
             )
-        if examples[name].shape[1] == seq_length and missing > 0:
+        if name in _CUT_TO_BATCH and missing > 0:
             examples[name] = np.pad(examples[name], [(0, 0), (0, missing)])
     return examples
 

@@ -3,7 +3,8 @@
 In every batch a row holds one or several sequences, and what belongs to a sequence (its
 [CLS], its targets, its weight) has an axis for them, `[batch, sequences]`; padded
 batches have one sequence a row. Where each sentence has a [CLS], that axis counts
-sentences, and a sequence's own values stand at its first one. See `bert_tf.data.packing` for what packing is.
+sentences, and a sequence's own values stand at its first one. See
+`bert_tf.data.packing` for what packing is.
 
 Where examples are groups of sequences, a training batch holds whole groups, which
 `group_ids` tells apart. Held-out sequences are read one by one: what is said of one

@@ -243,9 +243,7 @@ class ExtractiveSummarizationTask(LabelledTask):
         document was given as running text, and None where it was a list of sentences.
         An empty document has an empty summary.
         """
-        scores = _by_document(
-            encoded, np.arange(len(encoded)), predictions["scores"]
-        )
+        scores = _by_document(encoded, np.arange(len(encoded)), predictions["scores"])
         return [
             self._row(example, scores[index]) for index, example in enumerate(examples)
         ]

@@ -36,7 +36,8 @@ def summarize_sentences(
     filled up; and `indices`, int32 `[batch, max_sentences]`, of the sentences that make
     the summary, in the order of the document, filled up with -1. All windows of all
     documents run as one batch. Words, which trigrams are made of, are found by simpler
-    rules than in Python: what they make of an abbreviation's last period may differ.
+    rules than in Python: to these, an abbreviation is the same with and without its
+    last period, and so is a possessive with either apostrophe.
 
     Args:
         model: a `SentenceScorer` with its weights.
@@ -50,12 +51,10 @@ def summarize_sentences(
         real = _real(sentences)
         inputs, counts = _windows(tokenizer, sentences, real, max_seq_length)
         logits = model(inputs)["logits"]
-        flat = tf.boolean_mask(
-            logits, tf.sequence_mask(counts, tf.shape(logits)[1])
-        )
+        flat = tf.boolean_mask(logits, tf.sequence_mask(counts, tf.shape(logits)[1]))
         shape = tf.cast(tf.shape(sentences), tf.int64)
         scores = tf.scatter_nd(tf.where(real), flat, shape)
-        return {"scores": scores, "indices": _select(sentences, scores, settings)}
+        return {"scores": scores, "indices": select(sentences, scores, settings)}
 
     specs = {"sentences": tf.TensorSpec([None, None], tf.string, name="sentences")}
     return Endpoint(specs, run)
@@ -159,7 +158,7 @@ def _places(
     )
 
 
-def _select(
+def select(
     sentences: tf.Tensor,
     scores: tf.Tensor,
     settings: ExtractiveSummarizationSettings,

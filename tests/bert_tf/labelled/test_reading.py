@@ -267,11 +267,11 @@ def test_documents_to_summarize(write, load):
     (example,), _ = load(EXTRACTIVE_SUMMARIZATION, write("a.jsonl", json_lines(record)))
     assert example.sentences == ("One.", "Two .")
     assert example.labels == (False, True)
-    assert example.summary == "S."
+    assert (example.summary, example.spans) == ("S.", None)
     path = write("a.csv", "article,highlights\nOne. Two.,Short.\n")
     (example,), _ = load(EXTRACTIVE_SUMMARIZATION, path)
     assert (example.sentences, example.labels) == (("One.", "Two."), (False, False))
-    assert example.summary == "Short."
+    assert (example.summary, example.spans) == ("Short.", ((0, 4), (5, 9)))
 
 
 def test_empty_texts_are_left_out_and_listed(write, load):

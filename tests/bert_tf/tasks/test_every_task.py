@@ -86,6 +86,15 @@ ROWS = {
             "label": i % 2,
         },
     ),
+    "extractive_summarization": Row(
+        settings.ExtractiveSummarizationSettings(
+            max_sentences=1, num_inter_sentence_layers=1
+        ),
+        lambda i: {
+            "sentences": [("card", "heart")[i % 2], f"{i} of the"],
+            "labels": [int(i % 2 == 0), int(i % 3 == 0)],
+        },
+    ),
 }
 
 

@@ -1,6 +1,5 @@
 """Extractive summarization: windows, scores, and a run from documents to exports."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -15,12 +14,12 @@ from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Place, SummarizationExample
 from bert_tf.labelled.source import LabelledSource
-from bert_tf.labelled.structured_records import plain_document
 from bert_tf.labelled.summarization import select_sentences
 from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.extractive_summarization import ExtractiveSummarizationTask
 from bert_tf.tasks.settings import ExtractiveSummarizationSettings
+from bert_tf.tasks.summary_endpoint import select
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
@@ -156,7 +155,10 @@ def test_documents_are_scored_whole():
     task = make_task(max_sentences=2, block_trigrams=False)
     examples = [
         document(
-            "red cat", "blue dog", "old house", labels=(True, False, True),
+            "red cat",
+            "blue dog",
+            "old house",
+            labels=(True, False, True),
             summary="red cat\nold house",
         ),
         document(
@@ -219,7 +221,7 @@ def test_the_signature_answers_as_predictions_do(block_trigrams):
     documents += [
         ["Red cat runs old.", "RED cat, runs!", "red «cat runs» big", "dog"],
         ["red", "", "blue dog", "..."],
-        ["the dog's new house", "a dog’s new tree", "state-of-the-art cat"],
+        ["the dog's new house", "a dog's new tree", "state-of-the-art cat"],
         ["Äpfel ÜBER alles", "äpfel über alles - ja", "心の猫 red", "心 の"],
     ]
     width = max(map(len, documents))
@@ -247,8 +249,6 @@ def test_the_signature_answers_as_predictions_do(block_trigrams):
 
 def test_trigrams_of_the_signature_are_pythons():
     """Pairs of sentences of which the second is blocked, or not."""
-    from bert_tf.tasks.summary_endpoint import _select
-
     pairs = [
         ("one two three", "One, two (three)!"),
         ("one two three", "one two four"),
@@ -264,8 +264,11 @@ def test_trigrams_of_the_signature_are_pythons():
     ]
     scores = np.array([[2.0, 1.0]] * len(pairs), np.float32)
     settings = ExtractiveSummarizationSettings(max_sentences=2)
-    found = _select(tf.constant(pairs), tf.constant(scores), settings).numpy()
-    expected = [select_sentences(pair, score, 2) for pair, score in zip(pairs, scores)]
+    found = select(tf.constant(pairs), tf.constant(scores), settings).numpy()
+    expected = [
+        select_sentences(pair, score, 2)
+        for pair, score in zip(pairs, scores, strict=True)
+    ]
     assert [[i for i in row if i >= 0] for row in found.tolist()] == expected
     assert {len(row) for row in expected} == {1, 2}
 
@@ -293,7 +296,7 @@ def test_training_answers_and_exports_agree(tmp_path):
         vocabulary=VOCABULARY,
     )
     file = tmp_path / "documents.jsonl"
-    rows = documents_with_summaries(120)
+    rows = documents_with_summaries(200)
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     config = FinetuningConfig(
         task=ExtractiveSummarizationSettings(
@@ -301,18 +304,23 @@ def test_training_answers_and_exports_agree(tmp_path):
         ),
         init_from=str(checkpoint),
         data=LabelledDataConfig(
-            train=str(file), max_seq_length=24, global_batch_size=16, cache_dir="none"
+            train=str(file),
+            max_seq_length=24,
+            global_batch_size=16,
+            cache_dir="none",
+            pack_examples=False,
         ),
-        num_train_epochs=8.0,
+        hidden_dropout_prob=0.0,
+        num_train_epochs=30.0,
         evaluations_per_epoch=0.1,
     )
-    config.optimizer.learning_rate = 1e-2
+    config.optimizer.learning_rate = 3e-3
     workdir = tmp_path / "run"
     finetuning.train_and_evaluate(config.validate(), workdir)
     results = json.loads((workdir / "eval.json").read_text())
     assert results["rouge2"] > results["lead_rouge2"] + 0.2
     assert results["selection_f1"] > 0.8
-    assert "pipeline_tag: \"summarization\"" in (workdir / "README.md").read_text()
+    assert 'pipeline_tag: "summarization"' in (workdir / "README.md").read_text()
     assert "Where the sentences stand" in (workdir / "report.md").read_text()
 
     inputs = [row["sentences"] for row in documents_with_summaries(5, seed=1)]

@@ -1,8 +1,10 @@
 """Where running text ends its sentences, in scripts that sentencex knows and not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bert_tf.text.sentences import split_text
+from bert_tf.text.sentences import find_sentences, split_text
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,22 @@ def test_without_spaces_after_the_marks():
 def test_marks_alone_are_kept():
     assert list(split_text("། ། ༎", "bo")) == ["། ། ༎"]
     assert list(split_text("។", "km")) == ["។"]
+
+
+@given(
+    st.text(
+        st.sampled_from(
+            "aB. !?\n\t\u3000\u2028\x1c\x85\u200b\"'()\u0301é猫。🐦\u0f0d 1A"
+        ),
+        max_size=60,
+    )
+)
+def test_sentences_are_found_back_in_their_text(text):
+    spans = find_sentences(text, "en")
+    found = [text[start:end] for start, end in spans]
+    assert found == list(split_text(text, "en"))
+    edges = [0, *(edge for span in spans for edge in span), len(text)]
+    between = [
+        text[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True)
+    ]
+    assert not any(map(str.strip, between))
