@@ -300,7 +300,7 @@ class ExtractiveSummarizationTask(LabelledTask):
         assert isinstance(held_out, LabelledSource)
         chosen = self._chosen(held_out, Inference(self, model).run(held_out))
         documents = held_out.examples
-        labelled = [np.flatnonzero(example.labels).tolist() for example in documents]
+        labelled = [np.flatnonzero(example.labels or ()).tolist() for example in documents]
         places = Table(
             [
                 [name, *shares]
@@ -384,7 +384,7 @@ def _reference(example: SummarizationExample) -> str:
     """Returns the summary, or the labelled sentences where there is none."""
     if example.summary is not None:
         return example.summary
-    return _text(example, np.flatnonzero(example.labels).tolist())
+    return _text(example, np.flatnonzero(example.labels or ()).tolist())
 
 
 def _rouge(
