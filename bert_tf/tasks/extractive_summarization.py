@@ -300,7 +300,9 @@ class ExtractiveSummarizationTask(LabelledTask):
         assert isinstance(held_out, LabelledSource)
         chosen = self._chosen(held_out, Inference(self, model).run(held_out))
         documents = held_out.examples
-        labelled = [np.flatnonzero(example.labels or ()).tolist() for example in documents]
+        labelled = [
+            np.flatnonzero(example.labels or ()).tolist() for example in documents
+        ]
         places = Table(
             [
                 [name, *shares]
