@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> None:
     new = conversion.save(weights, target, _TO_FORMAT.value, strict=_STRICT.value)
     if _TO_FORMAT.value == "hugging_face":
         model_card.write(
-            Path(target),
+            Path(target) / model_card.FILE_NAME,
             weights.task,
             name=Path(target).name,
             origin=f"Converted from the {weights.format} checkpoint {Path(source).name}"

@@ -5,7 +5,7 @@ a model card's metadata.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,21 @@ _PIPELINE_TAGS = {
 }
 
 
+def shown_metrics(
+    shown: Iterable[str], measured: Mapping[str, float | None]
+) -> dict[str, float]:
+    """Returns what a card tells of held-out metrics.
+
+    Args:
+        shown: names of those that matter, beside the loss.
+        measured: name -> value, None where it was not finite.
+    """
+    values = {name: measured.get(name) for name in (*shown, "loss")}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def write(
-    folder: Path,
+    path: Path,
     task: TaskDescription,
     *,
     name: str,
@@ -36,24 +49,22 @@ def write(
     metrics: Mapping[str, float] | None = None,
     command: str = "",
     notes: Sequence[str] = (),
-) -> Path:
+) -> None:
     """Writes the model card of a model.
 
     Args:
-        folder: where the model stands.
+        path: the card; its folder is the model's, or it stands beside the model.
         task: what it was trained for.
         name: the title.
         origin: what it was made from, as a sentence.
         metrics: held-out metric -> value; None where nobody measured any.
         command: what gives these metrics again.
         notes: further limits, a sentence each.
-
-    Returns:
-        The path of the card.
     """
     tag = _PIPELINE_TAGS.get(task.name)
     head: dict[str, Any] = {
         "license": "unknown",
+        "language": ["und"],  # ISO 639 for "undetermined".
         "library_name": "bert_tf",
         **({"pipeline_tag": tag} if tag else {}),
         "tags": ["bert", task.name],
@@ -86,8 +97,7 @@ def write(
         lines += ["", "Measured by:", "", "```", command, "```"]
     lines += ["", "## Limits", ""]
     lines += [f"- {limit}" for limit in (*_limits(task, bool(metrics)), *notes)]
-    files.write_text(folder / FILE_NAME, "\n".join(lines) + "\n")
-    return folder / FILE_NAME
+    files.write_text(path, "\n".join(lines) + "\n")
 
 
 def _limits(task: TaskDescription, measured: bool) -> list[str]:

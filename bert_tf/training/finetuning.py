@@ -172,6 +172,16 @@ def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Pl
             )
         ],
         initialize=lambda model: _initialize(model, weights, task.description),
+        origin=describe_origin(config, train),
+    )
+
+
+def describe_origin(config: FinetuningConfig, train: LabelledSource) -> str:
+    """Returns what a model is made from, as a sentence for its card."""
+    names = ", ".join(Path(path).name for path in config.data.train.split(","))
+    return (
+        f"Fine-tuned from {Path(config.init_from).name} on {train.num_examples:,} "
+        f"examples of {names}."
     )
 
 

@@ -183,6 +183,7 @@ def _evaluate(run: Run, phase: Phase, number: int) -> None:
     if number:
         return
     state.evaluation, state.evaluation_phase = values, state.phase
+    state.evaluation_step = state.step
     metric = phase.task.best.metric
     if metric not in values:
         raise InputError(

@@ -1,5 +1,7 @@
 """Pretraining: a plan from a prepared configuration, and what is left at the end."""
 
+from pathlib import Path
+
 import keras
 from absl import logging
 
@@ -34,10 +36,21 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
             vocabulary=prepared.vocabulary,
             phases=[_plan(prepared, number) for number in range(len(prepared.data))],
             initialize=lambda model: _initialize(model, prepared),
+            origin=_origin(prepared),
         )
         finished = run.train_and_evaluate(plan)
         if finished.devices.is_chief:
             summary.write(finished, plan)
+
+
+def _origin(prepared: PreparedRun) -> str:
+    data = ", then ".join(
+        f"{phase.train.info.num_records:,} examples of "
+        f"{Path(phase.config.data.train_dir).name}"
+        for phase in prepared.data
+    )
+    start = prepared.config.init_from
+    return f"Pretrained{f' from {Path(start).name}' if start else ''} on {data}."
 
 
 def _plan(prepared: PreparedRun, number: int) -> run.PhasePlan:

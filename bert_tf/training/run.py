@@ -69,6 +69,7 @@ class Plan:
         vocabulary: of the data.
         phases: one after the other; the first has an optimiser of its own.
         initialize: gives a new model the weights of `config.init_from`.
+        origin: what the model is trained on, as a sentence for people.
     """
 
     config: RunConfig
@@ -77,6 +78,7 @@ class Plan:
     vocabulary: Vocabulary
     phases: Sequence[PhasePlan]
     initialize: Callable[[keras.Model], None]
+    origin: str = ""
 
 
 def train_and_evaluate(plan: Plan) -> Run:
@@ -146,7 +148,11 @@ def _build_run(plan: Plan, preemption: Preemption) -> tuple[Run, Any]:
             plan.initialize(model)
         restored = TrainingState()
     checkpoints = Checkpoints(
-        plan.workdir, plan.model_config, plan.vocabulary, config.keep_checkpoints
+        plan.workdir,
+        plan.model_config,
+        plan.vocabulary,
+        config.keep_checkpoints,
+        plan.origin,
     )
     devices = distribution.Devices.of(strategy)
     run = Run(config, devices, model, checkpoints, restored, None, preemption)

@@ -48,6 +48,7 @@ class TrainingState:
         evaluations_since_best: evaluations after that one.
         evaluation: the last held-out metrics, the run's result so far; None in place
             of a number that is not finite; empty before the first evaluation.
+        evaluation_step: the step at which they were measured.
         evaluation_phase: the phase whose held-out examples they were measured on.
         damaged_records: examples trained on that stand in for a damaged record.
         seconds: time spent training.
@@ -64,6 +65,7 @@ class TrainingState:
     best_step: int = 0
     evaluations_since_best: int = 0
     evaluation: dict[str, float | None] = dataclasses.field(default_factory=dict)
+    evaluation_step: int = 0
     evaluation_phase: int = 0
     damaged_records: int = 0
     seconds: float = 0.0
@@ -79,12 +81,14 @@ class Checkpoints:
         model_config: the shape of the model.
         vocabulary: of the data.
         keep: how many of the newest stay.
+        origin: what they were trained on, as a sentence for people.
     """
 
     workdir: Path
     model_config: BertConfig
     vocabulary: Vocabulary
     keep: int
+    origin: str = ""
 
     def save(
         self,
@@ -101,6 +105,7 @@ class Checkpoints:
             model: whose variables are written.
             optimizer: whose slots are.
         """
+        measured = state.evaluation if state.evaluation_step == state.step else {}
         save_model_folder(
             checkpoint_path(self.workdir, state.step),
             config=self.model_config,
@@ -108,7 +113,12 @@ class Checkpoints:
             vocabulary=self.vocabulary,
             task=task,
             step=state.step,
-            metadata={"best_value": state.best_value, "best_step": state.best_step},
+            metadata={
+                "best_value": state.best_value,
+                "best_step": state.best_step,
+                "origin": self.origin,
+                "held_out_metrics": measured,
+            },
             optimizer=_arrays(optimizer.slots),
             training_state=dataclasses.asdict(state),
             overwrite=True,

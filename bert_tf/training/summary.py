@@ -68,9 +68,7 @@ def write(run: Run, plan: Plan) -> None:
     elif evaluated.held_out:
         print(evaluated.task.conclusion(results))
     if last.task.name != "pretraining":
-        write_model_card(
-            workdir, last.task, plan.config.init_from, last.train.num_examples, results
-        )
+        write_model_card(workdir, last.task, plan.origin, results)
     write_json(workdir / EVAL_FILE, results)
     print(f"Wrote {workdir / EVAL_FILE} and {written}.")
 
@@ -78,8 +76,7 @@ def write(run: Run, plan: Plan) -> None:
 def write_model_card(
     workdir: Path,
     task: Task,
-    init_from: str,
-    num_examples: int,
+    origin: str,
     results: Mapping[str, Any],
     notes: Sequence[str] = (),
 ) -> None:
@@ -88,22 +85,16 @@ def write_model_card(
     Args:
         workdir: of the run.
         task: what was learned.
-        init_from: the checkpoint it started from.
-        num_examples: how many it was trained on.
+        origin: what the model was trained on, as a sentence.
         results: what `eval.json` says.
         notes: further limits, a sentence each.
     """
     model_card.write(
-        workdir,
+        workdir / model_card.FILE_NAME,
         task.description,
         name=workdir.name,
-        origin=f"Fine-tuned from {Path(init_from).name} on {num_examples:,} examples; "
-        "`config.json` and `report.md` beside this file say how, and on which.",
-        metrics={
-            name: results[name]
-            for name in (*task.shown, "loss")
-            if results.get(name) is not None
-        },
+        origin=f"{origin} `config.json` and `report.md` beside this file say how.",
+        metrics=model_card.shown_metrics(task.shown, results),
         command="python -m bert_tf.run_finetuning, with the settings of config.json",
         notes=notes,
     )

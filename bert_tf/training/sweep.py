@@ -119,8 +119,7 @@ def _write(
     summary.write_model_card(
         workdir,
         inputs.task,
-        config.init_from,
-        inputs.train.num_examples,
+        finetuning.describe_origin(config, inputs.train),
         results,
         notes=[comparison.note],
     )

@@ -13,8 +13,9 @@ def read(path):
 
 def test_the_head_is_yaml_and_the_text_tells_metrics_and_limits(tmp_path):
     task = TaskDescription("classification", 128, ("a: b", "no", 'q"'))
-    path = model_card.write(
-        tmp_path,
+    path = tmp_path / "README.md"
+    model_card.write(
+        path,
         task,
         name="Reviews",
         origin="Made from: *all-MiniLM-L6-v2*.",
@@ -26,6 +27,7 @@ def test_the_head_is_yaml_and_the_text_tells_metrics_and_limits(tmp_path):
     head, text = read(path)
     assert head == {
         "license": "unknown",
+        "language": ["und"],
         "library_name": "bert_tf",
         "pipeline_tag": "text-classification",
         "tags": ["bert", "classification"],
@@ -44,11 +46,16 @@ def test_the_head_is_yaml_and_the_text_tells_metrics_and_limits(tmp_path):
 
 
 def test_without_metrics_it_says_so(tmp_path):
-    path = model_card.write(
-        tmp_path, TaskDescription(), name="x", origin="Converted from tf1."
-    )
+    path = tmp_path / "README.md"
+    model_card.write(path, TaskDescription(), name="x", origin="Converted from tf1.")
 
     head, text = read(path)
     assert head["pipeline_tag"] == "fill-mask" and "metrics" not in head
     assert "Nobody has measured this model" in text
     assert "The metrics hold" not in text
+
+
+def test_shown_metrics_are_those_that_have_a_value():
+    measured = {"loss": 0.5, "accuracy": None, "f1_macro": 0.25, "ece": 0.1}
+    shown = model_card.shown_metrics(["accuracy", "f1_macro", "auc"], measured)
+    assert shown == {"f1_macro": 0.25, "loss": 0.5}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
@@ -77,6 +78,18 @@ def test_seeds(finetuning_config, train, never_train, tmp_path, capsys):
     assert contents(moved) == contents(best)
     assert resolve_checkpoint(moved).step == resolve_checkpoint(best).step
     assert read_json(moved / "eval.json") == results[best.name]
+    # A checkpoint says what it was trained on and what was measured of it, if any.
+    last, other = (
+        resolve_checkpoint(moved),
+        load_model_folder(list_checkpoints(moved)[0]),
+    )
+    assert last.metadata["held_out_metrics"]["accuracy"] == max(accuracies)
+    assert other.step == 2 and other.metadata["held_out_metrics"] == {}
+    origin = "Fine-tuned from model on 22 examples of reviews.csv."
+    assert (
+        last.metadata["origin"] == origin
+        and origin in (moved / "README.md").read_text()
+    )
     for name in ("report.html", "report.md", "README.md"):
         assert "its own figures are optimistic" in (moved / name).read_text()
     assert "standard deviation" in (moved / "report.html").read_text()
