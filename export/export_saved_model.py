@@ -44,10 +44,17 @@ def main(argv: Sequence[str]) -> None:
     )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
-        from export import saved_model  # loads TensorFlow
+        from bert_tf.reporting import model_card
+        from export import card, saved_model  # loads TensorFlow
 
         trained = pretrained.load(folder, _MAX_SEQ_LENGTH.value, top_k=_TOP_K.value)
         description = saved_model.save(temporary, trained)
+        card.write(
+            temporary / model_card.FILE_NAME,
+            trained,
+            name="/".join(output_dir.resolve().parts[-2:]),
+            made="a SavedModel",
+        )
     print(
         f"Wrote {output_dir}: step {folder.step} of {folder.path}, texts of up to "
         f"{trained.max_seq_length} tokens, signatures "

@@ -11,6 +11,7 @@ wrote. The file takes one example of a fixed length a call.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from absl import flags
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
     )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
-        from export import tflite, tflite_weights  # loads TensorFlow
+        from export import card, tflite, tflite_weights  # loads TensorFlow
 
         trained = pretrained.load(
             folder,
@@ -62,12 +63,19 @@ def main(argv: Sequence[str]) -> None:
             trained, _QUANTIZATION.value, scratch_dir=temporary.parent
         )
         temporary.write_bytes(content)
+    path = Path(str(_OUTPUT_FILE.value))
+    weights = "float32" if _QUANTIZATION.value == "none" else "int8"
+    card_path = path.with_name(f"{path.name}.README.md")
+    card.write(
+        card_path, trained, name=path.name, made=f"a TFLite file with {weights} weights"
+    )
     products = tflite_weights.product_weights(content)
     num_int8 = sum(weight.dtype == "INT8" for weight in products)
     print(
         f"Wrote {_OUTPUT_FILE.value}: {len(content) / 1e6:.1f} MB, step {folder.step} "
         f"of {folder.path}, {trained.max_seq_length} tokens an example; "
-        f"{num_int8} of {len(products)} matrix products with int8 weights."
+        f"{num_int8} of {len(products)} matrix products with int8 weights. Its model "
+        f"card is {card_path}."
     )
     print(
         jobs.next_command(

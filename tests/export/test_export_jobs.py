@@ -31,6 +31,11 @@ def test_from_checkpoint_to_verified_artifacts(
         )
         assert done.returncode == 0, done.stderr
         assert f"Wrote {tflite_files[-1]}" in done.stdout
+        card = tmp_path / f"{quantization}.tflite.README.md"
+        kind = {"none": "float32", "dynamic_int8": "int8"}[quantization]
+        assert f"a TFLite file with {kind} weights" in card.read_text()
+    card = (saved_model_dir / "README.md").read_text()
+    assert "This is a SavedModel" in card and "Exported from step 7." in card
     text = "the [MASK] of the union is [MASK] ."
     done = run_job(
         "verify_export",
