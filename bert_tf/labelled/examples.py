@@ -191,13 +191,13 @@ class SummarizationExample(Example):
     Attributes:
         sentences: of the document, in order.
         spans: each one's start and end in the running text that they were found in, in
-            characters; None where the sentences themselves were given.
+            characters; none where the sentences themselves were given.
         labels: for each sentence whether it belongs to the summary.
         summary: one written by a person, to compare with.
     """
 
     sentences: tuple[str, ...]
-    spans: tuple[tuple[int, int], ...] | None = None
+    spans: tuple[tuple[int, int], ...] = ()
     labels: tuple[bool, ...] | None = None
     summary: str | None = None
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.settings import ExtractiveSummarizationSettings
-from bert_tf.text.sentence_windows import MAX_SENTENCE_LENGTH
+from bert_tf.text.sentence_windows import longest_sentence
 from bert_tf.text.tokenization import BertTokenizer
 
 # Less than any score.
@@ -80,8 +80,8 @@ def _windows(
         The model's inputs, `[windows, ...]`, and the sentences of each, int32
         `[windows]`.
     """
-    longest = min(MAX_SENTENCE_LENGTH, max_seq_length - 2)
-    ids = tokenizer.tokenize(tf.boolean_mask(sentences, real))[:, :longest]
+    ids = tokenizer.tokenize(tf.boolean_mask(sentences, real))
+    ids = ids[:, : longest_sentence(max_seq_length)]
     column = tf.fill([ids.nrows(), 1], 0)
     ids = tf.concat(
         [

@@ -12,8 +12,8 @@ from bert_tf.errors import InputError
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.vocabulary import Vocabulary
 
-MAX_SENTENCE_LENGTH = 200
-"""How many pieces of a sentence a model sees at most, if nobody says."""
+# So that one runaway sentence does not fill a window.
+_MAX_SENTENCE_LENGTH = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ class SentenceWindows:
         vocabulary: Vocabulary,
         *,
         max_seq_length: int,
-        max_sentence_length: int = MAX_SENTENCE_LENGTH,
+        max_sentence_length: int = _MAX_SENTENCE_LENGTH,
     ) -> Self:
         """Fills windows with whole sentences, in order, as many as fit.
 
@@ -72,7 +72,7 @@ class SentenceWindows:
                 "`max_seq_length` must be at least 3, for [CLS], a piece and [SEP]. "
                 f"Received: {max_seq_length}"
             )
-        longest = min(max_sentence_length, max_seq_length - 2)
+        longest = longest_sentence(max_seq_length, max_sentence_length)
         lengths = np.minimum(sentences.lengths, longest) + 2
         document_of = np.repeat(np.arange(len(document_lengths)), document_lengths)
         documents: list[int] = []
@@ -113,6 +113,13 @@ class SentenceWindows:
             row_splits=token_splits[splits],
             num_cut=len(np.unique(np.searchsorted(splits, cut, side="right"))),
         )
+
+
+def longest_sentence(
+    max_seq_length: int, max_sentence_length: int = _MAX_SENTENCE_LENGTH
+) -> int:
+    """Returns how many pieces of a sentence a model sees at most."""
+    return min(max_sentence_length, max_seq_length - 2)
 
 
 def most_sentences(max_seq_length: int) -> int:

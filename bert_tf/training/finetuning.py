@@ -14,6 +14,7 @@ from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
 from bert_tf.tasks.catalog import LABELLED_TASKS
 from bert_tf.tasks.labelled_task import LabelledTask
+from bert_tf.text.sentence_windows import longest_sentence
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import cluster, finetuning_data, run, run_folder, summary
 from bert_tf.training.finetuning_config import FinetuningConfig
@@ -120,6 +121,11 @@ def _cut(source: LabelledSource) -> list[str]:
     count, total = source.encoded.num_cut, len(source.encoded)
     if not count:
         return []
+    if source.encoded.sentences is not None:
+        return [
+            f"{count:,} of {total:,} training sequences have a sentence of more than "
+            f"{longest_sentence(source.max_seq_length)} pieces, which lost its end"
+        ]
     return [
         f"{count:,} of {total:,} training sequences are longer than "
         f"max_seq_length={source.max_seq_length} tokens, and were cut"

@@ -267,7 +267,7 @@ def test_documents_to_summarize(write, load):
     (example,), _ = load(EXTRACTIVE_SUMMARIZATION, write("a.jsonl", json_lines(record)))
     assert example.sentences == ("One.", "Two .")
     assert example.labels == (False, True)
-    assert (example.summary, example.spans) == ("S.", None)
+    assert (example.summary, example.spans) == ("S.", ())
     path = write("a.csv", "article,highlights\nOne. Two.,Short.\n")
     (example,), _ = load(EXTRACTIVE_SUMMARIZATION, path)
     assert (example.sentences, example.labels) == (("One.", "Two."), (False, False))

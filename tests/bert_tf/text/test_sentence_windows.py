@@ -36,6 +36,7 @@ def test_an_example():
     assert windows.cls_positions.tolist() == [0, 4, 0, 0]
     assert windows.sentence_splits.tolist() == [0, 2, 3, 4]
     assert windows.row_splits.tolist() == [0, 6, 9, 15]
+    assert windows.num_cut == 1
 
 
 @given(
@@ -53,6 +54,7 @@ def test_every_sentence_has_its_place(documents, max_seq_length, longest):
     )
     assert windows.sentence_splits[-1] == len(pieces)
     assert len(windows.cls_positions) == len(pieces)
+    num_cut = 0
     for number in range(len(windows)):
         row = slice(windows.row_splits[number], windows.row_splits[number + 1])
         ids, segments = windows.input_ids[row], windows.segment_ids[row]
@@ -65,12 +67,14 @@ def test_every_sentence_has_its_place(documents, max_seq_length, longest):
             part = pieces[sentence][: min(longest, max_seq_length - 2)].tolist()
             expected += [CLS, *part, SEP]
             turns += [turn % 2] * (len(part) + 2)
+        num_cut += (pieces.lengths[first:last] > min(longest, max_seq_length - 2)).any()
         assert ids.tolist() == expected
         assert segments.tolist() == turns
         # The next sentence of the document would not have fitted.
         if last < len(pieces) and document_of[last] == windows.documents[number]:
             following = min(int(pieces.lengths[last]), longest, max_seq_length - 2)
             assert len(ids) + following + 2 > max_seq_length
+    assert windows.num_cut == num_cut
 
 
 def test_no_room():
