@@ -61,6 +61,11 @@ class ExtractiveSummarizationTask(LabelledTask):
 
     def __init__(self, description: TaskDescription):
         super().__init__(description)
+        if "classifier_dropout" in description.settings:
+            raise InputError(
+                "`classifier_dropout`: nothing is dropped before sentences are scored. "
+                "Leave it at -1.0; `hidden_dropout_prob` holds for the encoder."
+            )
         fields = {field.name for field in dataclasses.fields(self.settings_type)}
         values = description.settings.items()
         self.settings = ExtractiveSummarizationSettings(

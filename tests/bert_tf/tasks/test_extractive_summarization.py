@@ -208,6 +208,8 @@ def test_what_cannot_be_learned_is_refused():
         )
     with pytest.raises(InputError, match="max_sentences` must be at least 1"):
         make_task(max_sentences=0)
+    with pytest.raises(InputError, match="`classifier_dropout`: nothing is dropped"):
+        make_task(classifier_dropout=0.1)
     with pytest.raises(InputError, match="num_inter_sentence_layers` must be at least"):
         make_task(num_inter_sentence_layers=-1)
 
