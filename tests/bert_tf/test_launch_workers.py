@@ -16,7 +16,7 @@ WORKER = """
 import json, os, pathlib, signal, sys, time
 index = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
 def end(number, frame):
-    os.write(1, f"worker {index} got {number}\n".encode())  # Whole, unlike `print`.
+    os.write(1, f"worker {index} got {number}\\n".encode())  # Whole, unlike `print`.
     sys.exit(3)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, end)
