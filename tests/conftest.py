@@ -141,7 +141,7 @@ def pytest_addoption(parser):
 
 
 # What uses these starts jobs that load TensorFlow, or trains.
-SLOW_FIXTURES = {"warm", "finetune"}
+SLOW_FIXTURES = {"warm", "finetune", "finetuning_config"}
 
 
 @pytest.hookimpl(tryfirst=True)

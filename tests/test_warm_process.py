@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from warm_process import WarmProcesses
 
+pytestmark = pytest.mark.slow
+
 DRAWS = (
     "import random, numpy as np; print(hash('a'), random.random(), np.random.rand())"
 )

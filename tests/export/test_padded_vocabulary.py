@@ -11,6 +11,8 @@ from toy_checkpoint import VOCABULARY, P
 from bert_tf.checkpoints.model_folder import load_model_folder, save_model_folder
 from export import pretrained, saved_model, tflite
 
+pytestmark = pytest.mark.slow
+
 SURPLUS = 3
 TEXT = ["The [MASK] of the union is [MASK]."]
 

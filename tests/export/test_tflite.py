@@ -14,6 +14,8 @@ from export import pretrained, tflite
 from export.backends import KerasBackend, TFLiteBackend
 from export.tflite_weights import product_weights
 
+pytestmark = pytest.mark.slow
+
 MODEL_INPUTS = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
 
 
