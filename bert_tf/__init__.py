@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bert_tf.prediction.predictor import Predictor
+    from bert_tf.training.plain_keras import KerasFinetuning
 
 __version__ = "0.1.0"
 
@@ -39,3 +40,15 @@ def load(
     from bert_tf.prediction import predictor  # TensorFlow loads here
 
     return predictor.load(path, task, **settings)
+
+
+def for_keras(
+    init_from: str, train: str, task: str = "classification", **data: Any
+) -> "KerasFinetuning":
+    """Opens a checkpoint and labelled files for `compile` and `fit`.
+
+    See `bert_tf.training.plain_keras.for_keras`.
+    """
+    from bert_tf.training import plain_keras  # TensorFlow loads here
+
+    return plain_keras.for_keras(init_from, train, task, **data)

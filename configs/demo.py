@@ -5,11 +5,12 @@ Command:
         --config.data.train_dir=data/train --config.data.eval_dir=data/eval
 
 Time: two minutes on two cores without AVX-512.
-Result: on the demo's corpus a held-out masked-LM accuracy of 0.29 and a loss of 4.3
+Result: on the demo's corpus a held-out masked-LM accuracy of 0.30 and a loss of 4.2
 nats; the unigram baseline has 0.06 and 6.4. The loss stays near the baseline's until
 the attention finds a word's neighbours, after about 1,300 steps, and falls from there.
-One layer, short sequences and large initial weights bring that moment forward. Whether
-sentences follow each other takes more text and time to learn.
+One layer, short sequences and large initial weights bring that moment forward. Of the
+pairs 56 % are told right, where the commoner answer has 51 %: 32 tokens say little of
+it. Words that stand on both sides tell 59 % of them; more takes longer sequences.
 """
 
 from bert_tf.config import BertConfig, DataConfig, OptimizerConfig

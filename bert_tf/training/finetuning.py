@@ -60,8 +60,8 @@ def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
     return train(config, workdir, open_inputs(config, workdir))
 
 
-def open_inputs(config: FinetuningConfig, workdir: Path) -> Inputs:
-    """Reads what a run starts from, and writes into its workdir what it is.
+def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs:
+    """Reads what a run starts from, and writes into its workdir, if any, what it is.
 
     Raises:
         InputError: data, checkpoint or workdir don't fit the configuration.
@@ -77,7 +77,7 @@ def open_inputs(config: FinetuningConfig, workdir: Path) -> Inputs:
             "--vocab_file=...` first."
         )
     fingerprints = finetuning_data.fingerprints(config, data, vocabulary)
-    if cluster.process_index() == 0:
+    if workdir is not None and cluster.process_index() == 0:
         run_folder.describe_run(workdir, config, fingerprints)
     task = _create_task(config, task_type, data, weights)
     train = finetuning_data.source(
