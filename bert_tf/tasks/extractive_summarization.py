@@ -345,7 +345,6 @@ class ExtractiveSummarizationTask(LabelledTask):
             "serving_default": summarize_sentences(
                 model, tokenizer, max_seq_length, self.settings
             ),
-            "ids": self.serve_ids(model),
         }
 
 
