@@ -68,7 +68,7 @@ def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
 
     Args:
         ids: takes their features: int64 lists, all as long as `input_ids`, but for
-            `masked_lm_positions`.
+            positions.
         config: the model's.
     """
 
@@ -84,7 +84,7 @@ def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
                 values.row_lengths(), lengths, f"{name} must be as long as input_ids"
             )
             for name, values in parsed.items()
-            if name != "masked_lm_positions"
+            if not name.endswith("_positions")
         ]
         with tf.control_dependencies(checks):
             # What is beyond int32 must stay beyond the tables.

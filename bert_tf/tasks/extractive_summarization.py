@@ -337,7 +337,7 @@ class ExtractiveSummarizationTask(LabelledTask):
     ) -> dict[str, Endpoint]:
         """Returns the signatures: sentences and ids; see `Task`.
 
-        `ids` takes windows of documents with `cls_positions`, int32
+        `serve_ids` takes windows of documents with `cls_positions`, int32
         `[batch, sentences]`, where each sentence's [CLS] is, 0 after the last one, and
         returns `logits`, float32 of that shape.
         """
