@@ -29,10 +29,12 @@ def rouge_metrics(
     Source: Google's rouge-score; Lin 2004, "ROUGE: A Package for Automatic Evaluation
     of Summaries".
     """
-    from rouge_score import rouge_scorer
+    from rouge_score import rouge_scorer, tokenizers
 
     check_same_length(predictions=predictions, references=references)
-    scorer = rouge_scorer.RougeScorer(_TYPES, use_stemmer=True)
+    # Its own default, of which it would write a line to the log each time.
+    words = tokenizers.DefaultTokenizer(use_stemmer=True)
+    scorer = rouge_scorer.RougeScorer(_TYPES, tokenizer=words)
     scores = [
         scorer.score(reference, prediction)
         for prediction, reference in zip(predictions, references, strict=True)
