@@ -4,6 +4,7 @@ Each takes a batch of int32 arrays by name and returns float32 arrays by name, a
 task says, with the batch in front.
 """
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -19,6 +20,7 @@ import numpy as np
 
 from bert_tf.cli.quiet_tensorflow import held_back_stderr
 from bert_tf.errors import InputError
+from bert_tf.storage.wildcards import without_wildcards
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -75,13 +77,15 @@ class SavedModelBackend:
                 "Write one with `python -m export.export_saved_model`."
             )
         self._directory = os.fspath(directory)
+        self._links = contextlib.ExitStack()
+        readable = self._links.enter_context(without_wildcards(Path(directory)))
         # Held back: TensorFlow's greeting is of use only where something fails.
         self._stderr = tempfile.TemporaryFile()
         # `-P` keeps our package from the child's path, so that the artifact can only
         # find TensorFlow; the script is given as a file for the same reason.
         script = Path(__file__).with_name("saved_model_process.py")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", script, self._directory, str(num_threads)],
+            [sys.executable, "-P", script, readable, str(num_threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -138,6 +142,7 @@ class SavedModelBackend:
         self._process.kill()
         self._process.communicate()
         self._stderr.close()
+        self._links.close()
 
 
 class TFLiteBackend:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -137,6 +138,14 @@ def test_a_folder_that_does_not_load_shows_why(tmp_path, capfd):
         with pytest.raises(InputError, match="could not be loaded or run.*status: 1"):
             backend.call("serve_ids", {})
     assert "Cannot parse file" in capfd.readouterr().err
+
+
+def test_a_folder_whose_name_has_wildcards_is_run(saved_model_dir, tmp_path):
+    folder = shutil.copytree(saved_model_dir, tmp_path / "v[1]*, a b" / "1")
+    inputs = {n: np.ones([1, 4], np.int32) for n in MODEL_INPUTS}
+    with SavedModelBackend(folder, num_threads=1) as backend:
+        outputs = backend.predict(inputs)
+    assert np.isfinite(outputs["masked_lm_logits"]).all()
 
 
 def test_fillings_are_the_keras_models_best(served, model, folder):

@@ -1,6 +1,8 @@
 """TensorFlow's checkpoint files: `PREFIX.index` and `PREFIX.data-*`."""
 
+import contextlib
 import os
+import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bert_tf.errors import InputError
+from bert_tf.storage.wildcards import without_wildcards
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -65,8 +68,11 @@ class CheckpointArrays(Mapping[str, np.ndarray]):
 
         self.prefix = prefix
         self._errors = tf.errors.OpError
+        files = contextlib.ExitStack()
+        weakref.finalize(self, files.close)  # The reader opens files when asked.
+        readable = files.enter_context(without_wildcards(prefix))
         try:
-            self._reader = tf.train.load_checkpoint(str(prefix))
+            self._reader = tf.train.load_checkpoint(str(readable))
         except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
             raise InputError(
                 f"{prefix}.index: not a whole TensorFlow checkpoint ({error})."

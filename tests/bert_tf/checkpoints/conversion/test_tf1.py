@@ -57,6 +57,14 @@ def test_a_released_folder_is_found_by_any_of_its_names(
     assert_same(conversion.load_any(f"{released}{suffix}"), expected)
 
 
+def test_a_path_with_wildcards_is_read(released, expected, assert_same):
+    folder = released.rename(released.parent / "v[1]*, a b")
+    assert_same(conversion.load_any(folder), expected)
+    for path in list(folder.glob("bert_model.ckpt.*")):
+        path.rename(folder / path.name.replace("model", "model[?]"))
+    assert_same(conversion.load_any(folder / "bert_model[?].ckpt"), expected)
+
+
 def test_our_model_computes_what_numpy_does(released):
     from bert_tf.models import BertPretrainer
     from bert_tf.models.variables import assign_variables
