@@ -98,8 +98,8 @@ def json_says(folder: Path) -> Parts:
 def csv_says(delimiter: str) -> Callable[[Path], Parts]:
     def says(folder: Path) -> Parts:
         (path,) = folder.iterdir()
-        text = path.read_bytes().decode("utf-8-sig")
-        stream = io.StringIO(text, newline="")
+        lines = re.split("\r\n|\r|\n", path.read_bytes().decode("utf-8-sig"))
+        stream = io.StringIO("\n".join(lines), newline="")
         return reviews_say(csv.DictReader(stream, delimiter=delimiter))
 
     return says
@@ -127,7 +127,7 @@ def squad_says(folder: Path) -> Parts:
             for question in paragraph["qas"]:
                 given = [(a["text"], a["answer_start"]) for a in question["answers"]]
                 context = paragraph["context"]
-                answers = [(a, s) for a, s in given if context[s : s + len(a)] == a]
+                answers = [(a, s) for a, s in given if a == context[s:][: len(a or "")]]
                 if question.get("is_impossible"):
                     answers = []
                 elif given and not answers:
