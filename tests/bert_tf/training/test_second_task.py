@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,22 +20,17 @@ def run_task(toy):
     def start(name, *launcher, strategy="default"):
         workdir = toy.folder / f"order-{name}"
         workdir.mkdir(exist_ok=True)
-        command = [*launcher, str(workdir), str(toy.train_dir), str(toy.eval_dir)]
-        return workdir, subprocess.Popen(
-            [sys.executable, *command, strategy],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{SCRIPT.parent}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        command = [*launcher, "-m", "second_task"]
+        command += [str(workdir), str(toy.train_dir), str(toy.eval_dir), strategy]
+        env = {**os.environ, "PYTHONPATH": f"{ROOT}:{SCRIPT.parent}"}
+        return workdir, toy.start(command, env)
 
     return start
 
 
 @pytest.fixture(scope="module")
 def undisturbed(run_task):
-    workdir, process = run_task("undisturbed", str(SCRIPT))
+    workdir, process = run_task("undisturbed")
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     return workdir
@@ -50,7 +43,7 @@ def test_it_learns_and_reports_its_own_metrics(undisturbed, losses):
 
 
 def test_two_workers_compute_the_same(run_task, undisturbed, losses):
-    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2", "-m", "second_task"]
+    launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
     workdir, process = run_task("workers", *launcher, strategy="multi_worker")
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
@@ -61,13 +54,13 @@ def test_two_workers_compute_the_same(run_task, undisturbed, losses):
 
 
 def test_it_goes_on_after_a_kill_to_the_same_bytes(run_task, undisturbed):
-    workdir, process = run_task("killed", str(SCRIPT))
+    workdir, process = run_task("killed")
     while not list_checkpoints(workdir):
-        assert process.poll() is None, process.stdout.read()
+        assert process.poll() is None, process.output()[0]
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    _, process = run_task("killed", str(SCRIPT))
+    _, process = run_task("killed")
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     found, expected = newest_checkpoint(workdir), newest_checkpoint(undisturbed)
