@@ -13,6 +13,8 @@ import pytest
 
 from bert_tf.checkpoints.model_folder import save_model_folder
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 FORKING = """
