@@ -76,6 +76,8 @@ def load_config(argument: str, config_type: type[T]) -> T:
     if ":" in argument and not Path(argument).exists():
         path, variant = argument.rsplit(":", 1)
     expected = f"a get_config() that returns a {config_type.__name__}"
+    if Path(path).is_fifo():  # Which would be waited for.
+        raise ConfigError(f"{path}: must be a file with {expected}. Received: a pipe")
     try:
         module = _load_module(path)
         get_config = getattr(module, "get_config", None)

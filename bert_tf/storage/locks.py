@@ -11,6 +11,7 @@ from typing import Self
 from absl import logging
 
 from bert_tf.errors import InputError
+from bert_tf.storage import files
 
 _FILE_NAME = ".lock"
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
@@ -28,12 +29,13 @@ class FolderLock:
         directory: the folder; created if it is not there.
 
     Raises:
-        InputError: another process has the lock; says which.
+        InputError: another process has the lock, and says which; or the path is a URL.
         OSError: the folder is not writable.
     """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         directory = Path(directory)
+        files.check_local(directory)
         directory.mkdir(parents=True, exist_ok=True)
         # A file, not the folder itself: NFS locks only what is open for writing.
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC

@@ -174,6 +174,12 @@ def test_fields_of_a_subclass_that_the_file_gives_are_set(job, tmp_path):
     assert done.stdout == f"{Run(Larger(3, 2.0))}\n", done.stderr
 
 
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="pipe: must be a file with a get_config"):
+        load_config(str(tmp_path / "pipe"), Run)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

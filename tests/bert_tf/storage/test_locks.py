@@ -56,6 +56,13 @@ def test_closing_lets_others_in_and_leaves_the_folder(tmp_path):
         pass
 
 
+def test_a_url_makes_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="must be a path of this machine"):
+        FolderLock("gs://bucket/workdir")
+    assert not list(tmp_path.iterdir())
+
+
 def test_children_do_not_inherit_it(tmp_path):
     """A worker or a pager that outlives the run must not keep the next one out."""
     with FolderLock(tmp_path) as lock:
