@@ -97,8 +97,8 @@ def create_pretraining_data(
         OSError: a folder cannot be written.
     """
     corpus_parameters = source.parameters()
-    directories = [dataset.directory.absolute() for dataset in datasets]
-    if len(set(directories)) < len(directories):
+    directories = [dataset.directory for dataset in datasets]
+    if len({directory.absolute() for directory in directories}) < len(directories):
         raise InputError(f"{directories[0]}: each data set needs a folder of its own.")
     corpus = TokenizedCorpus(tokenized_dir or datasets[0].progress_dir / "corpus")
     with named_if_full(directories[0]), locked(directories):

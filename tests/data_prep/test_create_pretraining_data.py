@@ -346,6 +346,9 @@ def test_bad_folders_are_one_line(built, tmp_path):
     flags["eval_output_dir"] = tmp_path / "train"
     message = fail(*built.inputs, tmp_path / "train", **flags)
     assert "each data set needs a folder of its own" in message
+    message = fail(*built.inputs, "s3://bucket/train", **built.shared)
+    assert "s3:/bucket/train: must be a path of this machine" in message
+    assert not (ROOT / "s3:").exists()
 
 
 @pytest.mark.parametrize("name", ["output_dir", "tokenized_dir"])
