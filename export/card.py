@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from bert_tf.reporting import model_card
+from bert_tf.storage.json_files import read_json
+from bert_tf.training.run_comparison import SWEEP_FILE
 from export.pretrained import TrainedModel
 
 
@@ -26,6 +28,10 @@ def write(path: Path, trained: TrainedModel, *, name: str, made: str) -> None:
             f"{len(untrained)} of its variables were never trained: what is computed "
             "with them means nothing."
         )
+    # The workdir's checkpoints are those of a run that was chosen among others.
+    sweep_file = folder.path.parent.parent / SWEEP_FILE
+    if sweep_file.is_file():
+        notes.append(str(read_json(sweep_file)["note"]))
     origin = folder.metadata.get("origin") or (
         "Its checkpoint does not say what it was trained on."
     )

@@ -11,6 +11,9 @@ from typing import Any
 from bert_tf.errors import InputError
 from bert_tf.reporting.sections import Section, Table, Text, cell_text
 
+SWEEP_FILE = "sweep.json"
+"""What a workdir of several runs says of them; see `Comparison.to_dict`."""
+
 _COLUMNS = ("mean", "standard deviation", "min", "max")
 
 

@@ -21,9 +21,12 @@ from bert_tf.training.finetuning import Inputs
 from bert_tf.training.finetuning_config import FinetuningConfig
 from bert_tf.training.loop import LossNotFinite
 from bert_tf.training.preemption import PREEMPTED
-from bert_tf.training.run_comparison import Comparison, RunResult, plain_text
-
-SWEEP_FILE = "sweep.json"
+from bert_tf.training.run_comparison import (
+    SWEEP_FILE,
+    Comparison,
+    RunResult,
+    plain_text,
+)
 
 
 def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Comparison:

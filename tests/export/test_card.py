@@ -1,14 +1,16 @@
 """The model card beside an export says what its checkpoint knows."""
 
 import dataclasses
+import json
 
 import yaml
 
 from export import card
 
 
-def write(path, trained, **metadata):
-    folder = dataclasses.replace(trained.folder, metadata=metadata)
+def write(path, trained, folder=None, **metadata):
+    place = folder or trained.folder.path
+    folder = dataclasses.replace(trained.folder, path=place, metadata=metadata)
     trained = dataclasses.replace(trained, folder=folder)
     card.write(path, trained, name="toy", made="a SavedModel")
     return path.read_text()
@@ -37,3 +39,10 @@ def test_what_it_does_not_know_is_told_too(tmp_path, trained):
     assert "does not say what it was trained on. Exported from step 7." in text
     assert "Nobody has measured this model" in text and "run_pretraining" not in text
     assert "2 of its variables were never trained" in text
+
+
+def test_a_run_chosen_among_others_is_told(tmp_path, trained):
+    (tmp_path / "sweep.json").write_text(json.dumps({"note": "Too good."}))
+    checkpoint = tmp_path / "checkpoints" / "step-00000007"
+    text = write(tmp_path / "README.md", trained, checkpoint)
+    assert "- Too good." in text
