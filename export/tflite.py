@@ -6,11 +6,13 @@ task's inputs.
 
 import os
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from bert_tf.errors import InputError
+from bert_tf.storage.wildcards import without_wildcards
 from export.pretrained import TrainedModel
 
 QUANTIZATIONS = ("none", "dynamic_int8")
@@ -42,12 +44,13 @@ def convert(
     # Through a SavedModel: `from_concrete_functions` loses a Keras 3 model's weights.
     with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
         tf.saved_model.save(module, directory, {"serving_default": module.predict})
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            directory, signature_keys=["serving_default"]
-        )
-        if quantization == "dynamic_int8":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        return converter.convert()
+        with without_wildcards(Path(directory)) as readable:
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                str(readable), signature_keys=["serving_default"]
+            )
+            if quantization == "dynamic_int8":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            return converter.convert()
 
 
 class _FixedShape(tf.Module):

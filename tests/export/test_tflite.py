@@ -42,6 +42,14 @@ def test_exact_gelu_agrees_with_keras(tmp_path, inputs):
     np.testing.assert_allclose(found["masked_lm_logits"], expected, atol=1e-4)
 
 
+def test_wildcards_in_the_path_do_not_matter(tmp_path, trained):
+    scratch = tmp_path / "v[1]*, a b"
+    scratch.mkdir()
+    content = tflite.convert(trained, "none", scratch_dir=scratch)
+    assert content[4:8] == b"TFL3"
+    assert not list(scratch.iterdir())
+
+
 def test_int8_stays_near_keras(tflite_files, model, inputs):
     expected = KerasBackend(model).predict(inputs)["masked_lm_logits"]
     backend = TFLiteBackend(tflite_files["dynamic_int8"], num_threads=1)
