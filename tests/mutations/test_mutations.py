@@ -23,6 +23,7 @@ ROOT = HERE.parents[1]
 SECONDS_OF_SILENCE = 90
 
 
+@pytest.mark.slow
 def test_damage_is_told_in_one_line_or_changes_nothing(tmp_path):
     num_cases = sum(reader.num_cases for reader in READERS.values())
     assert num_cases >= 1000
