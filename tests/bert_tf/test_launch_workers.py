@@ -31,8 +31,9 @@ def test_every_worker_gets_a_signal_once(tmp_path, number):
     ready = tmp_path / "ready"
     ready.mkdir()
     launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
-    # A shell has its background jobs, and so their children, ignore the interrupt.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A shell has its background jobs, and so their children, ignore the interrupt, and
+    # `nohup` has them ignore the hang-up.
+    before = signal.signal(number, signal.SIG_DFL)
     process = subprocess.Popen(
         [sys.executable, *launcher, "-m", "worker", ready],
         stdout=subprocess.PIPE,
@@ -42,7 +43,7 @@ def test_every_worker_gets_a_signal_once(tmp_path, number):
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
         start_new_session=True,
     )
-    signal.signal(signal.SIGINT, before)
+    signal.signal(number, before)
     while len(list(ready.iterdir())) < 2:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
