@@ -1,6 +1,7 @@
 """Options of the test suite, and toy data sets with something to learn in them."""
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -130,6 +131,12 @@ def without_tensorflow(environment_with) -> dict[str, str]:
     heavy = ("tensorflow", "tensorflow_text", "keras", "torch", "apache_beam")
     refusal = "raise AssertionError('{name} was loaded before the answer')\n"
     return environment_with(heavy, refusal)
+
+
+def pytest_configure():
+    # A shell has its background jobs, and so their children, ignore the interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):

@@ -100,8 +100,6 @@ def test_seconds_of_unfinished_attempts_add_up(job, tmp_path):
 
 def test_ctrl_c_ends_the_job_and_leaves_the_step_undone(tmp_path):
     """As a terminal does it: the interrupt goes to the whole process group."""
-    # A shell has its background jobs, and so their children, ignore the interrupt.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.demo", f"--output_dir={tmp_path}"],
         cwd=ROOT,
@@ -110,7 +108,6 @@ def test_ctrl_c_ends_the_job_and_leaves_the_step_undone(tmp_path):
         text=True,
         start_new_session=True,
     )
-    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     assert "Vocabulary" in process.stdout.readline() + process.stdout.readline()
     demo_process = psutil.Process(process.pid)

@@ -31,8 +31,7 @@ def test_every_worker_gets_a_signal_once(tmp_path, number):
     ready = tmp_path / "ready"
     ready.mkdir()
     launcher = ["-m", "bert_tf.launch_workers", "--num_workers=2"]
-    # A shell has its background jobs, and so their children, ignore the interrupt, and
-    # `nohup` has them ignore the hang-up.
+    # `nohup` has its children ignore the hang-up.
     before = signal.signal(number, signal.SIG_DFL)
     process = subprocess.Popen(
         [sys.executable, *launcher, "-m", "worker", ready],
