@@ -177,7 +177,7 @@ def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Pl
                 held_out=inputs.held_out,
             )
         ],
-        initialize=lambda model: _initialize(model, weights, task.description),
+        initialize=lambda model: initialize(model, weights, task.description),
         origin=describe_origin(config, train),
     )
 
@@ -191,10 +191,16 @@ def describe_origin(config: FinetuningConfig, train: LabelledSource) -> str:
     )
 
 
-def _initialize(
+def initialize(
     model: keras.Model, weights: ModelWeights, task: TaskDescription
 ) -> None:
-    """Gives a model the weights of a checkpoint, a head's only if it is the task's."""
+    """Gives a model the weights of a checkpoint, a head's only if it is the task's.
+
+    Args:
+        model: of the task.
+        weights: of the checkpoint.
+        task: what the model is to learn.
+    """
     same = (weights.task.name, weights.task.labels) == (task.name, task.labels)
     values = {
         name: value

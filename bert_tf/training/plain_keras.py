@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from bert_tf.errors import InputError
 from bert_tf.labelled.source import LabelledSource
-from bert_tf.models.variables import assign_variables
 from bert_tf.tasks.catalog import LABELLED_TASKS
 from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
@@ -33,7 +32,8 @@ class KerasFinetuning:
     """What `fit` takes.
 
     Attributes:
-        model: the encoder with its weights and a new head; its output is `logits`.
+        model: the encoder with its weights and a head, which is new unless the
+            checkpoint has one of the same labels; its output is `logits`.
         train: an epoch of whole batches, in another order each time round.
         held_out: every held-out example once; None if there are none.
         labels: names of the logits, in order; empty for a number.
@@ -75,8 +75,7 @@ def for_keras(
     ).validate()
     inputs = finetuning.open_inputs(config)
     model = inputs.task.create_model(inputs.weights.config)
-    encoder = {n: v for n, v in inputs.weights.variables.items() if n[:5] == "bert/"}
-    assign_variables(model, encoder, strict=False)
+    finetuning.initialize(model, inputs.weights, inputs.task.description)
     batch_size = config.data.global_batch_size
     held_out = [as_dataset(source, task, batch_size) for source in inputs.held_out]
     return KerasFinetuning(
