@@ -29,6 +29,13 @@ _MAX_SEQ_LENGTH = flags.DEFINE_integer(
 _TOP_K = flags.DEFINE_integer(
     "top_k", None, "Fillings for each [MASK]; 5 by default.", lower_bound=1
 )
+_SIGNATURES = flags.DEFINE_enum(
+    "signatures",
+    "all",
+    ["all", "ids"],
+    "`ids` leaves out the signatures that take text, for servers that do not link "
+    "TensorFlow Text. TF Serving does.",
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -48,7 +55,9 @@ def main(argv: Sequence[str]) -> None:
         from export import card, saved_model  # loads TensorFlow
 
         trained = pretrained.load(folder, _MAX_SEQ_LENGTH.value, top_k=_TOP_K.value)
-        description = saved_model.save(temporary, trained)
+        description = saved_model.save(
+            temporary, trained, with_text=_SIGNATURES.value == "all"
+        )
         card.write(
             temporary / model_card.FILE_NAME,
             trained,

@@ -20,6 +20,7 @@ from bert_tf.config import BertConfig
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
+from export import serving_ops
 from export.input_checks import checked_inputs
 from export.pretrained import TrainedModel
 
@@ -98,7 +99,9 @@ def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
     return Endpoint({"examples": spec}, answer)
 
 
-def save(directory: str | os.PathLike[str], trained: TrainedModel) -> dict[str, Any]:
+def save(
+    directory: str | os.PathLike[str], trained: TrainedModel, *, with_text: bool = True
+) -> dict[str, Any]:
     """Writes a SavedModel.
 
     The write is not atomic: callers write into a folder that is.
@@ -106,23 +109,29 @@ def save(directory: str | os.PathLike[str], trained: TrainedModel) -> dict[str, 
     Args:
         directory: the folder to create.
         trained: the checkpoint and its model.
+        with_text: whether it has the signatures that take text, which need a server
+            that links TensorFlow Text.
 
     Returns:
         What `assets.extra/export.json` says of the export.
+
+    Raises:
+        InputError: it uses an operation that TF Serving does not link.
     """
     folder, task = trained.folder, trained.task
-    tokenizer = BertTokenizer(folder.vocabulary)
     ids = task.serve_ids(trained.model)
     endpoints = {
-        **task.endpoints(trained.model, tokenizer, trained.max_seq_length),
+        **(_text_endpoints(trained) if with_text else {}),
         "serve_ids": ids,
         "serve_examples": serve_examples(ids, folder.config),
     }
     served = ServedModel(trained.model, endpoints, folder.config)
     tf.saved_model.save(served, str(directory), signatures=served.endpoints)
+    serving_ops.check(directory, with_text=with_text)
     description = {
         "bert_tf_version": bert_tf.__version__,
         "tensorflow_version": tf.version.VERSION,
+        "checkpoint": os.fspath(folder.path.resolve()),
         "step": folder.step,
         "task": dataclasses.asdict(task.description),
         "max_seq_length": trained.max_seq_length,
@@ -138,3 +147,8 @@ def save(directory: str | os.PathLike[str], trained: TrainedModel) -> dict[str, 
     ):
         write_json(extra / name, value)
     return description
+
+
+def _text_endpoints(trained: TrainedModel) -> dict[str, Endpoint]:
+    tokenizer = BertTokenizer(trained.folder.vocabulary)
+    return trained.task.endpoints(trained.model, tokenizer, trained.max_seq_length)

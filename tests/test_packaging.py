@@ -21,7 +21,9 @@ def wheel(tmp_path_factory):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         (source / name).write_bytes((ROOT / name).read_bytes())
     for package in ("bert_tf", "data_prep", "export", "benchmarks", "configs", "tests"):
-        for path in (ROOT / package).rglob("*.py"):
+        for path in (ROOT / package).rglob("*.*"):
+            if path.suffix == ".pyc" or not path.is_file():
+                continue
             copy = source / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
@@ -36,11 +38,12 @@ def wheel(tmp_path_factory):
 
 
 def test_every_module_is_in_the_wheel_and_nothing_else(wheel):
-    modules = {name for name in wheel.namelist() if name.endswith(".py")}
+    modules = {name for name in wheel.namelist() if ".dist-info/" not in name}
     expected = {
         path.relative_to(ROOT).as_posix()
         for package in ("bert_tf", "data_prep", "export")
-        for path in (ROOT / package).rglob("*.py")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert modules == expected
 
