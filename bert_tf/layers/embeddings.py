@@ -27,19 +27,32 @@ class Embeddings(ConfiguredLayer):
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
         seed: Seed of the initial values.
+        normalize: whether there is a LayerNorm.
         **kwargs: name and dtype.
 
     Source: google-research/bert, `modeling.embedding_postprocessor`.
     """
 
     def __init__(
-        self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
+        self,
+        config: BertConfig | dict[str, Any],
+        seed: int = 0,
+        normalize: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(config, seed, **kwargs)
+        self.normalize = normalize
         self.word_embeddings_transform: WeightTransform | None = None
-        self.layer_norm = LayerNorm(
-            self.config.layer_norm_eps, name="LayerNorm", dtype=self.dtype_policy
-        )
+        self.word_embeddings: keras.Variable | None = None
+        self.layer_norm = None
+        if normalize:
+            self.layer_norm = LayerNorm(
+                self.config.layer_norm_eps, name="LayerNorm", dtype=self.dtype_policy
+            )
+
+    def share_word_embeddings(self, other: "Embeddings") -> None:
+        """Takes the table of words of another layer, which is built; before `build`."""
+        self.word_embeddings = other.word_embeddings
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the three tables, `[entries, hidden]`."""
@@ -49,6 +62,8 @@ class Embeddings(ConfiguredLayer):
             ("token_type_embeddings", config.type_vocab_size),
             ("position_embeddings", config.max_position_embeddings),
         ):
+            if name == "word_embeddings" and self.word_embeddings is not None:
+                continue
             table = self.add_weight(
                 name=name,
                 shape=(entries, config.hidden_size),
@@ -58,12 +73,13 @@ class Embeddings(ConfiguredLayer):
                 autocast=False,
             )
             setattr(self, name, table)
-        self.layer_norm.build((None, None, config.hidden_size))
+        if self.layer_norm is not None:
+            self.layer_norm.build((None, None, config.hidden_size))
 
     def call(
         self,
         input_ids: tf.Tensor,
-        segment_ids: tf.Tensor,
+        segment_ids: tf.Tensor | None,
         position_ids: tf.Tensor | None = None,
         dropout_seed: tf.Tensor | None = None,
         fused: bool = False,
@@ -72,7 +88,7 @@ class Embeddings(ConfiguredLayer):
 
         Args:
             input_ids: int32 `[batch, seq_length]`.
-            segment_ids: int32 `[batch, seq_length]`.
+            segment_ids: int32 `[batch, seq_length]`; None for 0 everywhere.
             position_ids: int32 `[batch, seq_length]`; None to count from 0.
             dropout_seed: int32 `[2]`; None for no dropout.
             fused: whether to use the fused operations.
@@ -81,22 +97,24 @@ class Embeddings(ConfiguredLayer):
             `[batch, seq_length, hidden]`, compute dtype.
         """
         words = tf.gather(self.effective_word_embeddings(), input_ids)
-        # Two or so segments: a product with their one-hot codes is faster than a
-        # look-up, whose gradient is a scatter into two rows.
-        types = tf.one_hot(
-            segment_ids, self.config.type_vocab_size, dtype=self.compute_dtype
-        )
-        types = tf.matmul(
-            tf.reshape(types, [-1, self.config.type_vocab_size]),
-            tf.cast(self.token_type_embeddings, self.compute_dtype),
-        )
+        types = tf.cast(self.token_type_embeddings, self.compute_dtype)
+        if segment_ids is None:
+            types = types[0]
+        else:
+            # Two or so segments: a product with their one-hot codes is faster than a
+            # look-up, whose gradient is a scatter into two rows.
+            num_types = self.config.type_vocab_size
+            codes = tf.one_hot(segment_ids, num_types, dtype=self.compute_dtype)
+            types = tf.matmul(tf.reshape(codes, [-1, num_types]), types)
+            types = tf.reshape(types, tf.shape(words))
         table = tf.cast(self.position_embeddings, self.compute_dtype)
         if position_ids is None:
             positions = table[: tf.shape(input_ids)[1]]
         else:
             positions = tf.gather(table, position_ids)
-        embeddings = words + tf.reshape(types, tf.shape(words)) + positions
-        embeddings = self.layer_norm(embeddings, fused=fused)
+        embeddings = words + types + positions
+        if self.layer_norm is not None:
+            embeddings = self.layer_norm(embeddings, fused=fused)
         return fused_dropout(embeddings, dropout_seed, self.config.hidden_dropout_prob)
 
     def effective_word_embeddings(self) -> tf.Tensor:

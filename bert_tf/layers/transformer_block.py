@@ -58,10 +58,21 @@ class TransformerBlock(ConfiguredLayer):
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
         """Creates the variables of all sub-layers; memory is as wide as the inputs."""
-        self.attention.build(input_shape)
+        # Those of another block, see `share`, have theirs.
+        if not self.attention.built:
+            self.attention.build(input_shape)
         if self.cross_attention is not None:
             self.cross_attention.build(input_shape)
-        build_unnamed(self.feed_forward, input_shape)
+        if not self.feed_forward.built:
+            build_unnamed(self.feed_forward, input_shape)
+
+    def share(self, other: "TransformerBlock") -> None:
+        """Takes the sub-layers of another block, which is built; before `build`.
+
+        Cross-attention stays this block's own.
+        """
+        del self.attention, self.feed_forward  # Keras goes on tracking them otherwise.
+        self.attention, self.feed_forward = other.attention, other.feed_forward
 
     def call(
         self,

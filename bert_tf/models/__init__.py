@@ -1,6 +1,8 @@
 """The models, one a file."""
 
+from bert_tf.models.causal_lm import CausalLM
 from bert_tf.models.encoder import BertEncoder
+from bert_tf.models.encoder_decoder import EncoderDecoder
 from bert_tf.models.multiple_choice import MultipleChoice
 from bert_tf.models.pretrainer import BertPretrainer
 from bert_tf.models.sentence_encoder import SentenceEncoder
@@ -13,6 +15,8 @@ from bert_tf.models.variables import assign_variables, named_variables
 __all__ = [
     "BertEncoder",
     "BertPretrainer",
+    "CausalLM",
+    "EncoderDecoder",
     "MultipleChoice",
     "SentenceEncoder",
     "SentenceScorer",

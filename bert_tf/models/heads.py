@@ -15,31 +15,40 @@ from bert_tf.ops.vocabulary_loss import vocabulary_logits, vocabulary_loss
 
 @keras.saving.register_keras_serializable("bert_tf")
 class MaskedLmHead(ConfiguredLayer):
-    """Predicts masked tokens, with the word embeddings as output weights.
+    """Predicts masked or next tokens, with the word embeddings as output weights.
 
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
         seed: Seed of the initial values.
+        has_transform: whether there is a layer before the output weights.
         **kwargs: name and dtype.
 
     Source: google-research/bert, `run_pretraining.get_masked_lm_output`.
     """
 
     def __init__(
-        self, config: BertConfig | dict[str, Any], seed: int = 0, **kwargs: Any
+        self,
+        config: BertConfig | dict[str, Any],
+        seed: int = 0,
+        has_transform: bool = True,
+        **kwargs: Any,
     ):
         super().__init__(config, seed, **kwargs)
-        self.transform = Transform(
-            self.config.hidden_size,
-            self.config.hidden_act,
-            self.config.layer_norm_eps,
-            self.config.initializer_range,
-            **child_arguments(self, "transform"),
-        )
+        self.has_transform = has_transform
+        self.transform = None
+        if has_transform:
+            self.transform = Transform(
+                self.config.hidden_size,
+                self.config.hidden_act,
+                self.config.layer_norm_eps,
+                self.config.initializer_range,
+                **child_arguments(self, "transform"),
+            )
 
     def build(self, input_shape: Any = None) -> None:
         """Creates the transform's variables and `output_bias` `[vocab]`."""
-        self.transform.build((None, None, self.config.hidden_size))
+        if self.transform is not None:
+            self.transform.build((None, None, self.config.hidden_size))
         self.output_bias = self.add_weight(
             name="output_bias",
             shape=(self.config.vocab_size,),
@@ -53,24 +62,28 @@ class MaskedLmHead(ConfiguredLayer):
         word_embeddings: tf.Tensor,
         labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         fused: bool = False,
+        label_smoothing: float = 0.0,
     ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-        """Scores every entry of the vocabulary at the masked positions.
+        """Scores every entry of the vocabulary at the positions to predict.
 
         Args:
-            masked_output: the encoder's output there,
+            masked_output: the model's output there,
                 `[batch, max_predictions, hidden]`.
             word_embeddings: `[vocab, hidden]`.
             labels: the tokens' ids, integers, and weights, `[batch, max_predictions]`
                 each, to get the loss without the logits, which are large; for training.
                 None for logits.
             fused: whether to use the fused operations.
+            label_smoothing: of the loss; see `vocabulary_loss`.
 
         Returns:
             Logits, float32 `[batch, max_predictions, vocab]`; or, given labels, the
             sums of losses and of right answers, float32 scalars.
         """
-        transformed = self.transform(masked_output, fused=fused)
-        hidden = tf.reshape(transformed, [-1, self.config.hidden_size])
+        hidden = masked_output
+        if self.transform is not None:
+            hidden = self.transform(hidden, fused=fused)
+        hidden = tf.reshape(hidden, [-1, self.config.hidden_size])
         if labels is not None:
             return vocabulary_loss(
                 hidden,
@@ -78,6 +91,7 @@ class MaskedLmHead(ConfiguredLayer):
                 self.output_bias,
                 tf.reshape(tf.cast(labels[0], tf.int32), [-1]),
                 tf.reshape(tf.cast(labels[1], tf.float32), [-1]),
+                label_smoothing,
             )
         logits = vocabulary_logits(hidden, word_embeddings, self.output_bias)
         shape = tf.concat(

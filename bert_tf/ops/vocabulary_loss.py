@@ -41,6 +41,7 @@ def vocabulary_loss(
     bias: tf.Tensor,
     labels: tf.Tensor,
     weights: tf.Tensor,
+    label_smoothing: float = 0.0,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Scores every entry of the vocabulary and compares with the labels.
 
@@ -54,6 +55,7 @@ def vocabulary_loss(
         bias: float32 `[vocab]`.
         labels: int32 `[rows]`.
         weights: float32 `[rows]`.
+        label_smoothing: the share of a label that goes to all entries alike.
 
     Returns:
         Float32 scalars: the weighted sum of the cross-entropies, in nats, and the sum
@@ -62,7 +64,7 @@ def vocabulary_loss(
     if hidden.dtype != tf.float32:
         # Products in bfloat16 are oneDNN's on a CPU, which has the matrix units.
         logits = vocabulary_logits(hidden, word_embeddings, bias)
-        losses = cross_entropy(logits, labels)
+        losses = cross_entropy(logits, labels, label_smoothing)
         correct = is_highest(logits, labels)
         return tf.reduce_sum(losses * weights), tf.reduce_sum(correct * weights)
 
@@ -70,7 +72,9 @@ def vocabulary_loss(
     def function(hidden: tf.Tensor, embeddings: tf.Tensor, bias: tf.Tensor) -> Any:
         # A tape outside must not differentiate the loop, which has its gradients.
         inputs = [tf.stop_gradient(x) for x in (hidden, embeddings, bias)]
-        loss, correct, gradients = _sums(*inputs, labels, weights)
+        loss, correct, gradients = _sums(
+            *inputs, labels, weights, label_smoothing=label_smoothing
+        )
 
         def gradient(dloss: tf.Tensor, _: tf.Tensor) -> Any:
             return [dloss * value for value in gradients]
@@ -88,6 +92,8 @@ def _sums(
     bias: tf.Tensor,
     labels: tf.Tensor,
     weights: tf.Tensor,
+    *,
+    label_smoothing: float,
 ) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
     """Returns both sums and the gradients of the first one."""
     rows = tf.shape(hidden)[0]
@@ -109,10 +115,15 @@ def _sums(
         dbias: tf.Tensor,
     ) -> tuple[tf.Tensor, ...]:
         logits = vocabulary_logits(hidden[index], embeddings, bias)
-        losses, *powers_and_sums = forward(logits, labels[index])
+        smoothing = {"label_smoothing": label_smoothing}
+        losses, *powers_and_sums = forward(logits, labels[index], **smoothing)
         hits = is_highest(logits, labels[index])
         dlogits = backward(
-            *powers_and_sums, labels[index], weights[index], dtype=logits.dtype
+            *powers_and_sums,
+            labels[index],
+            weights[index],
+            dtype=logits.dtype,
+            **smoothing,
         )
         return (
             index + 1,

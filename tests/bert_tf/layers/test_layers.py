@@ -44,6 +44,13 @@ LAYERS = {
     "dense": (Dense, {"units": 4}, (HIDDEN,), (3, 5, 4), 2),
     "layer_norm": (LayerNorm, {"epsilon": 1e-5}, (HIDDEN,), (3, 5, 8), 2),
     "embeddings": (Embeddings, {"config": CONFIG}, (IDS, IDS), (3, 5, 8), 5),
+    "sums": (
+        Embeddings,
+        {"config": CONFIG, "normalize": False},
+        (IDS, None),
+        (3, 5, 8),
+        3,
+    ),
     "attention": (MultiHeadAttention, {"config": BLOCK}, (HIDDEN, MASK), (3, 5, 8), 6),
     "activated": (
         ActivatedDense,
