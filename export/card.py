@@ -8,7 +8,9 @@ from bert_tf.training.run_comparison import SWEEP_FILE
 from export.pretrained import TrainedModel
 
 
-def write(path: Path, trained: TrainedModel, *, name: str, made: str) -> None:
+def write(
+    path: Path, trained: TrainedModel, *, name: str, made: str, usage: str = ""
+) -> None:
     """Writes the card.
 
     Args:
@@ -16,6 +18,7 @@ def write(path: Path, trained: TrainedModel, *, name: str, made: str) -> None:
         trained: what was exported.
         name: the title.
         made: what the checkpoint became, `a SavedModel`.
+        usage: how it is used, Markdown under headings of its own.
     """
     folder = trained.folder
     notes = [
@@ -47,4 +50,5 @@ def write(path: Path, trained: TrainedModel, *, name: str, made: str) -> None:
         metrics=model_card.shown_metrics(trained.task.shown, measured),
         command=f"{command} workdir" if measured else "",
         notes=notes,
+        usage=usage,
     )

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from bert_tf.cli import jobs
+from bert_tf.errors import InputError
 from export.versions import version_dir
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
@@ -36,6 +37,12 @@ _SIGNATURES = flags.DEFINE_enum(
     "`ids` leaves out the signatures that take text, for servers that do not link "
     "TensorFlow Text. TF Serving does.",
 )
+_WARMUP_BATCH_SIZES = flags.DEFINE_list(
+    "warmup_batch_sizes",
+    ["1", "8", "32"],
+    "Batch sizes of the requests that TF Serving answers before it serves the version; "
+    "empty for no such requests.",
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -45,6 +52,7 @@ def main(argv: Sequence[str]) -> None:
     from export import pretrained
 
     output_dir = version_dir(str(_OUTPUT_DIR.value))
+    batch_sizes = _batch_sizes(_WARMUP_BATCH_SIZES.value)
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
     folder.task.checked_max_seq_length(
         folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value
@@ -52,17 +60,21 @@ def main(argv: Sequence[str]) -> None:
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
         from bert_tf.reporting import model_card
-        from export import card, saved_model  # loads TensorFlow
+        from export import card, saved_model, usage, warmup  # loads TensorFlow
 
         trained = pretrained.load(folder, _MAX_SEQ_LENGTH.value, top_k=_TOP_K.value)
         description = saved_model.save(
             temporary, trained, with_text=_SIGNATURES.value == "all"
         )
+        name, version = output_dir.resolve().parts[-2:]
+        if batch_sizes:
+            warmup.write(temporary, trained, model_name=name, batch_sizes=batch_sizes)
         card.write(
             temporary / model_card.FILE_NAME,
             trained,
-            name="/".join(output_dir.resolve().parts[-2:]),
+            name=f"{name}/{version}",
             made="a SavedModel",
+            usage=usage.describe(temporary, trained, model_name=name),
         )
     print(
         f"Wrote {output_dir}: step {folder.step} of {folder.path}, texts of up to "
@@ -78,6 +90,15 @@ def main(argv: Sequence[str]) -> None:
             output_file="verification.json",
         )
     )
+
+
+def _batch_sizes(values: Sequence[str]) -> list[int]:
+    if not all(value.isdecimal() and int(value) for value in values):
+        raise InputError(
+            "--warmup_batch_sizes must be positive numbers between commas. Received: "
+            f"{','.join(values)!r}"
+        )
+    return sorted(set(map(int, values)))
 
 
 def cli() -> None:

@@ -49,6 +49,7 @@ def write(
     metrics: Mapping[str, float] | None = None,
     command: str = "",
     notes: Sequence[str] = (),
+    usage: str = "",
 ) -> None:
     """Writes the model card of a model.
 
@@ -60,6 +61,7 @@ def write(
         metrics: held-out metric -> value; None where nobody measured any.
         command: what gives these metrics again.
         notes: further limits, a sentence each.
+        usage: how the model is used, Markdown under headings of its own.
     """
     tag = _PIPELINE_TAGS.get(task.name)
     head: dict[str, Any] = {
@@ -87,6 +89,8 @@ def write(
             json.dumps(label, ensure_ascii=False) for label in task.labels
         )
         lines += [f"It tells {len(task.labels)} labels apart: {listed}.", ""]
+    if usage:
+        lines += [usage.rstrip(), ""]
     lines += ["## Metrics", ""]
     if metrics:
         lines += ["| metric | held-out value |", "|---|---|"]

@@ -26,7 +26,7 @@ class Lower(tf.Module):
             text = tf.numpy_function(lambda value: value, [text], tf.string)
             return tf.ensure_shape(text, [None])
 
-        return {"lower": tf.while_loop(lambda text: tf.size(text) > 9, body, [text])}
+        return {"lower": tf.while_loop(lambda text: tf.size(text) > 9, body, [text])[0]}
 
 
 def test_an_operation_that_is_not_linked_is_named_with_its_signature(tmp_path):

@@ -13,19 +13,28 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
 import bert_tf
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
 from bert_tf.config import OptimizerConfig
 from bert_tf.storage.json_files import read_json
+from bert_tf.storage.tfrecord import read_records
 from bert_tf.tasks import settings
 from bert_tf.tasks.catalog import LABELLED_TASKS
 from bert_tf.tasks.inference import Inference
 from bert_tf.training.finetuning import train_and_evaluate
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 from bert_tf.training.finetuning_preparation import prepare
-from export import pretrained, saved_model, verification
+from export import (
+    prediction_log,
+    pretrained,
+    saved_model,
+    usage,
+    verification,
+    warmup,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -279,3 +288,35 @@ def test_exports_compute_what_the_model_does(runs, trained, tmp_path):
     assert [a["format"] for a in report["artifacts"]] == ["saved_model", "tflite"]
     for artifact in report["artifacts"]:
         assert artifact["max_abs_diff"] < 1e-4
+
+
+def test_what_stands_beside_an_export_fits_it(runs, trained, tmp_path):
+    """Its README describes every tensor, and it answers the warm-up requests."""
+    directory = tmp_path / "bert" / "1"
+    model = pretrained.load(resolve_checkpoint(trained))
+    description = saved_model.save(directory, model)
+    text = usage.describe(directory, model, model_name="bert")
+    signatures = tf.saved_model.load(str(directory)).signatures
+    assert sorted(signatures) == sorted(description["signatures"])
+    for name, function in signatures.items():
+        assert f"### `{name}`" in text
+        tensors = {**function.structured_input_signature[1]}
+        for key in (*tensors, *function.structured_outputs):
+            assert f"| `{key}` |" in text.partition(f"### `{name}`")[2]
+
+    count = warmup.write(directory, model, model_name="bert", batch_sizes=[1, 3])
+    records = list(read_records(directory / "assets.extra" / warmup.FILE_NAME))
+    assert count == len(records) >= 2 * len(signatures)
+    batches = set()
+    for record in records:
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        request = log.predict_log.request
+        assert request.model_spec.name == "bert"
+        inputs = {name: tf.make_ndarray(v) for name, v in request.inputs.items()}
+        assert prediction_log.decode(record)[0] == request.model_spec.signature_name
+        outputs = signatures[request.model_spec.signature_name](
+            **{name: tf.constant(value) for name, value in inputs.items()}
+        )
+        for value in outputs.values():
+            batches.add(len(value))
+    assert batches == {1, 3}

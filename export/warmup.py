@@ -1,0 +1,97 @@
+"""Warm-up requests beside an export, which TF Serving answers before it serves.
+
+The first call of each shape is slower than those that follow: operations allocate and
+choose their kernels. TF Serving reads at most 1,000 records; these are far fewer, as a
+version is not served before all of them are answered.
+
+Source: TensorFlow Serving, "SavedModel Warmup".
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.storage.tfrecord import RecordWriter
+from export import prediction_log, sample_requests
+from export.pretrained import TrainedModel
+from export.saved_model import EXTRA_ASSETS
+
+FILE_NAME = "tf_serving_warmup_requests"
+BATCH_SIZES = (1, 8, 32)
+_LENGTHS = (16, 64)
+
+
+def write(
+    directory: str | os.PathLike[str],
+    trained: TrainedModel,
+    *,
+    model_name: str,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+) -> int:
+    """Writes `assets.extra/tf_serving_warmup_requests`.
+
+    Each signature gets each of the batch sizes with short texts and one of the longest;
+    the smallest batch gets the lengths between too.
+
+    Args:
+        directory: the SavedModel.
+        trained: what it was made from.
+        model_name: what servers call it.
+        batch_sizes: ascending.
+
+    Returns:
+        The number of records.
+    """
+    inputs = _inputs(directory)
+    longest = trained.max_seq_length
+    lengths = [length for length in _LENGTHS if length < longest] + [longest]
+    sizes = [(batch_sizes[0], length) for length in lengths]
+    sizes += [(batch, lengths[0]) for batch in batch_sizes[1:]]
+    if len(lengths) > 1 and len(batch_sizes) > 1:
+        sizes.append((batch_sizes[1], longest))
+    path = Path(directory) / EXTRA_ASSETS / FILE_NAME
+    with RecordWriter(path) as writer:
+        for batch, length in sizes:
+            requests = sample_requests.for_signatures(
+                {name: list(types) for name, types in inputs.items()},
+                lambda names, batch=batch, length=length: sample_requests.of_size(
+                    names,
+                    trained.folder.vocabulary,
+                    batch,
+                    length,
+                    masked=trained.task.name == "pretraining",
+                ),
+            )
+            writer.write(
+                prediction_log.encode(
+                    model_name,
+                    signature,
+                    {
+                        name: np.array(value, inputs[signature][name])
+                        for name, value in request.items()
+                    },
+                )
+                for signature, request in requests.items()
+            )
+        return writer.num_records
+
+
+def _inputs(
+    directory: str | os.PathLike[str],
+) -> Mapping[str, Mapping[str, np.dtype | type]]:
+    """Returns the type of each input of each signature."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    content = (Path(directory) / "saved_model.pb").read_bytes()
+    (graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
+    return {
+        name: {
+            key: tf.dtypes.as_dtype(info.dtype).as_numpy_dtype
+            for key, info in sorted(signature.inputs.items())
+        }
+        for name, signature in sorted(graph.signature_def.items())
+        if name != "__saved_model_init_op"
+    }
