@@ -7,6 +7,7 @@ version is not served before all of them are answered.
 Source: TensorFlow Serving, "SavedModel Warmup".
 """
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -57,11 +58,11 @@ def write(
         for batch, length in sizes:
             requests = sample_requests.for_signatures(
                 {name: list(types) for name, types in inputs.items()},
-                lambda names, batch=batch, length=length: sample_requests.of_size(
-                    names,
-                    trained.folder.vocabulary,
-                    batch,
-                    length,
+                functools.partial(
+                    sample_requests.of_size,
+                    vocabulary=trained.folder.vocabulary,
+                    batch=batch,
+                    length=length,
                     masked=trained.task.name == "pretraining",
                 ),
             )
