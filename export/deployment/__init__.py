@@ -1,0 +1,1 @@
+"""What TF Serving is run with: configurations, Compose and Kubernetes manifests."""
