@@ -128,7 +128,10 @@ def test_layer(name):
         assert ours.name == theirs.name
 
     mixed = cls(**arguments, dtype="mixed_bfloat16")
-    lowered = [tf.cast(x, "bfloat16") if x.dtype == np.float32 else x for x in inputs]
+    lowered = [
+        x if x is None or x.dtype != np.float32 else tf.cast(x, "bfloat16")
+        for x in inputs
+    ]
     logits = cls in (MaskedLmHead, Logits)
     assert call(mixed, lowered).dtype == ("float32" if logits else "bfloat16")
     assert {w.dtype for w in mixed.weights} == {"float32"}
