@@ -29,6 +29,7 @@ class ColumnNames:
         sentences: list of sentences, or text to split into some.
         sentence_labels: for each sentence 1 or 0.
         summary: a reference summary.
+        target: the text to write: a translation, a summary, an answer.
     """
 
     text: str = ""
@@ -46,6 +47,7 @@ class ColumnNames:
     sentences: str = ""
     sentence_labels: str = ""
     summary: str = ""
+    target: str = ""
 
     @property
     def numbers(self) -> bool:
@@ -84,7 +86,17 @@ _USUAL: dict[str, tuple[str, ...]] = {
     "sentences": ("sentences", "document", "article", "text", "src"),
     "sentence_labels": ("sentence_labels", "labels", "label", "oracle"),
     "summary": ("summary", "abstract", "highlights", "reference", "target", "tgt"),
+    "target": (
+        *("target", "tgt", "translation", "summary", "highlights", "answer"),
+        *("response", "output", "reference"),
+    ),
 }
+# What something is written of.
+_SOURCE = ("source", "src", "article", "dialogue", "context", "passage", *_TEXT)
+_SOURCE_PAIRS = (
+    *(("text", "text_pair"), ("question", "context"), ("question", "passage")),
+    *(("question", "document"), ("query", "passage"), ("query", "document")),
+)
 # The texts of well-known pair tasks.
 _PAIRS = (
     *(("text", "text_pair"), ("sentence1", "sentence2"), ("sentence_1", "sentence_2")),
@@ -122,14 +134,25 @@ class ColumnFinder:
 
     def texts(self) -> tuple[str, str | None]:
         """Returns the column of the text, and that of the second text of pairs."""
-        given = self._given
-        if not given.text and not given.text_pair:
-            for names in _PAIRS:
-                if all(name in self._by_lower for name in names):
-                    first, second = (self._by_lower[name] for name in names)
-                    self.found |= {"text": [first], "text_pair": [second]}
-                    return first, second
-        return self.one("text"), self.maybe("text_pair")
+        return self._pair(_PAIRS) or (self.one("text"), self.maybe("text_pair"))
+
+    def sources(self) -> tuple[str, str | None]:
+        """Returns the columns of what something is written of, as `texts` does."""
+        pair = self._pair(_SOURCE_PAIRS)
+        if pair is None and self.maybe("text", *_SOURCE) is not None:
+            pair = self.found["text"][0], self.maybe("text_pair")
+        return pair or self.texts()
+
+    def _pair(self, usual: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
+        """Returns the first pair of columns that is there, if the user names none."""
+        if self._given.text or self._given.text_pair:
+            return None
+        for names in usual:
+            if all(name in self._by_lower for name in names):
+                first, second = (self._by_lower[name] for name in names)
+                self.found |= {"text": [first], "text_pair": [second]}
+                return first, second
+        return None
 
     def one(self, field: str) -> str:
         """Returns the column of a field.

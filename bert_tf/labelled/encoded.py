@@ -9,7 +9,7 @@ the head of each. Nothing is padded here; batches are made when they are read.
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.sentence_windows import SentenceWindows
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
+
+if TYPE_CHECKING:
+    from bert_tf.labelled.target_sequences import TargetSequences
 
 # Of a target that counts for nothing: a piece that no label is meant for.
 IGNORED = -1
@@ -41,6 +44,7 @@ class EncodedExamples:
         group_splits: int64 `[examples + 1]`, where an example is a group of sequences:
             those from `group_splits[i]` up to `group_splits[i + 1]`; else None.
         sentences: the sequences as runs of sentences with a [CLS] each; else None.
+        written: what is to be written of each sequence; None if nothing is.
     """
 
     input_ids: np.ndarray
@@ -54,6 +58,7 @@ class EncodedExamples:
     contexts: Pieces | None = None
     group_splits: np.ndarray | None = None
     sentences: SentenceWindows | None = None
+    written: "TargetSequences | None" = None
 
     def __len__(self) -> int:
         return len(self.first_lengths)

@@ -97,6 +97,23 @@ class RegressionExample(TextExample):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationExample(TextExample):
+    """A text, or a pair such as question and passage, and what is to be written.
+
+    Attributes:
+        target: a translation, a summary, an answer.
+    """
+
+    target: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether a text of it is blank, the target too."""
+        texts = self.key if self.target is None else (*self.key, self.target)
+        return not all(map(str.strip, texts))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedSentence(Example):
     """Words with a tag each, for token classification.
 

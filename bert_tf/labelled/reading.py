@@ -17,6 +17,7 @@ from bert_tf.labelled.examples import (
     ChoiceExample,
     ClassificationExample,
     Example,
+    GenerationExample,
     MultiLabelExample,
     Place,
     QuestionExample,
@@ -129,6 +130,11 @@ PAIRS = Kind[RegressionExample](
     "sentence embedding",
     text_records.pairs,
     lambda text, place, _: RegressionExample(text=text, place=place),
+)
+GENERATION = Kind[GenerationExample](
+    "sequence to sequence",
+    text_records.generation,
+    lambda text, place, _: GenerationExample(text=text, place=place),
 )
 TOKEN_CLASSIFICATION = Kind[TaggedSentence](
     "token classification",

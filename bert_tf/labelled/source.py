@@ -149,12 +149,8 @@ class LabelledReader:
         return (first + offset)[:, :, None] + np.arange(self.replica_batch_size)
 
     def _padded_shape(self, position: int, num_micro_batches: int) -> tuple[int, int]:
-        """Returns the places and the [CLS]s of a row that is not packed.
-
-        All replicas of all processes have the same: they hand each other predictions.
-        """
-        count = num_micro_batches * self.micro_batch_size
-        found = self.source.at(np.arange(position, position + count))
+        """Returns the places and the [CLS]s of a row that is not packed."""
+        found = self._together(position, num_micro_batches)
         encoded, splits = self.source.encoded, self.source.group_splits
         lengths, num_cls = encoded.lengths, encoded.num_cls
         if splits is not None:
@@ -165,6 +161,21 @@ class LabelledReader:
             return length, 1
         width = _round_up(int(num_cls[found].max()), _SENTENCE_STEP)
         return length, min(width, most_sentences(most))
+
+    def _together(self, position: int, num_micro_batches: int) -> np.ndarray:
+        """Returns the examples of all replicas of all processes.
+
+        Their rows have the same places: replicas hand each other predictions.
+        """
+        count = num_micro_batches * self.micro_batch_size
+        return self.source.at(np.arange(position, position + count))
+
+    def _written_length(self, position: int, num_micro_batches: int) -> int:
+        """Returns the places of a decoder's row that is not packed."""
+        written = self.source.encoded.written
+        assert written is not None
+        longest = written.lengths[self._together(position, num_micro_batches)].max()
+        return min(_round_up(int(longest), _LENGTH_STEP), written.max_length)
 
     def read(self, position: int, num_micro_batches: int) -> dict[str, np.ndarray]:
         """Returns consecutive micro-batches. N: examples, K: sequences of a row.
@@ -187,7 +198,9 @@ class LabelledReader:
               `[local, micro-batches, N, K]`;
             - of groups, `group_ids`, which counts those of a micro-batch from 1 and is
               0 where there is no sequence, `[local, micro-batches, N, K]`;
-            - of either, `num_rows`, `[local, micro-batches]`.
+            - of either, `num_rows`, `[local, micro-batches]`;
+            - with something to write, what `TargetSequences.fill` returns, the last two
+              only if packed, `[local, micro-batches, N, target length]`.
         """
         encoded = self.source.encoded
         positions = self.positions(position, num_micro_batches)
@@ -199,26 +212,40 @@ class LabelledReader:
         else:
             groups = np.ones_like(examples)
         count = examples.shape[1]
-        lengths = np.where(groups, encoded.lengths[examples], 0)
+        lengths, written = (
+            np.where(groups, encoded.lengths[examples], 0),
+            encoded.written,
+        )
         if self.pack:
             length = self.source.max_seq_length
             most = int(encoded.num_cls.max())  # Of any batch, so that all look alike.
             width = max(most, length // PLACES_PER_EXAMPLE)
-            sizes = np.stack(
-                [lengths, np.where(groups, encoded.num_cls[examples], 0)], -1
-            )
-            rows, used = first_fit(sizes, np.array([length, width]))
-            first, number = np.moveaxis(used, -1, 0)
+            sizes = [lengths, np.where(groups, encoded.num_cls[examples], 0)]
+            room = [length, width]
+            if written is not None:
+                sizes.append(written.lengths[examples])
+                room.append(written.max_length)
+            rows, used = first_fit(np.stack(sizes, -1), np.array(room))
+            first, number, *firsts_written = np.moveaxis(used, -1, 0)
         else:
             length, width = self._padded_shape(position, num_micro_batches)
             rows = np.broadcast_to(np.arange(count), lengths.shape)
             first = number = np.zeros_like(lengths)
+            firsts_written = [first]
         batch = _fill(encoded, examples, groups, rows, first, number, length, width)
+        if written is not None:
+            places = written.max_length
+            if not self.pack:
+                places = self._written_length(position, num_micro_batches)
+            batch |= written.fill(examples, rows, firsts_written[0], number, places)
         if splits is None:
             del batch["group_ids"]
         if not self.pack:
-            for name in ("position_ids", "example_ids"):
-                del batch[name]  # One sequence a row says all of it.
+            # One sequence a row says all of it.
+            for name in [
+                n for n in batch if n.endswith(("position_ids", "example_ids"))
+            ]:
+                del batch[name]
             if encoded.sentences is None:
                 del batch["cls_positions"]
         batch = {n: v.reshape(*leading, *v.shape[1:]) for n, v in batch.items()}

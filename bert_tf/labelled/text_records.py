@@ -11,6 +11,7 @@ from bert_tf.labelled import values
 from bert_tf.labelled.columns import ColumnFinder
 from bert_tf.labelled.examples import (
     ClassificationExample,
+    GenerationExample,
     MultiLabelExample,
     Place,
     RegressionExample,
@@ -22,8 +23,10 @@ from bert_tf.storage.lines import ReadReport
 _LABEL_SEPARATORS = ",;|"
 
 
-def _texts(finder: ColumnFinder) -> Callable[[Record, Place], dict[str, Any]]:
-    first, second = finder.texts()
+def _texts(
+    finder: ColumnFinder, find: Callable[[], tuple[str, str | None]] | None = None
+) -> Callable[[Record, Place], dict[str, Any]]:
+    first, second = (find or finder.texts)()
 
     def build(record: Record, place: Place) -> dict[str, Any]:
         return {
@@ -70,6 +73,22 @@ def regression(
     return lambda record, place: RegressionExample(
         **build(record, place), value=values.number(record, column, place)
     )
+
+
+def generation(
+    finder: ColumnFinder, with_targets: bool, report: ReadReport, language: str
+) -> Callable[[Record, Place], GenerationExample]:
+    """Texts or pairs, and what is to be written of them."""
+    del report, language
+    # A target that is named, or usual, is no source.
+    column = finder.one("target") if with_targets else None
+    build = _texts(finder, finder.sources)
+
+    def example(record: Record, place: Place) -> GenerationExample:
+        target = column and values.text(record, column, place)
+        return GenerationExample(**build(record, place), target=target)
+
+    return example
 
 
 def pairs(

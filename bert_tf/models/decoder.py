@@ -137,7 +137,8 @@ class BertDecoder(BertModel):
         modes = self.modes(training, dropout_seed, fused)
         fused = modes["fused"]
         embeddings_seed, stack_seed = split(modes["dropout_seed"], 2)
-        ids = {name: tf.cast(value, tf.int32) for name, value in inputs.items()}
+        names = ("input_ids", "position_ids", "example_ids")
+        ids = {n: tf.cast(inputs[n], tf.int32) for n in names if n in inputs}
         x = self.embeddings(
             ids["input_ids"],
             None,

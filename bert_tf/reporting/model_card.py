@@ -24,6 +24,7 @@ _PIPELINE_TAGS = {
     "multiple_choice": "multiple-choice",
     "embedding": "sentence-similarity",
     "extractive_summarization": "summarization",
+    "sequence_to_sequence": "text2text-generation",
 }
 
 

@@ -13,6 +13,7 @@ from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.pretraining import PretrainingTask
 from bert_tf.tasks.question_answering import QuestionAnsweringTask
 from bert_tf.tasks.regression import RegressionTask
+from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from bert_tf.tasks.task import Task
 from bert_tf.tasks.token_classification import TokenClassificationTask
 from bert_tf.text.vocabulary import Vocabulary
@@ -28,6 +29,7 @@ LABELLED_TASKS: dict[str, type[LabelledTask]] = {
         MultipleChoiceTask,
         QuestionAnsweringTask,
         ExtractiveSummarizationTask,
+        SequenceToSequenceTask,
     )
 }
 TASKS: dict[str, type[Task]] = {

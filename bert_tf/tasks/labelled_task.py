@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
 from bert_tf.labelled.encoded import EncodedExamples
@@ -64,6 +65,34 @@ class LabelledTask(PredictingTask):
         Raises:
             InputError: there is nothing to learn from these examples.
         """
+
+    @classmethod
+    def for_checkpoint(
+        cls, description: TaskDescription, weights: ModelWeights
+    ) -> TaskDescription:
+        """Returns a description with what the checkpoint to start from decides.
+
+        Args:
+            description: of `describe`.
+            weights: of the checkpoint.
+
+        Raises:
+            InputError: the task's settings don't fit the checkpoint.
+        """
+        return description
+
+    def initial_variables(self, weights: ModelWeights) -> Mapping[str, np.ndarray]:
+        """Returns what a new model takes of a checkpoint, by its own names.
+
+        A head is taken only if it is of the same task and labels.
+        """
+        ours, theirs = self.description, weights.task
+        same = (theirs.name, theirs.labels) == (ours.name, ours.labels)
+        return {
+            name: value
+            for name, value in weights.variables.items()
+            if same or name.startswith("bert/")
+        }
 
     @abc.abstractmethod
     def texts(self, examples: Sequence[Any]) -> dict[str, list[str]]:

@@ -6,7 +6,10 @@ from typing import ClassVar, Self
 from bert_tf.config import check
 
 # Of metrics, all others get better as they grow.
-LOWER_IS_BETTER = ("loss", "nll", "ece", "mse", "mae")
+LOWER_IS_BETTER = (
+    *("loss", "nll", "ece", "mse", "mae", "token_loss"),
+    *("perplexity", "word_perplexity", "bits_per_byte"),
+)
 
 
 @dataclasses.dataclass
@@ -102,6 +105,52 @@ class EmbeddingSettings(TaskSettings):
         poolings = ("cls", "pooler", "mean", "max")
         check(self, "pooling", self.pooling in poolings, f"one of {poolings}")
         check(self, "temperature", self.temperature > 0, "positive")
+        return super().validate()
+
+
+DECODERS = ("warm_start", "random", "shared")
+
+
+@dataclasses.dataclass
+class SequenceToSequenceSettings(TaskSettings):
+    """From a text, or a question and a passage, to another text.
+
+    Of a checkpoint that is an encoder and a decoder already, `warm_start` takes both as
+    they are.
+
+    Attributes:
+        max_target_length: most tokens to write, [CLS] and [SEP] included; what is
+            longer in the training data is cut.
+        decoder: what it starts from. `warm_start`: the weights of the checkpoint, but
+            for cross-attention; `random`: nothing but the checkpoint's shape; `shared`:
+            the encoder's weights are its own, but for cross-attention and head.
+        decoder_from: a checkpoint of the decoder's own, with the vocabulary of what is
+            written; empty for the run's `init_from`.
+        num_decoder_layers: the first so many of the decoder's checkpoint; 0 for all.
+        tie_word_embeddings: whether encoder and decoder have one table of words.
+        label_smoothing: share of a token's weight that is spread over the vocabulary.
+    """
+
+    name: ClassVar[str] = "sequence_to_sequence"
+
+    max_target_length: int = 128
+    decoder: str = "warm_start"
+    decoder_from: str = ""
+    num_decoder_layers: int = 0
+    tie_word_embeddings: bool = False
+    label_smoothing: float = 0.1
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        check(self, "max_target_length", self.max_target_length >= 3, "at least 3")
+        check(self, "decoder", self.decoder in DECODERS, f"one of {DECODERS}")
+        layers, smoothing = self.num_decoder_layers, self.label_smoothing
+        check(self, "num_decoder_layers", layers >= 0, "at least 0")
+        check(self, "label_smoothing", 0 <= smoothing < 1, "in [0, 1)")
+        if self.decoder == "shared":
+            for name in ("decoder_from", "num_decoder_layers"):
+                own = getattr(self, name)
+                check(self, name, not own, "left out where the encoder is shared")
         return super().validate()
 
 

@@ -8,7 +8,6 @@ from absl import logging
 
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
-from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
@@ -114,7 +113,7 @@ def _create_task(
         described = described.with_settings(
             classifier_dropout=config.classifier_dropout
         )
-    return task_type(described)
+    return task_type(task_type.for_checkpoint(described, weights))
 
 
 def _cut(source: LabelledSource) -> list[str]:
@@ -177,7 +176,7 @@ def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Pl
                 held_out=inputs.held_out,
             )
         ],
-        initialize=lambda model: initialize(model, weights, task.description),
+        initialize=lambda model: initialize(model, weights, task),
         origin=describe_origin(config, train),
     )
 
@@ -191,23 +190,15 @@ def describe_origin(config: FinetuningConfig, train: LabelledSource) -> str:
     )
 
 
-def initialize(
-    model: keras.Model, weights: ModelWeights, task: TaskDescription
-) -> None:
-    """Gives a model the weights of a checkpoint, a head's only if it is the task's.
+def initialize(model: keras.Model, weights: ModelWeights, task: LabelledTask) -> None:
+    """Gives a model the weights of a checkpoint.
 
     Args:
         model: of the task.
         weights: of the checkpoint.
         task: what the model is to learn.
     """
-    same = (weights.task.name, weights.task.labels) == (task.name, task.labels)
-    values = {
-        name: value
-        for name, value in weights.variables.items()
-        if same or name.startswith("bert/")
-    }
-    done = assign_variables(model, values, strict=False)
+    done = assign_variables(model, task.initial_variables(weights), strict=False)
     logging.info(
         "%d variables start from the checkpoint; newly initialised: %s",
         len(done.assigned),

@@ -75,7 +75,7 @@ def for_keras(
     ).validate()
     inputs = finetuning.open_inputs(config)
     model = inputs.task.create_model(inputs.weights.config)
-    finetuning.initialize(model, inputs.weights, inputs.task.description)
+    finetuning.initialize(model, inputs.weights, inputs.task)
     batch_size = config.data.global_batch_size
     held_out = [as_dataset(source, task, batch_size) for source in inputs.held_out]
     return KerasFinetuning(
