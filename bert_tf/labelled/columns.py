@@ -140,7 +140,7 @@ class ColumnFinder:
         """Returns the columns of what something is written of, as `texts` does."""
         pair = self._pair(_SOURCE_PAIRS)
         if pair is None and self.maybe("text", *_SOURCE) is not None:
-            pair = self.found["text"][0], self.maybe("text_pair")
+            return self.found["text"][0], self.maybe("text_pair")
         return pair or self.texts()
 
     def _pair(self, usual: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
