@@ -26,7 +26,9 @@ class Inference:
         def predictions(batch: Batch) -> Outputs:
             return task.predictions(task.apply(model, batch), batch)
 
-        self._predictions: Any = tf.function(predictions, reduce_retracing=True)
+        self._predictions: Any = tf.function(
+            predictions, reduce_retracing=True, autograph=False
+        )
 
     def run(
         self, source: ExampleSource, batch_size: int = _BATCH_SIZE

@@ -55,7 +55,7 @@ class Devices:
             replica = tf.distribute.get_replica_context()
             return replica.all_reduce(tf.distribute.ReduceOp.MEAN, tf.identity(moments))
 
-        @tf.function
+        @tf.function(autograph=False)
         def mean_of_all() -> tf.Tensor:
             return self.strategy.run(mean)
 

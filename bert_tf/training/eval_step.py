@@ -32,7 +32,7 @@ def build_eval_function(
         gathered = {name: place_rows(replica, p) for name, p in predictions.items()}
         return all_reduce(replica, (sums, gathered))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def evaluate(batch: Batches) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         sums, predictions = strategy.run(replica_step, args=(batch,))
         return first_replica(strategy, sums), {
