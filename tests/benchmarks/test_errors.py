@@ -34,6 +34,7 @@ def damaged(dataset_writer, tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_has_the_last_word(damaged):
     flags = [f"--train_dir={damaged}", "--size=tiny", "--steps=1", "--batch_size=4"]
     line = last_line("benchmarks.scaling", *flags)

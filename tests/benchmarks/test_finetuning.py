@@ -97,6 +97,7 @@ def read_csv(path):
         return [tuple(row.values()) for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_reviews_are_split_without_overlap(data_dir, model_dir, tmp_path):
     files = prepare("sentiment", data_dir, model_dir, tmp_path / "a")
     train, held_out = map(read_csv, files)

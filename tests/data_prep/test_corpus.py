@@ -342,6 +342,7 @@ def read_apart(path, input_format, bad_input):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("input_format", "line"),
     [

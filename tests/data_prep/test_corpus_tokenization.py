@@ -127,6 +127,7 @@ def test_resumes_after_any_block(source, tmp_path, monkeypatch):
         assert corpus.progress()[0] == num_blocks
 
 
+@pytest.mark.slow
 def test_kill_while_tokenizing(source, tmp_path, vocab_file):
     directory = tmp_path / "tokens"
     code = f"""

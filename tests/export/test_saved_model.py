@@ -132,6 +132,7 @@ def test_serialized_examples_are_answered_as_their_ids(saved_model_dir, ids, mod
             examples(examples=tf.constant([damaged]))
 
 
+@pytest.mark.slow
 def test_a_folder_that_does_not_load_shows_why(tmp_path, capfd):
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
     with SavedModelBackend(tmp_path, num_threads=1) as backend:

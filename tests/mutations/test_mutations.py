@@ -88,6 +88,7 @@ def test_a_case_that_does_not_come_back_is_a_fault(tmp_path):
     assert (len(outcomes), left) == (1, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reader", "fault"),
     [

@@ -2,11 +2,15 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from bert_tf.cli import memory
 
 # More than the pool may hold: the system's own memory would do, the pool says no.
 PROGRAM = """
 import sys
+
+import pytest
 from bert_tf.cli.memory import keep_memory
 keep_memory()
 assert "tensorflow" not in sys.modules
@@ -38,6 +42,7 @@ def test_a_users_own_setting_stays(monkeypatch):
     assert os.environ["TF_CPU_ALLOCATOR_USE_BFC"] == "false"
 
 
+@pytest.mark.slow
 def test_tensorflow_takes_its_tensors_from_the_pool():
     process = subprocess.run(
         [sys.executable, "-c", PROGRAM],

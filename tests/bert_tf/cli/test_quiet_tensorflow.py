@@ -122,6 +122,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_tensorflow_itself_is_quiet_but_for_its_warnings(tmp_path):
     (tmp_path / "job.py").write_text(NARRATION)
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

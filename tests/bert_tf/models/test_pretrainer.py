@@ -162,6 +162,7 @@ def test_mixed_precision(inputs, policy, tolerance, model):
             assert error < tolerance
 
 
+@pytest.mark.slow
 def test_rematerialisation_changes_no_number(inputs):
     def gradients(rematerialize):
         model = BertPretrainer(CONFIG, seed=1, rematerialize=rematerialize)

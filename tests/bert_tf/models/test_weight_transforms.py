@@ -33,6 +33,7 @@ def dense_layers(layer):
         yield from dense_layers(child)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
 def test_a_transform_acts_as_if_the_weights_were_so(fused, policy):

@@ -214,6 +214,7 @@ def test_what_cannot_be_learned_is_refused():
         make_task(num_inter_sentence_layers=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block_trigrams", [True, False])
 def test_the_signature_answers_as_predictions_do(block_trigrams):
     task = make_task(max_sentences=3, block_trigrams=block_trigrams)
@@ -289,6 +290,7 @@ def documents_with_summaries(count, seed=0):
     return rows
 
 
+@pytest.mark.slow
 def test_training_answers_and_exports_agree(tmp_path):
     model = BertPretrainer(CONFIG, seed=1)
     checkpoint = save_model_folder(

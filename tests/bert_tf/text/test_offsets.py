@@ -96,6 +96,7 @@ def test_samples(tokenizer, text):
     assert check(tokenizer, text)
 
 
+@pytest.mark.slow
 @given(
     st.text(
         st.one_of(

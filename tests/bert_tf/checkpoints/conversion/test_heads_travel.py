@@ -75,6 +75,7 @@ def fine_tuned(request, tmp_path, make_weights):
     return task, model, tmp_path / "ours"
 
 
+@pytest.mark.slow
 def test_pytorch_computes_the_same_logits_with_the_same_labels(fine_tuned, tmp_path):
     task, model, folder = fine_tuned
     auto, labels, _ = CASES[task]

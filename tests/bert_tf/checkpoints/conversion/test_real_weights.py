@@ -12,7 +12,7 @@ import transformers
 from bert_tf.checkpoints import conversion
 from bert_tf.models.variables import assign_variables
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 CORPUS = Path("benchmarks/data/state_of_the_union.txt.gz")
 VARIED = [

@@ -94,6 +94,7 @@ def test_every_value_of_a_wrong_type_is_told(tmp_path, weights, format, name):
         assert check(folder, weights) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.json", "task.json", "tokenizer.json"])
 def test_wrong_values_in_a_preset_are_told(tmp_path, weights, name):
     folder = tmp_path / "model"
