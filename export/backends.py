@@ -25,6 +25,10 @@ from bert_tf.storage.wildcards import without_wildcards
 Arrays = Mapping[str, np.ndarray]
 
 
+class RefusedRequestError(InputError):
+    """A request that a SavedModel answers with an error."""
+
+
 class Backend(Protocol):
     """Somewhere a model runs."""
 
@@ -113,13 +117,14 @@ class SavedModelBackend:
             The outputs, and the seconds of each call.
 
         Raises:
+            RefusedRequestError: the SavedModel refuses these inputs.
             InputError: the process ended, so the SavedModel does not load or run.
         """
         assert self._process.stdin and self._process.stdout
         try:
             pickle.dump((signature, inputs, calls), self._process.stdin)
             self._process.stdin.flush()
-            return pickle.load(self._process.stdout)
+            answer = pickle.load(self._process.stdout)
         except (BrokenPipeError, EOFError):
             status = self._process.wait()
             self._stderr.seek(0)
@@ -129,6 +134,9 @@ class SavedModelBackend:
                 "only tensorflow and tensorflow_text are imported; the reason stands "
                 f"above. Exit status: {status}"
             ) from None
+        if isinstance(answer, str):
+            raise RefusedRequestError(f"{self._directory}: {signature}: {answer}")
+        return answer
 
     def __enter__(self) -> Self:
         return self

@@ -120,8 +120,10 @@ def save(
     """
     folder, task = trained.folder, trained.task
     ids = task.serve_ids(trained.model)
+    # Tasks that cannot be exported say so, whatever signatures are wanted.
+    with_tokenizer = text_endpoints(trained)
     endpoints = {
-        **(_text_endpoints(trained) if with_text else {}),
+        **(with_tokenizer if with_text else {}),
         "serve_ids": ids,
         "serve_examples": serve_examples(ids, folder.config),
     }
@@ -149,6 +151,7 @@ def save(
     return description
 
 
-def _text_endpoints(trained: TrainedModel) -> dict[str, Endpoint]:
+def text_endpoints(trained: TrainedModel) -> dict[str, Endpoint]:
+    """Returns the signatures that take text."""
     tokenizer = BertTokenizer(trained.folder.vocabulary)
     return trained.task.endpoints(trained.model, tokenizer, trained.max_seq_length)

@@ -3,7 +3,8 @@
 Usage: `python -m export.saved_model_process SAVED_MODEL_DIR NUM_THREADS`. Requests come
 pickled on standard input, answers leave pickled on standard output; `backends` holds
 the other end. Whatever a SavedModel lacks shows here as it would on a server: the only
-imports are `tensorflow` and `tensorflow_text`.
+imports are `tensorflow` and `tensorflow_text`. A request that the model refuses gets
+its message in place of an answer, and the next one is answered.
 """
 
 import os
@@ -17,7 +18,10 @@ import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
 
 def main(saved_model_dir: str, num_threads: int) -> None:
-    """Answers `(signature, inputs, calls)` with `(outputs, seconds of each call)`."""
+    """Answers `(signature, inputs, calls)`.
+
+    With `(outputs, seconds of each call)`, or a string, why there are none.
+    """
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What TensorFlow or anything else prints must not mix with the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -28,8 +32,13 @@ def main(saved_model_dir: str, num_threads: int) -> None:
             name, inputs, calls = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        outputs, seconds = _call(signatures[name], inputs, calls)
-        pickle.dump((outputs, seconds), answers)
+        answer: Any
+        try:
+            answer = _call(signatures[name], inputs, calls)
+        # TypeError: a tensor of another type, or no tensor of that name.
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            answer = str(getattr(error, "message", error))
+        pickle.dump(answer, answers)
         answers.flush()
 
 

@@ -1,4 +1,11 @@
-r"""Checks exported artifacts against the Keras model on held-out examples.
+r"""Checks exported artifacts: as a server meets them, or on held-out examples.
+
+Example:
+    python -m export.verify_export models/bert
+
+With a SavedModel and no --eval_data: the model's signatures, their agreement with the
+checkpoint that it was exported from, its warm-up requests, and what it makes of invalid
+ones. The folder is a version's or the model's, whose newest version is taken.
 
 Example:
     python -m export.verify_export \
@@ -15,6 +22,7 @@ TFLite files in LiteRT. Exits with 1 if a float32 artifact differs by more than 
 a quantised one loses too much accuracy; the output file says by how much either way.
 """
 
+import contextlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -58,11 +66,47 @@ _NUM_THREADS = flags.DEFINE_integer(
 
 def main(argv: Sequence[str]) -> None:
     """Runs all artifacts, writes the report, and fails if one is too far off."""
+    if _SAVED_MODEL_DIR.value and not _EVAL_DATA.value:
+        _check_serving()
+    else:
+        _compare()
+
+
+def _check_serving() -> None:
+    from bert_tf.storage import files
+    from bert_tf.storage.json_files import write_json
+
+    for flag in (_TFLITE_FILES, _TEXTS):
+        if flag.value:
+            raise InputError(f"--{flag.name} needs --eval_data.")
+    with contextlib.ExitStack() as stack:
+        temporary = None
+        if _OUTPUT_FILE.value:
+            temporary = stack.enter_context(files.atomic_file(_OUTPUT_FILE.value))
+        from export import serving_check  # loads TensorFlow
+
+        directory = serving_check.version_in(_SAVED_MODEL_DIR.value)
+        description = serving_check.description_of(directory)
+        trained = serving_check.load_checkpoint(description, _CHECKPOINT.value)
+        report = serving_check.check(directory, trained, _NUM_THREADS.value)
+        if temporary is not None:
+            write_json(temporary, report)
+    print("\n".join(serving_check.lines(report)))
+    if _OUTPUT_FILE.value:
+        print(f"Wrote {_OUTPUT_FILE.value}")
+    if report["failures"]:
+        raise InputError(" ".join(report["failures"]))
+
+
+def _compare() -> None:
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.storage import files
     from bert_tf.storage.json_files import write_json
     from export import pretrained
 
+    for flag in (_CHECKPOINT, _EVAL_DATA, _OUTPUT_FILE):
+        if not flag.value:
+            raise InputError(f"missing --{flag.name} (--help lists the flags)")
     if not _SAVED_MODEL_DIR.value and not _TFLITE_FILES.value:
         raise InputError("Name a --saved_model_dir, a --tflite_file, or several.")
     if _TEXTS.value and not _SAVED_MODEL_DIR.value:
@@ -96,7 +140,7 @@ def main(argv: Sequence[str]) -> None:
 
 def cli() -> None:
     """Runs the job with the command line's flags."""
-    jobs.run(main, required=["checkpoint", "eval_data", "output_file"])
+    jobs.run(main, positional="saved_model_dir")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from export.saved_model import EXTRA_ASSETS
 
 FILE_NAME = "tf_serving_warmup_requests"
 BATCH_SIZES = (1, 8, 32)
+MAX_RECORDS = 1000
+"""What TF Serving reads of a file."""
 _LENGTHS = (16, 64)
 
 
@@ -46,7 +48,7 @@ def write(
     Returns:
         The number of records.
     """
-    inputs = _inputs(directory)
+    inputs = input_types(directory)
     longest = trained.max_seq_length
     lengths = [length for length in _LENGTHS if length < longest] + [longest]
     sizes = [(batch_sizes[0], length) for length in lengths]
@@ -80,10 +82,10 @@ def write(
         return writer.num_records
 
 
-def _inputs(
+def input_types(
     directory: str | os.PathLike[str],
 ) -> Mapping[str, Mapping[str, np.dtype | type]]:
-    """Returns the type of each input of each signature."""
+    """Returns the type of each input of each signature of a SavedModel."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     content = (Path(directory) / "saved_model.pb").read_bytes()

@@ -19,7 +19,9 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 def run(
-    main: Callable[[Sequence[str]], None], required: Sequence[str] = ()
+    main: Callable[[Sequence[str]], None],
+    required: Sequence[str] = (),
+    positional: str | None = None,
 ) -> NoReturn:
     """Parses flags, runs `main`, and turns bad input into one line on stderr.
 
@@ -33,6 +35,7 @@ def run(
             `InputError` or `OSError` from it means bad input; anything else is a
             defect of ours and keeps its traceback.
         required: names of flags that must be given.
+        positional: name of the flag that an argument without a name is the value of.
     """
     module = sys.modules[main.__module__]
     # A console script's `__main__` knows nothing of the job: say whose flags and
@@ -58,6 +61,8 @@ def run(
             _fail(job, f"{message} (--help lists the flags)", USAGE_ERROR)
         except UnicodeDecodeError as error:
             _fail(job, f"--flagfile: not a text file ({error})", USAGE_ERROR)
+        if positional and len(left) == 2 and not flags.FLAGS[positional].present:
+            flags.FLAGS[positional].parse(left.pop())
         missing = [f"--{name}" for name in required if not flags.FLAGS[name].present]
         if missing:
             message = f"missing {', '.join(missing)} (--help lists the flags)"

@@ -59,7 +59,7 @@ def test_ids_take_any_batch_length_and_number_of_positions(served, model, batch_
 
 @pytest.fixture(scope="module")
 def ids(saved_model_dir):
-    """The signature in this process: there, a refused request ends the other one."""
+    """The signature in this process."""
     return tf.saved_model.load(str(saved_model_dir)).signatures["serve_ids"]
 
 
