@@ -85,7 +85,7 @@ def _check_serving() -> None:
             temporary = stack.enter_context(files.atomic_file(_OUTPUT_FILE.value))
         from export import serving_check  # loads TensorFlow
 
-        directory = serving_check.version_in(_SAVED_MODEL_DIR.value)
+        directory = serving_check.version_in(str(_SAVED_MODEL_DIR.value))
         description = serving_check.description_of(directory)
         trained = serving_check.load_checkpoint(description, _CHECKPOINT.value)
         report = serving_check.check(directory, trained, _NUM_THREADS.value)
