@@ -1,0 +1,1 @@
+"""A small HTTP server of one SavedModel, with TF Serving's REST routes."""
