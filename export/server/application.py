@@ -120,7 +120,7 @@ def serve(directory: ModelDir, config: ServerConfig) -> None:
     server = _Uvicorn(
         uvicorn.Config(
             application.application(run),
-            http=WatchedProtocol,
+            http=_protocol(config.limits.seconds),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -134,6 +134,13 @@ def serve(directory: ModelDir, config: ServerConfig) -> None:
     asyncio.run(main())
     if failure:
         raise failure[0]
+
+
+def _protocol(seconds: float) -> type[WatchedProtocol]:
+    class Protocol(WatchedProtocol):
+        limit_seconds = min(WatchedProtocol.limit_seconds, seconds)
+
+    return Protocol
 
 
 def _listen(host: str, port: int) -> socket.socket:
