@@ -69,7 +69,8 @@ def check(answer, tokens, probabilities):
     rows = answer["predictions"]
     assert [row["tokens"] for row in rows] == tokens
     for row, values in zip(rows, probabilities, strict=True):
-        np.testing.assert_allclose(row["probabilities"], values, atol=1e-5)
+        given = np.reshape(row["probabilities"], values.shape)  # [] has one dimension.
+        np.testing.assert_allclose(given, values, atol=1e-5)
 
 
 def test_answers_are_the_models_alone_and_in_company(server, signatures):
@@ -126,7 +127,8 @@ def test_every_signature_is_described_and_answers(server):
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: here\r\n\r\n",
-        b"POST /v1/models/bert:predict HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"POST /v1/models/bert:predict HTTP/1.1\r\nHost: a\r\n"
+        b"Content-Length: x\r\n\r\n",
         b"POST /v1/models/bert:predict HTTP/1.1\r\nHost: a\r\n"
         b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET / HTTP/1.1\r\nHost: here\r\n" + b"x: " + b"y" * 200_000 + b"\r\n\r\n",
