@@ -125,7 +125,7 @@ def test_every_signature_is_described_and_answers(server):
     [
         b"\x00\x01\x02",
         b"GET\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / SPDY/3\r\nHost: here\r\n\r\n",
         b"GET /\xff HTTP/1.1\r\nHost: here\r\n\r\n",
         b"POST /v1/models/bert:predict HTTP/1.1\r\nHost: a\r\n"
         b"Content-Length: x\r\n\r\n",
