@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-_VALUES = (
+_VALUES: tuple[Any, ...] = (
     *(
         None,
         True,

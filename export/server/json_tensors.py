@@ -271,8 +271,10 @@ def _type_name(value: Any) -> str:
         return "Null"
     if isinstance(value, bool):
         return str(value)
-    names = {dict: "Object", list: "Array", str: "String"}
-    return names.get(type(value), "Number")
+    for kind, name in ((dict, "Object"), (list, "Array"), (str, "String")):
+        if isinstance(value, kind):
+            return name
+    return "Number"
 
 
 def _shown(value: Any) -> str:

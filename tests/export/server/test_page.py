@@ -33,6 +33,7 @@ def server(warm, tmp_path_factory):
     job = warm.start(command)
     yield RunningServer(job)
     job.kill()
+    job.wait()
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ def start(warm):
     yield run
     for job in started:
         job.kill()
+        job.wait()
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ def server(warm, saved_model_dir):
     job = warm.start([*command, "--port=0", "--model_name=bert"])
     yield RunningServer(job)
     job.kill()
+    job.wait()
 
 
 def test_damaged_requests_end_nothing(server):
