@@ -230,19 +230,20 @@ def test_a_new_version_is_served_and_a_broken_one_is_not(start, models_dir, tmp_
     wait_for(lambda: "Serving version 1." in server.job.output()[0])
 
 
-def test_bad_arguments_get_one_line(
-    start, models_dir, server, tmp_path, environment_with
-):
+def run(*arguments, env, **flags):
+    """Runs the job where it must not need TensorFlow."""
+    command = [sys.executable, "-m", "export.serve", *map(str, arguments)]
+    command += [f"--{name}={value}" for name, value in flags.items()]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def test_bad_arguments_get_one_line(models_dir, server, tmp_path, without_tensorflow):
     short = tmp_path / "token"
     short.write_text("short\n")
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "saved_model.pb").write_bytes(b"")
     for arguments, flags, message in (
         ([], {}, "missing MODEL_DIR (--help lists the flags)"),
         ([models_dir, "more"], {}, "a --flag=value, but for MODEL_DIR. Received"),
         ([tmp_path / "none"], {}, "neither a SavedModel nor a folder of them"),
-        ([broken], {}, "holds no graph that is tagged `serve`"),
         ([models_dir], {"token_file": short}, "at least 16 printable ASCII characters"),
         ([models_dir], {"token_file": tmp_path / "no"}, "No such file or directory"),
         ([models_dir], {"model_name": "a/b"}, "must hold neither / nor :"),
@@ -250,20 +251,25 @@ def test_bad_arguments_get_one_line(
         ([models_dir], {"host": "256.0.0.1"}, "Cannot listen on"),
         ([models_dir], {"port": 70000}, "--port"),
     ):
-        job = start(*arguments, **flags)
-        assert job.wait(120) in (1, 2), job.output()
-        stdout, stderr = job.output()
-        assert message in stderr.splitlines()[-1], stderr
-        assert "Traceback" not in stderr and stdout == ""
+        done = run(*arguments, env=without_tensorflow, **flags)
+        assert done.returncode in (1, 2), done.stderr
+        assert message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+        assert done.stdout == ""
+
+
+def test_a_missing_package_is_named(models_dir, environment_with):
     refusal = "raise ModuleNotFoundError('no', name='{name}')\n"
-    done = subprocess.run(
-        [sys.executable, "-m", "export.serve", str(models_dir)],
-        cwd=ROOT,
-        env=environment_with(["uvicorn"], refusal),
-        capture_output=True,
-        text=True,
-    )
+    done = run(models_dir, env=environment_with(["uvicorn"], refusal))
     assert "uvicorn is missing: pip install 'bert-tf[serve]'" in done.stderr
+
+
+def test_a_model_that_does_not_load_ends_the_server(start, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    job = start(tmp_path)
+    assert job.wait(120) == 1
+    stdout, stderr = job.output()
+    assert "it holds no graph that is tagged `serve`" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr and stdout == ""
 
 
 def test_a_version_folder_is_served_with_a_token(start, models_dir, tmp_path):
