@@ -241,8 +241,8 @@ def test_bad_arguments_get_one_line(models_dir, server, tmp_path, without_tensor
     short = tmp_path / "token"
     short.write_text("short\n")
     for arguments, flags, message in (
-        ([], {}, "missing MODEL_DIR (--help lists the flags)"),
-        ([models_dir, "more"], {}, "a --flag=value, but for MODEL_DIR. Received"),
+        ([], {}, "missing --model_dir (--help lists the flags)"),
+        ([models_dir, "more"], {}, "missing --model_dir"),
         ([tmp_path / "none"], {}, "neither a SavedModel nor a folder of them"),
         ([models_dir], {"token_file": short}, "at least 16 printable ASCII characters"),
         ([models_dir], {"token_file": tmp_path / "no"}, "No such file or directory"),
