@@ -1,12 +1,9 @@
-"""Checks a SavedModel as a server meets it: what it takes, answers and refuses.
-
-The SavedModel runs in a process that imports nothing of ours.
-"""
+"""Checks a SavedModel as a server meets it: what it takes, answers and refuses."""
 
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -15,7 +12,7 @@ from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.tfrecord import read_records
 from export import prediction_log, pretrained, sample_requests, serving_ops, warmup
-from export.backends import KerasBackend, RefusedRequestError, SavedModelBackend
+from export.backends import KerasBackend, RefusedRequestError
 from export.comparison import FLOAT32_TOLERANCE
 from export.pretrained import TrainedModel
 from export.saved_model import EXTRA_ASSETS, text_endpoints
@@ -104,13 +101,27 @@ def load_checkpoint(
     return pretrained.load(folder, description["max_seq_length"], **settings)
 
 
-def check(directory: Path, trained: TrainedModel, num_threads: int) -> dict[str, Any]:
+class Served(Protocol):
+    """A SavedModel that runs."""
+
+    def call(
+        self, signature: str, inputs: Mapping[str, Any]
+    ) -> tuple[dict[str, np.ndarray], list[float]]:
+        """Returns the outputs, and the seconds of the call.
+
+        Raises:
+            RefusedRequestError: it refuses these inputs.
+        """
+        ...
+
+
+def check(directory: Path, trained: TrainedModel, served: Served) -> dict[str, Any]:
     """Checks an export.
 
     Args:
         directory: the SavedModel.
         trained: what it was made from.
-        num_threads: threads an operation may use.
+        served: the SavedModel where it runs.
 
     Returns:
         `signatures`, `max_abs_diff` from the checkpoint by signature, the number of
@@ -131,17 +142,16 @@ def check(directory: Path, trained: TrainedModel, num_threads: int) -> dict[str,
             f"{directory}: its signatures are {sorted(takes)}, but export.json says "
             f"{sorted(names)}."
         )
-    with SavedModelBackend(directory, num_threads) as served:
-        differences = _compare(served, trained, takes)
-        precision = description.get("precision", "float32")
-        for name, difference in differences.items():
-            if precision == "float32" and not difference <= FLOAT32_TOLERANCE:
-                failures.append(
-                    f"{directory}: {name} differs from the checkpoint's by up to "
-                    f"{difference:g}; at most {FLOAT32_TOLERANCE:g} is allowed."
-                )
-        count, unanswered = _warm_up(served, directory)
-        outcomes, broken = _provoke(served, trained, takes)
+    differences = _compare(served, trained, takes)
+    precision = description.get("precision", "float32")
+    for name, difference in differences.items():
+        if precision == "float32" and not difference <= FLOAT32_TOLERANCE:
+            failures.append(
+                f"{directory}: {name} differs from the checkpoint's by up to "
+                f"{difference:g}; at most {FLOAT32_TOLERANCE:g} is allowed."
+            )
+    count, unanswered = _warm_up(served, directory)
+    outcomes, broken = _provoke(served, trained, takes)
     return {
         "saved_model": os.fspath(directory),
         "step": description["step"],
@@ -171,7 +181,7 @@ def lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def _compare(
-    served: SavedModelBackend, trained: TrainedModel, takes: Mapping[str, Any]
+    served: Served, trained: TrainedModel, takes: Mapping[str, Any]
 ) -> dict[str, float]:
     """Returns how far each signature's numbers are from the checkpoint's."""
     keras = KerasBackend(trained.task.serve_ids(trained.model).function)
@@ -251,7 +261,7 @@ def _random_ids(trained: TrainedModel) -> Iterator[dict[str, np.ndarray]]:
         yield values
 
 
-def _warm_up(served: SavedModelBackend, directory: Path) -> tuple[int, list[str]]:
+def _warm_up(served: Served, directory: Path) -> tuple[int, list[str]]:
     """Sends the warm-up requests; returns their number and what failed."""
     path = directory / EXTRA_ASSETS / warmup.FILE_NAME
     if not path.is_file():
@@ -273,7 +283,7 @@ def _warm_up(served: SavedModelBackend, directory: Path) -> tuple[int, list[str]
 
 
 def _provoke(
-    served: SavedModelBackend, trained: TrainedModel, takes: Mapping[str, Any]
+    served: Served, trained: TrainedModel, takes: Mapping[str, Any]
 ) -> tuple[list[dict[str, str]], list[str]]:
     """Sends invalid requests.
 

@@ -84,11 +84,14 @@ def _check_serving() -> None:
         if _OUTPUT_FILE.value:
             temporary = stack.enter_context(files.atomic_file(_OUTPUT_FILE.value))
         from export import serving_check  # loads TensorFlow
+        from export.backends import SavedModelBackend
 
         directory = serving_check.version_in(str(_SAVED_MODEL_DIR.value))
         description = serving_check.description_of(directory)
         trained = serving_check.load_checkpoint(description, _CHECKPOINT.value)
-        report = serving_check.check(directory, trained, _NUM_THREADS.value)
+        # Runs it in a process that imports nothing of ours.
+        with SavedModelBackend(directory, _NUM_THREADS.value) as served:
+            report = serving_check.check(directory, trained, served)
         if temporary is not None:
             write_json(temporary, report)
     print("\n".join(serving_check.lines(report)))

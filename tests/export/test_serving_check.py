@@ -11,6 +11,7 @@ from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.errors import InputError
 from bert_tf.storage.tfrecord import RecordWriter, read_records
 from export import prediction_log, pretrained, serving_check, warmup
+from export.backends import SavedModelBackend
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +74,8 @@ def test_an_export_of_other_weights_or_with_a_bad_warm_up_fails(
     variables[name] = variables[name] + np.float32(0.01)
     folder = dataclasses.replace(trained.folder, variables=variables)
 
-    report = serving_check.check(directory, pretrained.load(folder), num_threads=1)
+    with SavedModelBackend(directory, num_threads=1) as served:
+        report = serving_check.check(directory, pretrained.load(folder), served)
 
     failures = "\n".join(report["failures"])
     assert "but export.json says ['classify', 'embed'" in failures
