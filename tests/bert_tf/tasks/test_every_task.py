@@ -31,10 +31,12 @@ from export import (
     prediction_log,
     pretrained,
     saved_model,
+    serving_check,
     usage,
     verification,
     warmup,
 )
+from export.backends import RefusedRequestError
 
 pytestmark = pytest.mark.slow
 
@@ -348,3 +350,25 @@ def test_what_stands_beside_an_export_fits_it(runs, trained, tmp_path):
         for value in outputs.values():
             batches.add(len(value))
     assert batches == {1, 3}
+
+    report = serving_check.check(directory, model, InThisProcess(signatures))
+    assert report["failures"] == []
+    assert report["warmup_requests"] == count
+    assert set(report["max_abs_diff"]) == set(signatures)
+    refused = [e for e in report["invalid_requests"] if "refused" in e["outcome"]]
+    assert {entry["signature"] for entry in refused} == set(signatures)
+
+
+class InThisProcess:
+    """What `serving_check` asks, without a process of its own for each task."""
+
+    def __init__(self, signatures):
+        self._signatures = signatures
+
+    def call(self, signature, inputs):
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        try:
+            outputs = self._signatures[signature](**tensors)
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise RefusedRequestError(f"{signature}: {error}") from None
+        return {name: value.numpy() for name, value in outputs.items()}, []
