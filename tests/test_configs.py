@@ -16,7 +16,7 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 def test_config(path, tmp_path):
     module = runpy.run_path(str(path))
     variants = module.get("VARIANTS", ())
-    finetuning = path.stem.startswith(("finetune_", "seq2seq_"))
+    finetuning = path.stem.startswith(("finetune_", "seq2seq_", "causal_lm"))
     config_type = FinetuningConfig if finetuning else PretrainingConfig
     for argument in [f"{path}:{name}" for name in variants] or [str(path)]:
         config = load_config(argument, config_type)

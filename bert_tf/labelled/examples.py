@@ -64,6 +64,16 @@ class TextExample(Example):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TextLine(TextExample):
+    """A line of a document, as language models read text; a blank one ends it."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Never: a blank line says something."""
+        return False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ClassificationExample(TextExample):
     """A text, or a pair, of one class.
 

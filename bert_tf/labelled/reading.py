@@ -25,6 +25,7 @@ from bert_tf.labelled.examples import (
     SummarizationExample,
     TaggedSentence,
     TextExample,
+    TextLine,
 )
 from bert_tf.labelled.json_records import holds_one_object
 from bert_tf.labelled.options import ReadOptions
@@ -105,6 +106,34 @@ def _finish_documents(
     return documents
 
 
+def _finish_text(
+    texts: list[TextExample], options: ReadOptions, report: LabelledReport
+) -> list[TextExample]:
+    """Joins the lines of each document."""
+    documents: list[TextExample] = []
+    ended = True
+    for text in texts:
+        if not isinstance(text, TextLine):
+            documents.append(text)
+        elif ended or text.place.path != documents[-1].place.path:
+            if text.text.strip():
+                documents.append(TextExample(text=text.text, place=text.place))
+        elif text.text.strip():
+            whole = f"{documents[-1].text}\n{text.text}"
+            documents[-1] = dataclasses.replace(documents[-1], text=whole)
+        ended = not (isinstance(text, TextLine) and text.text.strip())
+    if not documents:
+        raise InputError("The files hold blank lines only.")
+    return documents
+
+
+DOCUMENTS = Kind[TextExample](
+    "language modelling",
+    text_records.texts,
+    lambda text, place, _: TextLine(text=text, place=place),
+    finish=_finish_text,
+    plain="lines",
+)
 TEXTS = Kind[TextExample](
     "texts",
     text_records.texts,

@@ -25,6 +25,7 @@ _PIPELINE_TAGS = {
     "embedding": "sentence-similarity",
     "extractive_summarization": "summarization",
     "sequence_to_sequence": "text2text-generation",
+    "causal_lm": "text-generation",
 }
 
 

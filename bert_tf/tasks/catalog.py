@@ -2,6 +2,7 @@
 
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
+from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.classification import ClassificationTask
 from bert_tf.tasks.embedding import EmbeddingTask
 from bert_tf.tasks.extractive_summarization import ExtractiveSummarizationTask
@@ -30,6 +31,7 @@ LABELLED_TASKS: dict[str, type[LabelledTask]] = {
         QuestionAnsweringTask,
         ExtractiveSummarizationTask,
         SequenceToSequenceTask,
+        CausalLmTask,
     )
 }
 TASKS: dict[str, type[Task]] = {

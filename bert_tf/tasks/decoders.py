@@ -1,13 +1,4 @@
-"""What a model folder says of the decoder of an encoder-decoder model.
-
-Beside the encoder's configuration and vocabulary, which every model folder has, the
-settings of the task's description hold
-
-- `decoder_config`: a `BertConfig`'s fields; None for the encoder's;
-- `decoder_vocabulary`: `entries`, `do_lower_case` and `strip_accents` of what is
-  written; None for the encoder's;
-- `shared`: what both have in common, see `EncoderDecoder`.
-"""
+"""Where the decoder of an encoder-decoder model comes from."""
 
 import dataclasses
 from typing import Any
@@ -16,17 +7,13 @@ import numpy as np
 
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
-from bert_tf.config import BertConfig
+from bert_tf.checkpoints.decoder_description import (
+    SETTINGS,
+    config_of,
+    describe_vocabulary,
+)
 from bert_tf.errors import InputError
-from bert_tf.storage.json_files import from_dict
 from bert_tf.tasks.settings import SequenceToSequenceSettings
-from bert_tf.text.tokenizer_config import TokenizerConfig
-from bert_tf.text.vocabulary import Vocabulary
-
-PARTS = ("decoder_config", "decoder_vocabulary", "shared")
-"""The settings that describe a decoder."""
-
-NAME = SequenceToSequenceSettings.name
 
 
 def describe_decoder(
@@ -42,7 +29,7 @@ def describe_decoder(
         InputError: the settings don't fit the checkpoint.
     """
     if continues(settings, weights):
-        described = {name: weights.task.settings.get(name) for name in PARTS}
+        described = {name: weights.task.settings.get(name) for name in SETTINGS}
         config = config_of(described) or weights.config
     else:
         described = _new_decoder(settings, weights)
@@ -59,7 +46,7 @@ def describe_decoder(
 def continues(settings: SequenceToSequenceSettings, weights: ModelWeights) -> bool:
     """Returns whether the checkpoint's own decoder is taken as it is."""
     asks_for_another = settings.decoder != "warm_start" or settings.decoder_from
-    return weights.task.name == NAME and not asks_for_another
+    return weights.task.name == settings.name and not asks_for_another
 
 
 def _new_decoder(
@@ -99,12 +86,7 @@ def _new_decoder(
         "decoder_config": None
         if config == weights.config
         else dataclasses.asdict(config),
-        "decoder_vocabulary": vocabulary
-        and {
-            "entries": list(vocabulary.entries),
-            "do_lower_case": vocabulary.config.do_lower_case,
-            "strip_accents": vocabulary.config.strips_accents,
-        },
+        "decoder_vocabulary": vocabulary and describe_vocabulary(vocabulary),
         "shared": shared,
     }
 
@@ -118,7 +100,11 @@ def decoder_weights(
         settings: of the run.
         weights: of the checkpoint that the encoder starts from.
     """
-    return load_any(settings.decoder_from) if settings.decoder_from else weights
+    if not settings.decoder_from:
+        return weights
+    found = load_any(settings.decoder_from)
+    found.check_post_norm(f"`task.decoder_from` {settings.decoder_from}")
+    return found
 
 
 def initial_variables(
@@ -141,30 +127,3 @@ def initial_variables(
             if name.startswith(("bert/", "cls/predictions/"))
         }
     return values
-
-
-def config_of(settings: dict[str, Any]) -> BertConfig | None:
-    """Returns the decoder's configuration; None for the encoder's.
-
-    Args:
-        settings: of a task's description.
-    """
-    stated = settings.get("decoder_config")
-    if stated is None:
-        return None
-    config: BertConfig = from_dict(BertConfig, stated, "the model's decoder_config")
-    return config.validate()
-
-
-def vocabulary_of(settings: dict[str, Any]) -> Vocabulary | None:
-    """Returns the vocabulary of what is written; None for the encoder's.
-
-    Args:
-        settings: of a task's description.
-    """
-    stated = settings.get("decoder_vocabulary")
-    if stated is None:
-        return None
-    config = TokenizerConfig(stated["do_lower_case"], stated["strip_accents"])
-    source = "the model's decoder_vocabulary"
-    return Vocabulary.from_entries(stated["entries"], config, source)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
@@ -67,6 +68,19 @@ class LabelledTask(PredictingTask):
         """
 
     @classmethod
+    def load_start(cls, settings: Any, init_from: str) -> ModelWeights:
+        """Returns what a run starts from: by default a checkpoint's weights.
+
+        Args:
+            settings: of `settings_type`.
+            init_from: what the configuration names.
+
+        Raises:
+            InputError: nothing of the kind there.
+        """
+        return load_any(init_from)
+
+    @classmethod
     def for_checkpoint(
         cls, description: TaskDescription, weights: ModelWeights
     ) -> TaskDescription:
@@ -79,6 +93,7 @@ class LabelledTask(PredictingTask):
         Raises:
             InputError: the task's settings don't fit the checkpoint.
         """
+        weights.check_post_norm("init_from")
         return description
 
     def initial_variables(self, weights: ModelWeights) -> Mapping[str, np.ndarray]:

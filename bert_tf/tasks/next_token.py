@@ -7,12 +7,18 @@ import tensorflow as tf
 
 from bert_tf.metrics.language_modelling import perplexities
 from bert_tf.ops.cross_entropy import cross_entropy, is_highest
-from bert_tf.tasks.endpoint import Outputs
+from bert_tf.tasks.endpoint import Batch, Outputs
 
 SHOWN = {"token_accuracy": "token accuracy", "perplexity": "perplexity"}
 CHARTS = {"token_accuracy": "Token accuracy", "perplexity": "Perplexity a token"}
 COUNTS = ("token_correct", "words", "bytes")
 """The sums beside loss and weight; the last two of held-out text only."""
+
+WRITES = (
+    "This model writes texts: use `python -m bert_tf.run_generation`, or "
+    "`bert_tf.load(path).generate([...])`."
+)
+"""Why it neither predicts nor has a signature of its own."""
 
 
 def sums(
@@ -45,6 +51,15 @@ def sums(
     }
 
 
+def held_out_sizes(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the words and bytes of a batch of examples, float32 scalars."""
+    weights = batch["example_weights"]
+    return (
+        tf.reduce_sum(batch["words"] * weights),
+        tf.reduce_sum(batch["bytes"] * weights),
+    )
+
+
 def label_weights(labels: tf.Tensor) -> tf.Tensor:
     """Returns 1.0 for labels, 0.0 where there is none; float32, the same shape."""
     return tf.cast(labels >= 0, tf.float32)
@@ -52,11 +67,17 @@ def label_weights(labels: tf.Tensor) -> tf.Tensor:
 
 def perplexities_of(sums: Mapping[str, float]) -> dict[str, float]:
     """Returns the perplexities of held-out text, of sums; nothing in training."""
-    if not sums["bytes"]:
+    if not sums["words"]:
         return {}
     return perplexities(
         sums["token_loss"], sums["token_weight"], sums["words"], sums["bytes"]
     )
+
+
+def counts_of(*ids: np.ndarray) -> list[np.ndarray]:
+    """Returns how often each id occurs in several arrays, int64 `[largest id + 1]`."""
+    size = max(int(part.max()) for part in ids) + 1
+    return [np.bincount(part, minlength=size) for part in ids]
 
 
 def text_sizes(texts: Sequence[str], kept: np.ndarray) -> dict[str, np.ndarray]:

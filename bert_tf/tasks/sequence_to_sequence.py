@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
@@ -25,6 +26,7 @@ from bert_tf.tasks import decoders, next_token
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.masked_tokens import unigram_baseline
+from bert_tf.tasks.random_start import load_start
 from bert_tf.tasks.settings import SequenceToSequenceSettings
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
@@ -77,10 +79,18 @@ class SequenceToSequenceTask(LabelledTask):
         )
 
     @classmethod
+    def load_start(
+        cls, settings: SequenceToSequenceSettings, init_from: str
+    ) -> ModelWeights:
+        """Returns a checkpoint's weights, or a size without any."""
+        return load_start(settings.size, init_from)
+
+    @classmethod
     def for_checkpoint(
         cls, description: TaskDescription, weights: ModelWeights
     ) -> TaskDescription:
         """Returns a description with that of the decoder; see `decoders`."""
+        weights.check_post_norm("init_from")
         settings = cls(description).settings
         return description.with_settings(**decoders.describe_decoder(settings, weights))
 
@@ -94,7 +104,9 @@ class SequenceToSequenceTask(LabelledTask):
         Args:
             vocabulary: the encoder's.
         """
-        return decoders.vocabulary_of(self.description.settings) or vocabulary
+        return (
+            decoder_description.vocabulary_of(self.description.settings) or vocabulary
+        )
 
     # The model.
 
@@ -107,7 +119,7 @@ class SequenceToSequenceTask(LabelledTask):
         dtype: str | None = None,
     ) -> EncoderDecoder:
         """Returns an encoder and a decoder, whose dropout is the same; see `Task`."""
-        decoder = decoders.config_of(self.description.settings)
+        decoder = decoder_description.config_of(self.description.settings)
         if decoder is not None:
             decoder = dataclasses.replace(
                 decoder,
@@ -229,13 +241,7 @@ class SequenceToSequenceTask(LabelledTask):
         self, outputs: Outputs, batch: Batch, *, training: bool = False
     ) -> dict[str, tf.Tensor]:
         """Sums the cross-entropy of the tokens; see `Task`."""
-        sizes = None
-        if not training:
-            weights = batch["example_weights"]
-            words, num_bytes = (
-                tf.reduce_sum(batch[name] * weights) for name in ("words", "bytes")
-            )
-            sizes = words, num_bytes
+        sizes = None if training else next_token.held_out_sizes(batch)
         return next_token.sums(outputs, batch["decoder_labels"], sizes)
 
     def num_tokens(self, batch: Batch) -> tf.Tensor:
@@ -273,9 +279,7 @@ class SequenceToSequenceTask(LabelledTask):
             first = np.zeros(len(written.ids), bool)
             first[written.starts[:-1]] = True
             counts.append(written.ids[~first])
-        size = max(int(ids.max()) for ids in counts) + 1
-        train_counts, eval_counts = (np.bincount(ids, minlength=size) for ids in counts)
-        return unigram_baseline(train_counts, eval_counts)
+        return unigram_baseline(*next_token.counts_of(*counts))
 
     def decode(
         self,
@@ -284,16 +288,10 @@ class SequenceToSequenceTask(LabelledTask):
         predictions: Mapping[str, np.ndarray],
     ) -> list[dict[str, Any]]:
         """Raises an InputError: such a model writes, which is another job."""
-        raise InputError(
-            "This model writes texts: use `python -m bert_tf.run_generation`, or "
-            "`bert_tf.load(path).generate([...])`."
-        )
+        raise InputError(next_token.WRITES)
 
     def endpoints(
         self, model: keras.Model, tokenizer: BertTokenizer, max_seq_length: int
     ) -> dict[str, Endpoint]:
-        """Returns no signature that takes text: none writes yet."""
-        raise InputError(
-            f"A model for {self.name!r} has no signature that takes text. Use it with "
-            "`python -m bert_tf.run_generation`."
-        )
+        """Raises an InputError: no signature that takes text."""
+        raise InputError(next_token.WRITES)

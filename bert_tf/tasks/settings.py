@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar, Self
 
-from bert_tf.config import check
+from bert_tf.config import SIZES, check
 
 # Of metrics, all others get better as they grow.
 LOWER_IS_BETTER = (
@@ -108,6 +108,29 @@ class EmbeddingSettings(TaskSettings):
         return super().validate()
 
 
+@dataclasses.dataclass
+class CausalLmSettings(TaskSettings):
+    """What comes next in a text, for text that goes on.
+
+    Attributes:
+        size: a released size, such as `mini`, for a model that starts at random with
+            the vocabulary of `init_from`, which is then a checkpoint, a folder with a
+            `vocab.txt` or that file; empty for the checkpoint's shape and weights.
+        norm_first: whether LayerNorms come first, as GPT-2's do, and not as BERT's.
+    """
+
+    name: ClassVar[str] = "causal_lm"
+
+    size: str = ""
+    norm_first: bool = False
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        sizes = ("", *SIZES)
+        check(self, "size", self.size in sizes, f"empty or one of {sizes[1:]}")
+        return super().validate()
+
+
 DECODERS = ("warm_start", "random", "shared")
 
 
@@ -119,6 +142,7 @@ class SequenceToSequenceSettings(TaskSettings):
     they are.
 
     Attributes:
+        size: see `CausalLmSettings`; the decoder is then of this size too.
         max_target_length: most tokens to write, [CLS] and [SEP] included; what is
             longer in the training data is cut.
         decoder: what it starts from. `warm_start`: the weights of the checkpoint, but
@@ -133,6 +157,7 @@ class SequenceToSequenceSettings(TaskSettings):
 
     name: ClassVar[str] = "sequence_to_sequence"
 
+    size: str = ""
     max_target_length: int = 128
     decoder: str = "warm_start"
     decoder_from: str = ""
@@ -144,6 +169,8 @@ class SequenceToSequenceSettings(TaskSettings):
         """Returns self, or raises an InputError that names the field."""
         check(self, "max_target_length", self.max_target_length >= 3, "at least 3")
         check(self, "decoder", self.decoder in DECODERS, f"one of {DECODERS}")
+        sizes = ("", *SIZES)
+        check(self, "size", self.size in sizes, f"empty or one of {sizes[1:]}")
         layers, smoothing = self.num_decoder_layers, self.label_smoothing
         check(self, "num_decoder_layers", layers >= 0, "at least 0")
         check(self, "label_smoothing", 0 <= smoothing < 1, "in [0, 1)")

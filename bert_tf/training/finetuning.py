@@ -6,7 +6,6 @@ from pathlib import Path
 import keras
 from absl import logging
 
-from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.errors import InputError
 from bert_tf.labelled.source import LabelledSource
@@ -67,7 +66,7 @@ def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs
     """
     task_type = LABELLED_TASKS[config.task.name]
     data = finetuning_data.read_data(config, task_type)
-    weights = load_any(config.init_from)
+    weights = task_type.load_start(config.task, config.init_from)
     vocabulary = weights.vocabulary
     if vocabulary is None:
         raise InputError(

@@ -45,6 +45,7 @@ def initialize(
             be read.
     """
     weights = load_any(path)
+    weights.check_post_norm(f"init_from {path}")
     _check_vocabulary(weights, vocabulary, path)
     theirs, variables = resizing.without_surplus_rows(
         weights.config, weights.variables, vocabulary

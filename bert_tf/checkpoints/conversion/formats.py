@@ -4,8 +4,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.conversion import (
     hugging_face,
+    hugging_face_encoder_decoder,
     keras_hub,
     model_garden,
     native,
@@ -19,9 +21,16 @@ from bert_tf.errors import InputError
 from bert_tf.storage.files import atomic_path
 from bert_tf.storage.json_files import read_json
 
+
+def _save_hugging_face(weights: ModelWeights, folder: Path) -> list[str]:
+    if weights.task.name == decoder_description.TASK:
+        return hugging_face_encoder_decoder.save(weights, folder)
+    return hugging_face.save(weights, folder)
+
+
 WRITERS: dict[str, Callable[[ModelWeights, Path], list[str]]] = {
     "native": native.save,
-    "hugging_face": hugging_face.save,
+    "hugging_face": _save_hugging_face,
     "tf1": tf1.save,
     "model_garden": model_garden.save,
     "keras_hub": keras_hub.save,
@@ -80,6 +89,11 @@ def save(
         raise InputError(f"No format {format!r}. Known: {', '.join(WRITERS)}")
     if path.exists() and any(path.iterdir()):
         raise InputError(f"{path} already exists. Delete it or name another.")
+    if weights.task.settings.get("norm_first") and format != "native":
+        raise InputError(
+            f"The format {format} has no place for a model whose LayerNorms come "
+            "first, as GPT-2's do. It stays in a model folder: --to_format=native."
+        )
     with atomic_path(path) as folder:
         folder.mkdir()
         new = WRITERS[format](weights, folder)
@@ -113,6 +127,8 @@ def _load(path: Path) -> ModelWeights:
                 f"{path}: a training workdir that has no checkpoint yet. Let its run "
                 "come to its first one: the command that began it goes on with it."
             )
+        if hugging_face_encoder_decoder.is_encoder_decoder(config):
+            return hugging_face_encoder_decoder.load(path)
         return hugging_face.load(path)
     if _has_tf_checkpoint(path):
         return _load_tf_checkpoint(path)

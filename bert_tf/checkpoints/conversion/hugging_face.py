@@ -31,6 +31,7 @@ from bert_tf.errors import InputError
 from bert_tf.storage.json_files import from_known_fields, read_json, write_json
 from bert_tf.storage.safetensors_files import write_tensors
 from bert_tf.text.tokenizer_config import check_tokenizer_class
+from bert_tf.text.vocabulary import Vocabulary
 
 _CONFIG = "config.json"
 
@@ -46,6 +47,7 @@ _ACTIVATIONS_IN = {
 _ACTIVATIONS_OUT = {"gelu_erf": "gelu", "gelu": "gelu_new"}
 
 _SEQUENCE_CLASSIFICATION = "BertForSequenceClassification"
+_CAUSAL_LM = "causal_lm"
 _ARCHITECTURES = {
     "classification": _SEQUENCE_CLASSIFICATION,
     "multi_label": _SEQUENCE_CLASSIFICATION,
@@ -100,8 +102,6 @@ class _Config:
 _FIXED: dict[str, Any] = {
     "model_type": "bert",
     "position_embedding_type": "absolute",
-    "is_decoder": False,
-    "add_cross_attention": False,
     "tie_word_embeddings": True,
 }
 
@@ -116,24 +116,29 @@ def load(folder: Path) -> ModelWeights:
     path = folder / _CONFIG
     values = read_json(path)
     stated: _Config = from_known_fields(_Config, values, str(path))
-    config = _model_config(values, stated, str(path))
+    config = model_config(
+        values, str(path), is_decoder=bool(stated.is_decoder), add_cross_attention=False
+    )
     arrays = open_arrays(folder)
-    source_names = {_google_name(name): name for name in arrays}
+    source_names = {google_name(name): name for name in arrays}
     task = _task(stated, source_names)
 
-    renamed = RenamedArrays(arrays, source_names, _reshape)
+    renamed = RenamedArrays(arrays, source_names, reshape)
     side = side_files.read_heads(folder)
     stated_name = side.task.name if side.task else None
     variables, left_over = collect(str(folder), config, renamed, task or stated_name)
-    _check_tied(folder, renamed)
+    check_tied(folder, renamed)
     variables |= side.variables
     tokenizer = hugging_face_tokenizer.read(folder)
+    described = _describe(stated, str(path), task, variables, side.task)
+    if stated.is_decoder and described.name != _CAUSAL_LM:
+        described = TaskDescription(_CAUSAL_LM)
     return ModelWeights(
         format="hugging_face",
         config=config,
         variables=variables,
         vocabulary=tokenizer.vocabulary,
-        task=_describe(stated, str(path), task, variables, side.task),
+        task=described,
         hugging_face=HuggingFaceSettings(
             model_max_length=tokenizer.model_max_length,
             added_tokens=tokenizer.added_tokens,
@@ -153,19 +158,13 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     Returns:
         Names of variables that were newly initialised: none.
     """
-    config = weights.config
     architecture = _architecture(weights)
     values: dict[str, Any] = {
         "architectures": [architecture],
-        "model_type": "bert",
-        "hidden_act": _ACTIVATIONS_OUT[config.hidden_act],
-        "position_embedding_type": "absolute",
+        **config_values(weights.config, weights.vocabulary),
         "dtype": "float32",
-        **{key: getattr(config, key) for key in _SHARED_KEYS},
+        **_task_values(weights),
     }
-    if weights.vocabulary is not None:
-        values["pad_token_id"] = weights.vocabulary.pad_id
-    values |= _task_values(weights)
     write_json(folder / _CONFIG, values)
 
     prefix = "" if architecture == "BertModel" else "bert."
@@ -177,10 +176,10 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     for name, array in weights.variables.items():
         if name in homeless:
             continue
-        ours = _hugging_face_name(name)
+        ours = hugging_face_name(name)
         if ours.startswith("bert."):
             ours = prefix + ours.removeprefix("bert.")
-        arrays[ours] = _reshape(name, array)
+        arrays[ours] = reshape(name, array)
     write_tensors(folder / WEIGHTS, arrays)
     side_files.write_heads(folder, weights, homeless=homeless)
 
@@ -188,12 +187,48 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     return []
 
 
-def _reshape(name: str, array: np.ndarray) -> np.ndarray:
+def config_values(config: BertConfig, vocabulary: Vocabulary | None) -> dict[str, Any]:
+    """Returns what a `config.json` says of a BERT's shape."""
+    values: dict[str, Any] = {
+        "model_type": "bert",
+        "hidden_act": _ACTIVATIONS_OUT[config.hidden_act],
+        "position_embedding_type": "absolute",
+        **{key: getattr(config, key) for key in _SHARED_KEYS},
+    }
+    if vocabulary is not None:
+        values["pad_token_id"] = vocabulary.pad_id
+    return values
+
+
+def reshape(name: str, array: np.ndarray) -> np.ndarray:
+    """Turns an array of either into the other's shape, by google-research's name."""
     return array.T if name.endswith("/kernel") else array
 
 
-def _model_config(values: dict[str, Any], stated: _Config, source: str) -> BertConfig:
-    for name, expected in _FIXED.items():
+def model_config(
+    values: dict[str, Any],
+    source: str,
+    *,
+    is_decoder: bool = False,
+    add_cross_attention: bool = False,
+) -> BertConfig:
+    """Returns the shape that a BERT's `config.json` describes.
+
+    Args:
+        values: of the file.
+        source: what to call it in an error.
+        is_decoder: whether it must be one with a causal mask.
+        add_cross_attention: whether it must attend to an encoder, too.
+
+    Raises:
+        InputError: another architecture, or a value that does not fit.
+    """
+    stated: _Config = from_known_fields(_Config, values, source)
+    fixed = _FIXED | {
+        "is_decoder": is_decoder,
+        "add_cross_attention": add_cross_attention,
+    }
+    for name, expected in fixed.items():
         received = getattr(stated, name)
         if received is not None and received != expected:
             reason = ", another architecture" if name == "model_type" else ""
@@ -232,8 +267,23 @@ def _labels(
     return [str(labels[str(index)]) for index in range(num_labels)]
 
 
-def _check_tied(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    for name, tied_to in _TIED.items():
+def is_tied(name: str, prefix: str = "") -> bool:
+    """Returns whether a weight, below a prefix, is a copy of another one."""
+    return name.startswith(prefix) and name.removeprefix(prefix) in _TIED
+
+
+def check_tied(
+    folder: Path, arrays: Mapping[str, np.ndarray], prefix: str = ""
+) -> None:
+    """Raises an InputError if a weight that is a copy of another one is none.
+
+    Args:
+        folder: what to call in the error.
+        arrays: by google-research/bert's name.
+        prefix: what stands before these names.
+    """
+    for copy, original in _TIED.items():
+        name, tied_to = prefix + copy, prefix + original
         if name not in arrays:
             continue
         if tied_to in arrays and not np.array_equal(arrays[name], arrays[tied_to]):
@@ -243,7 +293,7 @@ def _check_tied(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _hugging_face_name(name: str) -> str:
+def hugging_face_name(name: str) -> str:
     """Translates a google-research/bert name."""
     if name in _HEAD_NAMES_OUT:
         return _HEAD_NAMES_OUT[name]
@@ -253,7 +303,7 @@ def _hugging_face_name(name: str) -> str:
     return re.sub(r"\.beta$", ".bias", name)
 
 
-def _google_name(name: str) -> str:
+def google_name(name: str) -> str:
     """Translates a Hugging Face name; one that no BERT has stays recognisable."""
     if name in _HEAD_NAMES_IN:
         return _HEAD_NAMES_IN[name]
@@ -308,6 +358,8 @@ def _describe(
 def _task_values(weights: ModelWeights) -> dict[str, Any]:
     """Returns the keys of `config.json` that say what a model was trained for."""
     task = weights.task
+    if task.name == _CAUSAL_LM:
+        return {"is_decoder": True}
     if task.name not in _ARCHITECTURES:
         return {}
     values: dict[str, Any] = {}
@@ -327,6 +379,8 @@ def _task_values(weights: ModelWeights) -> dict[str, Any]:
 def _architecture(weights: ModelWeights) -> str:
     if weights.task.name in _ARCHITECTURES:
         return _ARCHITECTURES[weights.task.name]
+    if weights.task.name == _CAUSAL_LM:
+        return "BertLMHeadModel"
     masked_lm = weights.has(names.masked_lm_head(weights.config))
     next_sentence = weights.has(names.next_sentence_head(weights.config))
     if masked_lm and next_sentence:

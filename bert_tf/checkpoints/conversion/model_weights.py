@@ -90,6 +90,18 @@ class ModelWeights:
         shared = self.shared
         return {name: a for name, a in self.variables.items() if name not in shared}
 
+    def check_post_norm(self, source: object) -> None:
+        """Raises an InputError if LayerNorms come first, as in no BERT.
+
+        Args:
+            source: where the weights come from, for the message.
+        """
+        if self.task.settings.get("norm_first"):
+            raise InputError(
+                f"{source}: its LayerNorms come first, as GPT-2's do, so its weights "
+                "mean nothing in a BERT. It can only go on as a causal_lm."
+            )
+
     def has(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
         """Tells whether all these variables are here."""
         return all(name in self.variables for name in shapes)
@@ -176,7 +188,7 @@ def collect(
             "configuration is another model's."
         )
     variables = {
-        name: _as_float32(source, name, arrays[name], shape)
+        name: as_float32(source, name, arrays[name], shape)
         for name, shape in wanted.items()
     }
     left_over = {
@@ -187,9 +199,14 @@ def collect(
     return variables, left_over
 
 
-def _as_float32(
+def as_float32(
     source: str, name: str, array: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
+    """Returns an array of a source in float32.
+
+    Raises:
+        InputError: another shape, no floating point, or a value that is not finite.
+    """
     if array.shape != shape:
         raise InputError(
             f"{source}: `{name}` must have shape {shape}, by its configuration. "

@@ -59,6 +59,27 @@ def encoder(config: BertConfig) -> Shapes:
     return shapes
 
 
+def cross_attention(config: BertConfig, index: int) -> Shapes:
+    """Returns the names and shapes of a decoder's attention to its encoder."""
+    hidden = config.hidden_size
+    root = f"bert/encoder/layer_{index}/crossattention"
+    return {
+        **_dense(f"{root}/self/query", hidden, hidden),
+        **_dense(f"{root}/self/key", hidden, hidden),
+        **_dense(f"{root}/self/value", hidden, hidden),
+        **_dense(f"{root}/output/dense", hidden, hidden),
+        **_layer_norm(f"{root}/output/LayerNorm", hidden),
+    }
+
+
+def decoder(config: BertConfig) -> Shapes:
+    """Returns the names and shapes of an encoder-decoder model's decoder."""
+    shapes = encoder(config) | masked_lm_head(config)
+    for index in range(config.num_hidden_layers):
+        shapes |= cross_attention(config, index)
+    return {f"decoder/{name}": shape for name, shape in shapes.items()}
+
+
 def pooler(config: BertConfig) -> Shapes:
     """Returns the names and shapes of the layer over [CLS]."""
     return _dense("bert/pooler/dense", config.hidden_size, config.hidden_size)
@@ -106,6 +127,8 @@ def trained(task: str, config: BertConfig) -> Shapes:
     """
     if task == "pretraining":
         return pretrainer(config)
+    if task == "causal_lm":
+        return encoder(config) | masked_lm_head(config)
     return encoder(config) | (pooler(config) if task in _POOLED else {})
 
 

@@ -34,7 +34,14 @@ def load(path: Path) -> ModelWeights:
             str(folder.path / MANIFEST),
         )
     arrays = {name: a for name, a in folder.variables.items() if name not in new}
-    variables, left_over = collect(str(folder.path), folder.config, arrays, task.name)
+    left_over: dict[str, tuple[int, ...]] = {}
+    if task.settings.get("norm_first"):
+        # None of google-research/bert's: its embeddings have no LayerNorm.
+        variables = dict(arrays)
+    else:
+        variables, left_over = collect(
+            str(folder.path), folder.config, arrays, task.name
+        )
     if task.name != "pretraining":
         # A head may have more variables than other programs' heads have.
         variables |= {name: arrays[name] for name in left_over}
@@ -71,7 +78,8 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
             "The source has no vocabulary, and a model folder is nothing without. "
             "Name it with --vocab_file."
         )
-    new = initial_values(weights.missing, weights.config, seed=0)
+    missing = {} if weights.task.settings.get("norm_first") else weights.missing
+    new = initial_values(missing, weights.config, seed=0)
     metadata: dict[str, Any] = {"newly_initialised": list(new)}
     if not weights.hugging_face.is_default:
         metadata["hugging_face"] = dataclasses.asdict(weights.hugging_face)

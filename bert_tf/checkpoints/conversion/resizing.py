@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights, initial_values
 from bert_tf.config import BertConfig
@@ -27,7 +28,7 @@ def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeigh
 
     Raises:
         InputError: `weights` have no vocabulary, and this one has more entries than
-            they have rows.
+            they have rows; or they are an encoder and a decoder.
     """
     if weights.vocabulary is None:
         if len(vocabulary) > weights.config.vocab_size:
@@ -37,6 +38,7 @@ def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeigh
                 f"{weights.config.vocab_size}, the rows of the embeddings."
             )
         return dataclasses.replace(weights, vocabulary=vocabulary)
+    _check_resizable(weights)
     old_ids = {entry: index for index, entry in enumerate(weights.vocabulary.entries)}
     lower = weights.vocabulary.config.do_lower_case
     pieces = [_pieces(entry, old_ids, lower) for entry in vocabulary.entries]
@@ -115,9 +117,13 @@ def with_positions(weights: ModelWeights, max_position_embeddings: int) -> Model
         weights: any.
         max_position_embeddings: new length; a shorter one cuts.
 
+    Raises:
+        InputError: they are an encoder and a decoder.
+
     Source: Beltagy et al. 2020 (arXiv:2004.05150), section 5, which finds repeating
     the positions a far better start than random ones.
     """
+    _check_resizable(weights)
     old = weights.variables[names.POSITION_EMBEDDINGS]
     rows = np.arange(max_position_embeddings) % len(old)
     note = f"Positions: {max_position_embeddings}, repeating the first {len(old)}."
@@ -143,11 +149,12 @@ def with_layers(weights: ModelWeights, num_hidden_layers: int) -> ModelWeights:
         num_hidden_layers: how many to keep, first and last among them.
 
     Raises:
-        InputError: there are not that many.
+        InputError: there are not that many, or they are an encoder and a decoder.
 
     Source: Sanh et al. 2019 (arXiv:1910.01108), section 3; for 6 of 12 the same
     layers as in its code, 0, 2, 4, 7, 9 and 11.
     """
+    _check_resizable(weights)
     count = weights.config.num_hidden_layers
     if not 1 <= num_hidden_layers <= count:
         raise InputError(
@@ -174,6 +181,15 @@ def with_layers(weights: ModelWeights, num_hidden_layers: int) -> ModelWeights:
         source_names=source_names,
         notes=[*weights.notes, f"Layers kept, of {count}: {kept}."],
     )
+
+
+def _check_resizable(weights: ModelWeights) -> None:
+    """Raises an InputError over a model of two parts, of which one is meant."""
+    if weights.task.name == decoder_description.TASK:
+        raise InputError(
+            "An encoder-decoder model cannot be resized: its decoder would stay as it "
+            "is. Resize the checkpoints that encoder and decoder start from."
+        )
 
 
 def _pieces(entry: str, ids: dict[str, int], lower: bool) -> list[int]:

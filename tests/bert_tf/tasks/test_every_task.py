@@ -113,6 +113,12 @@ ROWS = {
         lambda i: {"text": TEXTS[i], "target": TEXTS[(3 * i) % 20]},
         predicts=False,
     ),
+    # Documents of two blocks and more.
+    "causal_lm": Row(
+        settings.CausalLmSettings(),
+        lambda i: {"text": f"{TEXTS[i]} {TEXTS[(i + 7) % 20]} {WORDS[i % 6]}"},
+        predicts=False,
+    ),
 }
 
 

@@ -282,7 +282,11 @@ def test_other_architectures_are_refused(tmp_path, model_type):
     [
         ("hidden_act", "relu", "`hidden_act` must be one of .*Received: 'relu'"),
         ("position_embedding_type", "relative_key", "must be 'absolute'"),
-        ("is_decoder", True, "`is_decoder` must be False. Received: True"),
+        (
+            "add_cross_attention",
+            True,
+            "`add_cross_attention` must be False. Received: True",
+        ),
         ("num_attention_heads", 3, "config.json: .*hidden_size` must be a multiple"),
         ("hidden_size", "8", "config.json: "),
         ("intermediate_size", 16, r"must have shape \(8, 16\).*Received: \(8, 12\)"),
