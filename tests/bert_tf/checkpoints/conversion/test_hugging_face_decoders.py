@@ -144,6 +144,7 @@ def test_what_is_shared_is_found_again(tmp_path, make_vocabulary, shared):
     close(our_logits(apart), their_logits(theirs))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_bert_lm_head_model_both_ways(tmp_path, make_vocabulary):
     theirs = perturbed(transformers.BertLMHeadModel(bert_config(is_decoder=True)))
     theirs.save_pretrained(tmp_path / "theirs")
