@@ -46,7 +46,10 @@ _USE = flags.DEFINE_string(
     "any encoder.",
 )
 _BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 32, "Texts that run at once.", lower_bound=1
+    "batch_size",
+    32,
+    "Texts of 64 tokens that run at once; more of shorter ones, fewer of longer ones.",
+    lower_bound=1,
 )
 
 # Read together and sorted by length: enough for full batches of like lengths.

@@ -13,7 +13,7 @@ depends on no other, and what is said of a group is scored when all of it is the
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from bert_tf.data.packing import PLACES_PER_EXAMPLE, first_fit, round_up_rows
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples
 from bert_tf.text.sentence_windows import most_sentences
 
-# Lengths of padded batches are multiples of it: every length is compiled anew.
+# Lengths of padded batches are multiples of it where each length is compiled anew.
 _LENGTH_STEP = 32
 # And so are numbers of sentences.
 _SENTENCE_STEP = 8
@@ -118,6 +118,32 @@ class LabelledSource:
             self, replica_batch_size, num_replicas, local_replicas, pack
         )
 
+    def batches(self, num_tokens: int) -> Iterator[dict[str, np.ndarray]]:
+        """Reads a held-out source once, in batches of as many tokens.
+
+        Their lengths are the sequences' own, not multiples of anything, for functions
+        that are not compiled anew for each.
+
+        Args:
+            num_tokens: the most that a batch of several sequences has, padding
+                included.
+
+        Yields:
+            What `LabelledReader.read` returns, of one micro-batch.
+        """
+        start = longest = 0
+        lengths = self.encoded.lengths[self.order].tolist()
+        for place, length in enumerate([*lengths, num_tokens + 1]):
+            if (
+                place > start
+                and (place + 1 - start) * max(longest, length) > num_tokens
+            ):
+                reader = LabelledReader(self, place - start, 1, range(1), False, 1)
+                batches = reader.read(start, 1)
+                yield {name: values[0, 0] for name, values in batches.items()}
+                start, longest = place, 0
+            longest = max(longest, length)
+
 
 @dataclasses.dataclass(frozen=True)
 class LabelledReader:
@@ -129,6 +155,7 @@ class LabelledReader:
         num_replicas: replicas of all processes.
         local_replicas: those of this process.
         pack: whether a row may hold several examples.
+        length_step: lengths of batches that are not packed are multiples of it.
     """
 
     source: LabelledSource
@@ -136,6 +163,7 @@ class LabelledReader:
     num_replicas: int
     local_replicas: range
     pack: bool
+    length_step: int = _LENGTH_STEP
 
     @property
     def micro_batch_size(self) -> int:
@@ -156,7 +184,7 @@ class LabelledReader:
         if splits is not None:
             lengths = np.maximum.reduceat(lengths, splits[:-1])
         most = self.source.max_seq_length
-        length = min(_round_up(int(lengths[found].max()), _LENGTH_STEP), most)
+        length = min(_round_up(int(lengths[found].max()), self.length_step), most)
         if encoded.sentences is None:
             return length, 1
         width = _round_up(int(num_cls[found].max()), _SENTENCE_STEP)

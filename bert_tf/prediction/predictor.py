@@ -19,11 +19,9 @@ from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
 from bert_tf.tasks.catalog import create_predicting_task
-from bert_tf.tasks.inference import Inference
+from bert_tf.tasks.inference import BATCH_SIZE, Inference
 from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.text.vocabulary import Vocabulary
-
-_BATCH_SIZE = 32
 
 
 class Predictor:
@@ -49,7 +47,7 @@ class Predictor:
         self._inference = Inference(task, model)
 
     def predict(
-        self, inputs: Sequence[Any], batch_size: int = _BATCH_SIZE
+        self, inputs: Sequence[Any], batch_size: int = BATCH_SIZE
     ) -> list[dict[str, Any]]:
         """Returns what the model says of each input.
 
@@ -57,7 +55,8 @@ class Predictor:
             inputs: texts; pairs of texts; lists of a document's sentences; or
                 dictionaries with the names that a file's columns have,
                 `{"question": ..., "context": ...}`.
-            batch_size: how many run at once.
+            batch_size: how many of 64 tokens run at once: more of shorter ones, fewer
+                of longer ones.
 
         Returns:
             One dictionary of plain values an input, in their order; the keys depend on
@@ -70,7 +69,7 @@ class Predictor:
         return self.predict_examples(examples, batch_size)
 
     def predict_examples(
-        self, examples: Sequence[Example], batch_size: int = _BATCH_SIZE
+        self, examples: Sequence[Example], batch_size: int = BATCH_SIZE
     ) -> list[dict[str, Any]]:
         """Returns what the model says of each example; see `predict`."""
         if not examples:
@@ -78,7 +77,7 @@ class Predictor:
         return self.task.decode(examples, *self.outputs(examples, batch_size))
 
     def outputs(
-        self, examples: Sequence[Example], batch_size: int = _BATCH_SIZE
+        self, examples: Sequence[Example], batch_size: int = BATCH_SIZE
     ) -> tuple[EncodedExamples, Mapping[str, np.ndarray]]:
         """Returns the examples as ids, and the task's raw predictions.
 

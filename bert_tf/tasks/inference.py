@@ -7,15 +7,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.data.source import ExampleSource
+from bert_tf.labelled.source import LabelledSource
 from bert_tf.tasks.endpoint import Batch, Outputs
 from bert_tf.tasks.task import Task
 
-_BATCH_SIZE = 32
+BATCH_SIZE = 32
+"""How many sequences of `_TOKENS` run at once, unless the caller says otherwise."""
+
+# Matrix products of fewer rows are slower, and the numbers of more no longer fit into
+# the processor's caches.
+_TOKENS = 64
 
 
 class Inference:
-    """A task's model, compiled once for batches of any shape.
+    """A task's model, traced once for batches of any shape.
 
     Args:
         task: the task.
@@ -31,27 +36,22 @@ class Inference:
         )
 
     def run(
-        self, source: ExampleSource, batch_size: int = _BATCH_SIZE
+        self, source: LabelledSource, batch_size: int = BATCH_SIZE
     ) -> dict[str, np.ndarray]:
-        """Returns the task's predictions, name -> `[examples, ...]`.
+        """Returns the task's predictions, name -> `[sequences, ...]`.
 
         Args:
             source: held-out examples.
-            batch_size: how many run at once.
+            batch_size: how many sequences of 64 tokens run at once: more of shorter
+                ones, fewer of longer ones.
         """
-        reader = source.reader(replica_batch_size=min(batch_size, source.num_examples))
-        size = reader.micro_batch_size
         parts = []
-        for position in range(0, source.num_examples, size):
-            batch = {name: v[0, 0] for name, v in reader.read(position, 1).items()}
+        for batch in source.batches(batch_size * _TOKENS):
             outputs = self._predictions(
                 {name: tf.constant(values) for name, values in batch.items()}
             )
             parts.append({name: value.numpy() for name, value in outputs.items()})
-        return {
-            name: concatenate([part[name] for part in parts])[: source.num_examples]
-            for name in parts[0]
-        }
+        return {name: concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def concatenate(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -216,3 +216,20 @@ def test_held_out_groups_are_read_sequence_by_sequence_and_stay_together(encoded
     batch = source.reader(replica_batch_size=30).read(0, 1)
     assert "group_ids" not in batch and "num_rows" not in batch
     assert batch["labels"].ravel().tolist() == source.order.tolist()
+
+
+@pytest.mark.parametrize("num_tokens", [1, 100, 10_000])
+def test_batches_of_tokens_hold_every_example_and_little_padding(encoded, num_tokens):
+    source = LabelledSource(encoded, LENGTH, seed=None)
+    found, order = {}, []
+    for batch in source.batches(num_tokens):
+        rows, length = batch["input_ids"].shape
+        assert rows == 1 or rows * length <= num_tokens
+        assert length == batch["input_mask"].sum(axis=1).max()
+        found |= sequences(batch)
+        order += batch["labels"][:, 0].tolist()
+    assert order == source.order.tolist()
+    expected = LabelledSource(encoded, LENGTH, seed=None).reader(replica_batch_size=30)
+    assert found == sequences({n: v[0, 0] for n, v in expected.read(0, 1).items()})
+    if num_tokens == 1:  # A sequence that is too long by itself is read all the same.
+        assert len(order) == len(list(source.batches(num_tokens)))
