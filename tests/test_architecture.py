@@ -35,6 +35,7 @@ LAYERS = (
     ("models",),
     ("checkpoints",),
     ("reporting",),
+    ("generation",),
     ("tasks",),
     ("prediction",),
     ("training",),

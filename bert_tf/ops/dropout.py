@@ -33,7 +33,7 @@ def fold_in(seed: tf.Tensor, value: tf.Tensor | int) -> tf.Tensor:
 @compiled
 def _fold_in(seed: tf.Tensor, value: tf.Tensor) -> tf.Tensor:
     counter = tf.stack([value, tf.bitwise.invert(value)])
-    return tf.bitcast(_hash(counter, seed), tf.int32)
+    return tf.bitcast(hash_counter(counter, seed), tf.int32)
 
 
 def split(seed: tf.Tensor | None, count: int) -> list[tf.Tensor | None]:
@@ -44,7 +44,7 @@ def split(seed: tf.Tensor | None, count: int) -> list[tf.Tensor | None]:
 @compiled
 def _split(seed: tf.Tensor, *, count: int) -> list[tf.Tensor]:
     counter = tf.cast(tf.range(2 * count), tf.uint32)
-    seeds = tf.bitcast(_hash(counter, seed), tf.int32)
+    seeds = tf.bitcast(hash_counter(counter, seed), tf.int32)
     return tf.unstack(tf.reshape(seeds, [count, 2]))
 
 
@@ -61,7 +61,7 @@ def keep_mask(shape: tf.Tensor, seed: tf.Tensor, rate: float) -> tf.Tensor:
     """
     counter = tf.cast(tf.range(tf.reduce_prod(shape)), tf.uint32)
     threshold = tf.constant(round(rate * 2**32), tf.uint32)
-    return tf.reshape(_hash(counter, seed) >= threshold, shape)
+    return tf.reshape(hash_counter(counter, seed) >= threshold, shape)
 
 
 def dropout(x: tf.Tensor, seed: tf.Tensor | None, rate: float) -> tf.Tensor:
@@ -99,7 +99,7 @@ def fused_dropout(x: tf.Tensor, seed: tf.Tensor | None, rate: float) -> tf.Tenso
 _dropout = compiled(dropout)
 
 
-def _hash(counter: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def hash_counter(counter: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Maps uint32 counters to uint32 values that look random.
 
     The counters are spread by the golden ratio. Half of the key enters before the

@@ -1,0 +1,177 @@
+"""How sequences are searched for, and what they may be."""
+
+import dataclasses
+import math
+from typing import Any, Self
+
+from bert_tf.errors import InputError, check
+
+Words = tuple[tuple[int, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerationConfig:
+    """The search, its limits, and what is done to the scores.
+
+    Names and meanings are Hugging Face's, but for the words. Greedy search is what
+    remains if nothing else is chosen.
+
+    Attributes:
+        max_new_tokens: where a sequence ends at the latest, its end token counted.
+        min_new_tokens: tokens before the end token at least.
+        num_beams: hypotheses that beam search goes on with; 1 for no beam search.
+        num_return_sequences: sequences for each text: of the best beams, or of samples.
+        length_penalty: a hypothesis' log-probability is divided by its length to this
+            power; may be a float32 tensor, as all numbers below but the integers.
+        early_stopping: when a beam search ends. True: as soon as there are `num_beams`
+            finished hypotheses. False: when the best unfinished one, if it ended here,
+            could not beat the worst finished one. "never": when it cannot at any
+            length.
+        do_sample: whether tokens are drawn.
+        temperature: the scores are divided by it before tokens are drawn.
+        top_k: tokens to draw from, the likeliest ones; 0 for all.
+        top_p: tokens to draw from, the fewest whose probabilities reach this sum.
+        min_p: tokens to draw from, those at least so probable as the likeliest one
+            times this.
+        seed: of the draws.
+        no_repeat_ngram_size: no n tokens in a row occur twice; 0 for any.
+        repetition_penalty: what occurred before gets a score that many times worse.
+        forbidden_words: token ids of each; none of them occurs.
+        forced_words: token ids of each; all of them occur. They go before what the
+            other settings say.
+    """
+
+    max_new_tokens: int = 64
+    min_new_tokens: int = 0
+    num_beams: int = 1
+    num_return_sequences: int = 1
+    length_penalty: Any = 1.0
+    early_stopping: bool | str = False
+    do_sample: bool = False
+    temperature: Any = 1.0
+    top_k: int = 0
+    top_p: Any = 1.0
+    min_p: Any = 0.0
+    seed: Any = 0
+    no_repeat_ngram_size: int = 0
+    repetition_penalty: Any = 1.0
+    forbidden_words: Words = ()
+    forced_words: Words = ()
+
+    def validate(self) -> Self:
+        """Returns self.
+
+        Raises:
+            InputError: a value that cannot be, or two that contradict each other.
+        """
+        for name, least in (
+            ("max_new_tokens", 1),
+            ("min_new_tokens", 0),
+            ("num_beams", 1),
+            ("num_return_sequences", 1),
+            ("top_k", 0),
+            ("no_repeat_ngram_size", 0),
+        ):
+            value = getattr(self, name)
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            check(
+                self, name, whole and value >= least, f"a whole number, {least} or more"
+            )
+        for name in ("temperature", "repetition_penalty"):
+            self._check_number(name, lambda x: 0 < x < math.inf, "a number above 0")
+        self._check_number("length_penalty", math.isfinite, "a number")
+        self._check_number("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1")
+        self._check_number("min_p", lambda x: 0 <= x <= 1, "at least 0 and at most 1")
+        if _is_number(self.seed):
+            whole = isinstance(self.seed, int) and -(2**31) <= self.seed < 2**31
+            check(self, "seed", whole, "a whole number of 32 bits")
+        check(
+            self,
+            "early_stopping",
+            any(self.early_stopping is x for x in (True, False))
+            or self.early_stopping == "never",
+            'True, False or "never"',
+        )
+        self._check_combinations()
+        return self
+
+    def check_vocabulary(self, vocab_size: int, end_id: int) -> Self:
+        """Returns self, if it fits a vocabulary.
+
+        Args:
+            vocab_size: the model's.
+            end_id: what ends a sequence.
+
+        Raises:
+            InputError: more beams than tokens, or words that have other tokens.
+        """
+        for name in ("num_beams", "top_k"):
+            check(
+                self,
+                name,
+                getattr(self, name) <= vocab_size,
+                f"at most the size of the vocabulary, {vocab_size:,}",
+            )
+        for name in ("forbidden_words", "forced_words"):
+            for word in getattr(self, name):
+                if any(not 0 <= token < vocab_size for token in word):
+                    raise InputError(
+                        f"`{name}` must consist of ids from 0 to {vocab_size - 1:,}. "
+                        f"Received: {word}"
+                    )
+        for word in self.forced_words:
+            if end_id in word:
+                raise InputError(
+                    f"`forced_words` cannot hold {end_id}, which ends a sequence. "
+                    f"Received: {word}"
+                )
+        return self
+
+    def _check_number(self, name: str, holds: Any, requirement: str) -> None:
+        value = getattr(self, name)
+        if _is_number(value):  # NaN holds for nothing.
+            check(self, name, bool(holds(value)), requirement)
+
+    def _check_combinations(self) -> None:
+        if self.min_new_tokens >= self.max_new_tokens:
+            raise InputError(
+                "`min_new_tokens` must leave room for the end token below "
+                f"`max_new_tokens`. Received: {self.min_new_tokens} and "
+                f"{self.max_new_tokens}"
+            )
+        if self.do_sample and self.num_beams > 1:
+            raise InputError(
+                "Tokens are drawn without beams: leave `num_beams` at 1, or "
+                f"`do_sample` off. Received: num_beams={self.num_beams}"
+            )
+        if self.num_return_sequences > self.num_beams and not self.do_sample:
+            raise InputError(
+                "`num_return_sequences` can be at most `num_beams`, unless tokens are "
+                f"drawn. Received: {self.num_return_sequences} and {self.num_beams}"
+            )
+        self._check_words()
+
+    def _check_words(self) -> None:
+        for name in ("forbidden_words", "forced_words"):
+            if not all(getattr(self, name)):
+                raise InputError(f"`{name}` holds a word without tokens. Leave it out.")
+        room = self.max_new_tokens
+        needed = sum(map(len, self.forced_words))
+        if needed > room:
+            raise InputError(
+                f"`forced_words` have {needed} tokens and do not fit into "
+                f"`max_new_tokens`, {room}. Raise that or force fewer."
+            )
+        for word in self.forced_words:
+            for forbidden in self.forbidden_words:
+                starts = range(len(word) - len(forbidden) + 1)
+                if any(word[i : i + len(forbidden)] == forbidden for i in starts):
+                    raise InputError(
+                        f"`forced_words` has {word}, and `forbidden_words` forbids "
+                        f"{forbidden} in it. Leave out one of them."
+                    )
+
+
+def _is_number(value: Any) -> bool:
+    """Returns whether a value is known now, not only when a graph runs."""
+    return isinstance(value, int | float)
