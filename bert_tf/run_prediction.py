@@ -95,37 +95,14 @@ def _predictions(
 ) -> "Iterator[tuple[Example, dict[str, Any]]]":
     from tqdm import tqdm
 
-    examples = _examples(model)
+    from bert_tf.prediction.inputs import read_inputs
+
+    examples = read_inputs(model.task, _INPUT_FILE.value, _TEXTS.value)
     with tqdm(unit=" examples", mininterval=1, disable=bool(_TEXTS.value)) as bar:
         while chunk := list(itertools.islice(examples, _CHUNK)):
             found = model.predict_examples(chunk, _BATCH_SIZE.value)
             yield from zip(chunk, found, strict=True)
             bar.update(len(chunk))
-
-
-def _examples(model: "Predictor") -> "Iterator[Example]":
-    from bert_tf.labelled.examples import Place
-    from bert_tf.labelled.reading import read_examples
-    from bert_tf.labelled.report import LabelledReport
-    from bert_tf.storage.input_files import find_input_files
-
-    kind, options = model.task.kind, model.task.read_options
-    texts: Iterator[str] | None = None
-    if _TEXTS.value:
-        texts = iter(_TEXTS.value)
-    elif _INPUT_FILE.value == "-":
-        texts = (line.rstrip("\n") for line in sys.stdin)
-    if texts is None:
-        files = find_input_files(str(_INPUT_FILE.value))
-        report = LabelledReport()
-        yield from read_examples(kind, files, options, report, with_targets=False)
-        return
-    if kind.from_line is None:
-        raise InputError(
-            f"{kind.name} takes more than a text: give a file with --input_file."
-        )
-    for number, text in enumerate(texts, start=1):
-        yield kind.from_line(text, Place("input", number), options.language)
 
 
 def cli() -> None:

@@ -1,4 +1,4 @@
-"""A trained model that answers: `bert_tf.load(path).predict([...])`."""
+"""A trained model that answers or writes: `bert_tf.load(path).predict([...])`."""
 
 import dataclasses
 import os
@@ -18,9 +18,11 @@ from bert_tf.labelled.examples import Example, Place
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
+from bert_tf.prediction.generator import Generator
 from bert_tf.tasks.catalog import create_predicting_task
 from bert_tf.tasks.inference import BATCH_SIZE, Inference
 from bert_tf.tasks.predicting_task import PredictingTask
+from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from bert_tf.text.vocabulary import Vocabulary
 
 
@@ -45,6 +47,44 @@ class Predictor:
         self.model = model
         self.vocabulary = vocabulary
         self._inference = Inference(task, model)
+
+    def generator(self, **settings: Any) -> Generator:
+        """Returns what writes with this model; see `Generator`.
+
+        Raises:
+            InputError: the model does not write, or the settings cannot be.
+        """
+        if not isinstance(self.task, SequenceToSequenceTask):
+            raise InputError(
+                f"A model for {self.task.name!r} writes no texts: use `predict`, or "
+                "`python -m bert_tf.run_prediction`."
+            )
+        return Generator(self.task, self.model, self.vocabulary, **settings)
+
+    def generate(
+        self, inputs: Sequence[Any], batch_size: int = BATCH_SIZE, **settings: Any
+    ) -> list[dict[str, Any]]:
+        """Returns what the model writes for each input.
+
+        The search is compiled anew for each call: for many calls, keep a `generator`.
+
+        Args:
+            inputs: see `predict`.
+            batch_size: how many run at once.
+            **settings: of the search, such as `num_beams=4`: the fields of
+                `GenerationConfig`, words as texts.
+
+        Returns:
+            One dictionary of plain values an input, in their order; see
+            `Generator.run`.
+
+        Raises:
+            InputError: the model does not write, a setting that cannot be, or an input
+                of another kind than the task takes.
+        """
+        generator = self.generator(**settings)
+        examples = [self._example(value, n) for n, value in enumerate(inputs, start=1)]
+        return generator.run(examples, batch_size)
 
     def predict(
         self, inputs: Sequence[Any], batch_size: int = BATCH_SIZE

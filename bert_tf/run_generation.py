@@ -1,0 +1,168 @@
+r"""Lets a trained model write, for a file, standard input or texts.
+
+    python -m bert_tf.run_generation --checkpoint=runs/translation \
+        --input_file=new.tsv --output_file=written.jsonl --num_beams=4
+    python -m bert_tf.run_generation --checkpoint=runs/translation --text="Good day."
+    python -m bert_tf.run_generation --checkpoint=runs/summaries \
+        --input_file=new.jsonl \
+        --output_file=written.jsonl --do_sample --top_p=0.9 --num_return_sequences=3
+
+Files are read as in training; a file of another ending, and standard input
+(--input_file=-), hold a text a line. What is written stands in the order of the input,
+and does not depend on --batch_size. Memory does not depend on the size of the file.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from bert_tf.cli import jobs, memory
+from bert_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from bert_tf.labelled.examples import Example
+    from bert_tf.prediction.writing import RowWriter
+
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
+_INPUT_FILE = flags.DEFINE_string(
+    "input_file", None, "Files to write for, comma separated; - for standard input."
+)
+_TEXTS = flags.DEFINE_multi_string("text", [], "A text to write for.")
+_OUTPUT_FILE = flags.DEFINE_string(
+    "output_file",
+    "-",
+    "The .jsonl, .csv or .parquet file to write; - for standard output.",
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 16, "Texts that run at once.", lower_bound=1
+)
+# What is not given stays at the default of `GenerationConfig`.
+_SETTINGS: dict[str, flags.FlagHolder] = {
+    "max_new_tokens": flags.DEFINE_integer(
+        "max_new_tokens",
+        None,
+        "Tokens to write at most. By default what the model was trained to write.",
+    ),
+    "min_new_tokens": flags.DEFINE_integer(
+        "min_new_tokens", None, "Tokens to write at least."
+    ),
+    "num_beams": flags.DEFINE_integer(
+        "num_beams", None, "Hypotheses of a beam search; 1, for none, by default."
+    ),
+    "num_return_sequences": flags.DEFINE_integer(
+        "num_return_sequences",
+        None,
+        "How many are written for each text; 1 by default.",
+    ),
+    "length_penalty": flags.DEFINE_float(
+        "length_penalty", None, "Above 0 favors long texts; 1.0 by default."
+    ),
+    "early_stopping": flags.DEFINE_enum(
+        "early_stopping",
+        None,
+        ["true", "false", "never"],
+        "When a beam search ends; false by default.",
+    ),
+    "no_repeat_ngram_size": flags.DEFINE_integer(
+        "no_repeat_ngram_size", None, "So many tokens in a row are not written twice."
+    ),
+    "repetition_penalty": flags.DEFINE_float(
+        "repetition_penalty", None, "Above 1.0 what was written becomes less likely."
+    ),
+    "forbidden_words": flags.DEFINE_multi_string(
+        "forbidden_word", None, "What must not be written."
+    ),
+    "forced_words": flags.DEFINE_multi_string(
+        "forced_word", None, "What must be written."
+    ),
+    "do_sample": flags.DEFINE_boolean("do_sample", None, "Whether tokens are drawn."),
+    "temperature": flags.DEFINE_float(
+        "temperature", None, "Of draws: below 1.0 the likely gets likelier."
+    ),
+    "top_k": flags.DEFINE_integer("top_k", None, "Draw from so many tokens."),
+    "top_p": flags.DEFINE_float(
+        "top_p", None, "Draw from the likeliest tokens that have this probability."
+    ),
+    "min_p": flags.DEFINE_float(
+        "min_p",
+        None,
+        "Draw from what is this share as probable as the likeliest token.",
+    ),
+    "seed": flags.DEFINE_integer("seed", None, "Of draws; 0 by default."),
+}
+_EARLY_STOPPING = {"true": True, "false": False, "never": "never"}
+
+# Read together and sorted by length: enough for full batches of like lengths.
+_CHUNK = 1024
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the job."""
+    from bert_tf.prediction import writing
+    from bert_tf.storage import files
+
+    if bool(_INPUT_FILE.value) == bool(_TEXTS.value):
+        raise InputError("Give either --input_file or --text.")
+    output = str(_OUTPUT_FILE.value)
+    writing.check_name(output)
+    if output == "-":
+        _write(writing.JsonLinesWriter(sys.stdout))
+        return
+    # Entered before the work, so that a file that cannot be written is told at once.
+    with files.atomic_file(output) as temporary:
+        with writing.open_writer(temporary, output) as writer:
+            count = _write(writer)
+    print(f"Wrote {count:,} texts' answers to {output}.")
+
+
+def _settings() -> dict[str, Any]:
+    """Returns what was given of the search's settings."""
+    given = {
+        name: flag.value for name, flag in _SETTINGS.items() if flag.value is not None
+    }
+    if "early_stopping" in given:
+        given["early_stopping"] = _EARLY_STOPPING[given["early_stopping"]]
+    return given
+
+
+def _write(writer: "RowWriter") -> int:
+    """Writes the answers and returns how many they are."""
+    from bert_tf.prediction.writing import inputs_of
+
+    count = 0
+    for example, answer in _answers():
+        inputs = inputs_of(example)
+        inputs.pop("target", None)
+        writer.write({**inputs, **answer})
+        count += 1
+    return count
+
+
+def _answers() -> "Iterator[tuple[Example, dict[str, Any]]]":
+    from tqdm import tqdm
+
+    memory.keep_memory()
+    from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
+    from bert_tf.prediction.inputs import read_inputs
+
+    model = predictor.load(str(_CHECKPOINT.value))
+    generator = model.generator(**_settings())
+    examples = read_inputs(model.task, _INPUT_FILE.value, _TEXTS.value)
+    size = _BATCH_SIZE.value
+    chunk_size = -(-_CHUNK // size) * size
+    with tqdm(unit=" texts", mininterval=1, disable=bool(_TEXTS.value)) as bar:
+        while chunk := list(itertools.islice(examples, chunk_size)):
+            yield from zip(chunk, generator.run(chunk, size), strict=True)
+            bar.update(len(chunk))
+
+
+def cli() -> None:
+    """Starts the job from a command line."""
+    jobs.run(main, required=["checkpoint"])
+
+
+if __name__ == "__main__":
+    cli()

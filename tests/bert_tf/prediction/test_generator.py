@@ -1,0 +1,124 @@
+"""What writes texts: the library's `generate`, and the job."""
+
+import json
+
+import numpy as np
+import pytest
+
+import bert_tf
+from bert_tf.checkpoints.model_folder import save_model_folder
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
+
+WORDS = ["one", "two", "three", "four", "five", "##teen", "six", "seven", "."]
+TEXTS = ["One two.", "Three four five sixteen seven seven seven.", "six"]
+POSITIONS = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from bert_tf.models import EncoderDecoder, named_variables
+
+    vocabulary = Vocabulary.from_entries([*SPECIAL_TOKENS, *WORDS], TokenizerConfig())
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=POSITIONS,
+        initializer_range=1.0,
+    )
+    model = EncoderDecoder(config, config)
+    variables = {n: np.asarray(v) for n, v in named_variables(model).items()}
+    return save_model_folder(
+        tmp_path_factory.mktemp("models") / "writer",
+        config=config,
+        variables=variables,
+        vocabulary=vocabulary,
+        task=TaskDescription(
+            "sequence_to_sequence", 12, settings={"max_target_length": 9}
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return bert_tf.load(folder)
+
+
+def test_answers_do_not_depend_on_the_batch(model):
+    generator = model.generator(
+        num_beams=3, num_return_sequences=3, forced_words=["fiveteen"]
+    )
+    examples = [model._example(text, 1) for text in TEXTS]
+    together = generator.run(examples, 2)
+    alone = [generator.run([example], 1)[0] for example in examples]
+    for one, other in zip(together, alone, strict=True):
+        for mine, theirs in zip(
+            [one, *one["alternatives"]], [other, *other["alternatives"]], strict=True
+        ):
+            assert "fiveteen" in mine["generated_text"]
+            assert "[SEP]" not in mine["generated_text"]
+            assert mine["generated_text"] == theirs["generated_text"]
+            assert mine["score"] == pytest.approx(theirs["score"], rel=1e-4)
+            log_probs = mine["token_log_probs"]
+            # By default a length penalty of 1, and no rule that changes scores.
+            assert mine["score"] == pytest.approx(np.mean(log_probs), rel=1e-4)
+            assert len(log_probs) <= 8
+
+
+def test_draws_depend_on_seed_and_text_alone(model):
+    settings = {"do_sample": True, "num_return_sequences": 4, "temperature": 2.0}
+    found = model.generate([TEXTS[0], TEXTS[1], TEXTS[0]], seed=1, **settings)
+    assert found[0] == found[2]
+    texts = {each["generated_text"] for each in [found[0], *found[0]["alternatives"]]}
+    assert len(texts) > 1
+    assert found != model.generate([TEXTS[0], TEXTS[1], TEXTS[0]], seed=2, **settings)
+
+
+@pytest.mark.parametrize(
+    "inputs, settings, message",
+    [
+        ([" "], {}, "the text is empty"),
+        (["one"], {"beams": 3}, "Generation has the settings max_new_tokens,"),
+        (["one"], {"max_new_tokens": 25}, "at most the decoder's positions, 24"),
+        (["one"], {"forbidden_words": ["zebra"]}, "'zebra' cannot be written"),
+        (["one"], {"forced_words": "one"}, "must be a list of texts"),
+        (["one"], {"num_beams": 15}, "at most the size of the vocabulary, 14"),
+    ],
+)
+def test_bad_input_is_told(model, inputs, settings, message):
+    with pytest.raises(InputError, match=message):
+        model.generate(inputs, **settings)
+
+
+def test_the_job_writes_what_the_library_does(model, folder, tmp_path, warm):
+    file = tmp_path / "texts.txt"
+    file.write_text("\n".join(TEXTS) + "\n")
+    output = tmp_path / "written.jsonl"
+    command = [
+        *("-m", "bert_tf.run_generation", f"--checkpoint={folder}"),
+        *("--num_beams=2", "--early_stopping=true", "--forbidden_word=six"),
+    ]
+    result = warm.run(
+        [*command, f"--input_file={file}", f"--output_file={output}", "--batch_size=2"]
+    )
+    assert result.returncode == 0, result.stderr
+    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    expected = model.generate(
+        TEXTS, num_beams=2, early_stopping=True, forbidden_words=["six"]
+    )
+    assert [row["text"] for row in rows] == TEXTS
+    for row, answer in zip(rows, expected, strict=True):
+        assert row["generated_text"] == answer["generated_text"]
+        assert row["score"] == pytest.approx(answer["score"], rel=1e-4)
+    result = warm.run([*command, "--text=one"])
+    assert json.loads(result.stdout)["text"] == "one"
+    result = warm.run([*command, "--text=one", "--temperature=0"])
+    assert result.returncode != 0
+    assert "temperature` must be a number above 0" in result.stderr
