@@ -167,7 +167,7 @@ class TFLiteBackend:
     """
 
     def __init__(self, path: str | os.PathLike[str], num_threads: int):
-        interpreter = _litert_interpreter()
+        interpreter = litert_interpreter()
         content = Path(path).read_bytes()
         try:
             self._interpreter = interpreter(
@@ -233,7 +233,8 @@ def _seconds(call: Callable[[], Any], calls: int) -> list[float]:
     return seconds
 
 
-def _litert_interpreter() -> Any:
+def litert_interpreter() -> Any:
+    """Returns LiteRT's class that runs files."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:

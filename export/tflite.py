@@ -4,69 +4,176 @@ The signature `serving_default` takes one example: int32 `[1, length]` for each 
 task's inputs.
 """
 
+import contextlib
 import os
+import re
 import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import InputError
+from bert_tf.layers.embeddings import Embeddings
+from bert_tf.models import named_variables
 from bert_tf.storage.wildcards import without_wildcards
+from export import tflite_graph, tflite_quantization
 from export.pretrained import TrainedModel
 
-QUANTIZATIONS = ("none", "dynamic_int8")
+_TABLE = "word_embeddings"
 
 
 def convert(
     trained: TrainedModel,
     quantization: str,
     *,
+    calibration: Sequence[Mapping[str, np.ndarray]] = (),
+    keep_float: Collection[str] = (),
+    allow_select_ops: bool = False,
     scratch_dir: str | os.PathLike[str] | None = None,
 ) -> bytes:
     """Returns a model as the contents of a TFLite file.
 
     Args:
         trained: the checkpoint and its model.
-        quantization: `none` for float32, or `dynamic_int8` for weights in int8 whose
-            products quantise their other operand as they run.
+        quantization: how the weights are kept:
+
+            - `none`: float32.
+            - `float16`: half the size; CPUs widen them when the file is loaded.
+            - `dynamic_int8`: int8, a scale for each output; products quantise their
+              other operand as they run.
+            - `int8`: int8 on both sides of products, the ranges found by calibration:
+              for processors with integer units only.
+            - `int4`: int4, a scale for every 64 values.
+        calibration: for `int8`: inputs by name, one example each.
+        keep_float: names of weights that stay float32.
+        allow_select_ops: see `convert_float`.
+        scratch_dir: see `convert_float`.
+
+    Raises:
+        InputError: no such quantisation, too few examples, or an operation that
+            phones lack.
+    """
+    content = convert_float(
+        trained, allow_select_ops=allow_select_ops, scratch_dir=scratch_dir
+    )
+    return tflite_quantization.quantize(
+        content, quantization, calibration=calibration, keep_float=keep_float
+    )
+
+
+def convert_float(
+    trained: TrainedModel,
+    *,
+    allow_select_ops: bool = False,
+    scratch_dir: str | os.PathLike[str] | None = None,
+) -> bytes:
+    """Returns a model as the contents of a float32 TFLite file.
+
+    Args:
+        trained: the checkpoint and its model.
+        allow_select_ops: whether operations outside of the built-in set may come in as
+            TensorFlow's own, which applications then have to link.
         scratch_dir: where the SavedModel on the way stands meanwhile; None for the
             system's folder for such things, where a killed process leaves it.
 
     Raises:
-        InputError: no such quantisation.
+        InputError: such an operation, and it was not asked for.
     """
-    if quantization not in QUANTIZATIONS:
-        raise InputError(
-            f"`quantization` must be one of {QUANTIZATIONS}. Received: {quantization!r}"
-        )
-    module = _FixedShape(trained)
+    embeddings = _embeddings(trained.model)
+    module = _FixedShape(trained, embeddings)
     # Through a SavedModel: `from_concrete_functions` loses a Keras 3 model's weights.
     with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
-        tf.saved_model.save(module, directory, {"serving_default": module.predict})
+        tf.saved_model.save(module, directory, {tflite_graph.SIGNATURE: module.predict})
         with without_wildcards(Path(directory)) as readable:
             converter = tf.lite.TFLiteConverter.from_saved_model(
-                str(readable), signature_keys=["serving_default"]
+                str(readable), signature_keys=[tflite_graph.SIGNATURE]
             )
-            if quantization == "dynamic_int8":
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            return converter.convert()
+            if allow_select_ops:
+                converter.target_spec.supported_ops = [
+                    tf.lite.OpsSet.TFLITE_BUILTINS,
+                    tf.lite.OpsSet.SELECT_TF_OPS,
+                ]
+            try:
+                content = converter.convert()
+            except Exception as error:
+                # The converter's exceptions are of a private class.
+                raise _unsupported(error) from error
+    graph = tflite_graph.read(content)
+    if embeddings is not None:
+        table = np.asarray(embeddings.effective_word_embeddings())
+        tflite_graph.fix_input(graph, _TABLE, table)
+    tflite_graph.bound_constants(graph)
+    tflite_graph.look_up_embeddings(graph)
+    weights = {n: np.asarray(v) for n, v in named_variables(trained.model).items()}
+    tflite_graph.name_products(graph, weights)
+    return tflite_graph.write(graph)
 
 
 class _FixedShape(tf.Module):
-    """One example of one length, which lets the converter fold every shape."""
+    """One example of one length, which lets the converter fold every shape.
 
-    def __init__(self, trained: TrainedModel):
+    The table of words passes the converter as an input: of a constant it makes a copy
+    for the masked-LM head, scaled by the LayerNorm before it.
+    """
+
+    def __init__(self, trained: TrainedModel, embeddings: Embeddings | None):
         super().__init__()
         model, task = trained.model, trained.task
         self.model_variables = [variable.value for variable in model.weights]
+        specs = {
+            name: tf.TensorSpec([1, length], tf.int32, name=name)
+            for name, length in task.input_lengths(trained.max_seq_length).items()
+        }
+        if embeddings is not None:
+            shape = embeddings.word_embeddings.shape
+            specs[_TABLE] = tf.TensorSpec(shape, tf.float32, name=_TABLE)
 
         def predict(**inputs: tf.Tensor) -> dict[str, Any]:
-            return dict(task.serve_ids(model).function(inputs))
+            with _looking_up_in(embeddings, inputs.pop(_TABLE, None)):
+                return dict(task.serve_ids(model).function(inputs))
 
-        self.predict = tf.function(predict).get_concrete_function(
-            **{
-                name: tf.TensorSpec([1, length], tf.int32, name=name)
-                for name, length in task.input_lengths(trained.max_seq_length).items()
-            }
-        )
+        self.predict = tf.function(predict).get_concrete_function(**specs)
+
+
+def _embeddings(model: Any) -> Embeddings | None:
+    """Returns the model's only embeddings, or None if it has none or several."""
+    found = [
+        each
+        for layer in (model, *model.layers)
+        for each in (getattr(layer, "embeddings", None),)
+        if isinstance(each, Embeddings)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+@contextlib.contextmanager
+def _looking_up_in(
+    embeddings: Embeddings | None, table: tf.Tensor | None
+) -> Iterator[None]:
+    """Makes embeddings look up in another table meanwhile."""
+    if embeddings is None:
+        yield
+        return
+    transform = embeddings.word_embeddings_transform
+    embeddings.word_embeddings_transform = lambda _: table
+    try:
+        yield
+    finally:
+        embeddings.word_embeddings_transform = transform
+
+
+def _unsupported(error: Exception) -> Exception:
+    """Returns the error about operations that phones lack, or the one given."""
+    named = re.search(r"(TF Select|Flex|Custom) ops: ([^\n]*)", str(error))
+    if named is None:
+        return error
+    outside = f"These operations are outside of TFLite's built-in set: {named[2]}."
+    if named[1] == "Custom":
+        return InputError(f"{outside} Leave them out of the model: no phone has them.")
+    return InputError(
+        f"{outside} Leave them out of the model, or pass --allow_select_ops and link "
+        "TensorFlow's own into the application, which adds megabytes to it."
+    )

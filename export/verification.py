@@ -79,7 +79,7 @@ def verify(
         _check_takes_text(trained)
     source = task.open_held_out(held_out, folder.vocabulary)
     count = source.num_positions(settings.max_examples)
-    examples = _read(trained, source, count, held_out)
+    examples = read_examples(trained, source, count, held_out)
     with ExitStack() as stack:
         artifacts, backends, served = _open(
             stack, saved_model_dir, tflite_files, settings.num_threads
@@ -115,10 +115,20 @@ def verify(
     }
 
 
-def _read(
+def read_examples(
     trained: TrainedModel, source: ExampleSource, count: int, held_out: str
 ) -> dict[str, np.ndarray]:
-    """Returns the first examples, as long as a file of a fixed length takes them."""
+    """Returns the first examples, as long as a file of a fixed length takes them.
+
+    Args:
+        trained: whose inputs they are.
+        source: the examples.
+        count: how many.
+        held_out: where they come from, for errors.
+
+    Raises:
+        InputError: they are longer than the model takes.
+    """
     reader = source.reader(replica_batch_size=count)
     examples = {name: values[0, 0] for name, values in reader.read(0, 1).items()}
     lengths = trained.task.input_lengths(trained.max_seq_length)
@@ -152,8 +162,8 @@ def _open(
         from export import tflite_weights  # needs LiteRT
 
         backends[os.fspath(path)] = TFLiteBackend(path, num_threads)
-        products = tflite_weights.product_weights(Path(path).read_bytes())
-        quantized = any(weight.dtype == "INT8" for weight in products)
+        weights = tflite_weights.weights(Path(path).read_bytes())
+        quantized = any(weight.dtype != "FLOAT32" for weight in weights)
         artifacts.append({"format": "tflite", "quantized": quantized})
     return artifacts, backends, served
 

@@ -89,11 +89,16 @@ def saved_model_dir(tmp_path_factory, checkpoint_dir, run_job):
 
 
 @pytest.fixture(scope="session")
-def tflite_files(tmp_path_factory, trained):
-    from export import tflite
+def tflite_files(tmp_path_factory, trained, records_dir):
+    from export import tflite, tflite_export, tflite_quantization
+    from export.quantizations import QUANTIZATIONS
 
     directory = tmp_path_factory.mktemp("tflite")
-    for quantization in tflite.QUANTIZATIONS:
-        content = tflite.convert(trained, quantization)
-        (directory / f"{quantization}.tflite").write_bytes(content)
-    return {name: directory / f"{name}.tflite" for name in tflite.QUANTIZATIONS}
+    content = tflite.convert_float(trained)
+    examples = tflite_export.read_inputs(trained, str(records_dir), 16)
+    paths = {name: directory / f"{name}.tflite" for name in QUANTIZATIONS}
+    for name, path in paths.items():
+        path.write_bytes(
+            tflite_quantization.quantize(content, name, calibration=examples)
+        )
+    return paths

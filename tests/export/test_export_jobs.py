@@ -201,3 +201,36 @@ def test_a_killed_export_leaves_nothing_that_looks_whole(
     assert (models / "1" / "assets.extra" / "export.json").is_file()
     # What the killed ones left is gone.
     assert [path.name for path in models.iterdir()] == ["1"]
+
+
+def test_a_file_that_loses_too_much_is_not_written(
+    run_job, tmp_path, checkpoint_dir, records_dir
+):
+    output = tmp_path / "out" / "a.tflite"
+    flags = {
+        "checkpoint": checkpoint_dir,
+        "output_file": output,
+        "quantization": "int4",
+        "eval_data": records_dir,
+        "max_predictions_per_seq": P,
+    }
+    done = run_job("export_tflite", **flags, max_metric_drop=-1)
+    assert "masked_lm_accuracy is" in error(done)
+    assert "at most -1 is allowed" in error(done)
+    # The sensitivity pass has tried half of the groups before giving up.
+    assert "With 4 weights left in float32:" in done.stderr
+    assert list(output.parent.iterdir()) == []
+
+    done = run_job("export_tflite", **flags, max_metric_drop=1, keep_float="layer_0")
+    assert done.returncode == 0, done.stderr
+    assert "layer_0/output/dense/kernel [64 x 128]: asked for" in done.stdout
+    rows = [line.split()[-1] for line in done.stdout.splitlines() if line.strip()]
+    assert {"float32", "int4"} <= set(rows)
+    assert output.is_file()
+
+    done = run_job("export_tflite", **flags, keep_float="layer_9")
+    assert "--keep_float: no weight has 'layer_9' in its name. There are: " in (
+        error(done)
+    )
+    done = run_job("export_tflite", **{**flags, "quantization": "int8"})
+    assert "--quantization=int8 needs --calibration_data" in error(done)

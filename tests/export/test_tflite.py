@@ -1,18 +1,28 @@
 """The TFLite files in LiteRT, beside the Keras model."""
 
+import dataclasses
 import importlib
 import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from toy_checkpoint import VOCABULARY, P, S, read_examples, write_checkpoint
 
 from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.errors import InputError
-from export import pretrained, tflite
+from bert_tf.models import named_variables
+from export import (
+    pretrained,
+    tflite,
+    tflite_export,
+    tflite_graph,
+    tflite_quantization,
+    tflite_weights,
+)
 from export.backends import KerasBackend, TFLiteBackend
-from export.tflite_weights import product_weights
+from export.quantizations import QUANTIZATIONS
 
 pytestmark = pytest.mark.slow
 
@@ -50,33 +60,92 @@ def test_wildcards_in_the_path_do_not_matter(tmp_path, trained):
     assert not list(scratch.iterdir())
 
 
-def test_int8_stays_near_keras(tflite_files, model, inputs):
+@pytest.mark.parametrize(
+    ("quantization", "error"),
+    [("float16", 2e-3), ("dynamic_int8", 0.05), ("int8", 0.2), ("int4", 0.4)],
+)
+def test_quantised_files_stay_near_keras(
+    tflite_files, model, inputs, quantization, error
+):
+    # The weights are noise, which no format with few bits holds well.
     expected = KerasBackend(model).predict(inputs)["masked_lm_logits"]
-    backend = TFLiteBackend(tflite_files["dynamic_int8"], num_threads=1)
+    backend = TFLiteBackend(tflite_files[quantization], num_threads=1)
     found = backend.predict(inputs)["masked_lm_logits"]
-    error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
-    assert 0 < error < 0.05
+    assert 0 < np.linalg.norm(found - expected) / np.linalg.norm(expected) < error
 
 
-def test_int8_holds_every_large_product_in_int8(tflite_files):
-    products = product_weights(tflite_files["dynamic_int8"].read_bytes())
-    # Per layer query/key/value, output and two feed-forward; pooler, both heads.
-    assert len(products) >= 2 * 4 + 4
-    floats = [weight.shape for weight in products if weight.dtype != "INT8"]
-    # The converter leaves weights of less than 1,024 values alone.
-    assert floats == [(2, 64)]
-    assert all(
-        weight.dtype == "FLOAT32"
-        for weight in product_weights(tflite_files["none"].read_bytes())
-    )
+@pytest.mark.parametrize(
+    ("quantization", "dtype"),
+    [
+        ("none", "FLOAT32"),
+        ("float16", "FLOAT16"),
+        ("dynamic_int8", "INT8"),
+        ("int8", "INT8"),
+        ("int4", "INT4"),
+    ],
+)
+def test_every_weight_of_the_checkpoint_is_named_and_quantised(
+    tflite_files, model, quantization, dtype
+):
+    weights = tflite_weights.weights(tflite_files[quantization].read_bytes())
+    found = {weight.name: weight for weight in weights}
+    expected = {
+        name
+        for name, value in named_variables(model).items()
+        if value.ndim == 2 and "position" not in name
+    }
+    assert set(found) == expected
+    for name, weight in found.items():
+        wanted = dtype
+        if weight.size < 1024:
+            wanted = "FLOAT32"
+        assert weight.dtype == wanted, name
 
 
-def test_int8_is_much_smaller(tflite_files):
-    sizes = {name: path.stat().st_size for name, path in tflite_files.items()}
-    assert sizes["dynamic_int8"] < 0.5 * sizes["none"]
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_the_table_of_words_stands_once(tflite_files, model, quantization):
+    content = tflite_files[quantization].read_bytes()
+    uses = [
+        weight
+        for weight in tflite_weights.weights(content)
+        if weight.name == "bert/embeddings/word_embeddings"
+    ]
+    assert {use.operator for use in uses} == {"EMBEDDING_LOOKUP", "FULLY_CONNECTED"}
+    shape = model.bert.embeddings.word_embeddings.shape
+    sizes = {"none": 4, "float16": 2, "int4": 0.5}
+    assert {use.num_bytes for use in uses} == {
+        shape[0] * shape[1] * sizes.get(quantization, 1)
+    }
+    graph = tflite_graph.read(content)
+    buffers = [b.data for b in graph.buffers if b.data is not None]
+    large = [len(data) for data in buffers if len(data) == uses[0].num_bytes]
+    assert len(large) == 1
 
 
-@pytest.mark.parametrize("quantization", tflite.QUANTIZATIONS)
+def test_no_constant_is_beyond_half_precision(tflite_files):
+    graph = tflite_graph.read(tflite_files["none"].read_bytes())
+    values = [tflite_graph.constant(graph, t) for t in graph.subgraphs[0].tensors]
+    assert max(np.abs(v).max() for v in values if v is not None) == tflite_graph.BOUND
+
+
+def test_the_summary_says_what_stayed_float(tflite_files):
+    content = tflite_files["dynamic_int8"].read_bytes()
+    lines = tflite_weights.summary(content, min_elements=1024).splitlines()
+    assert "weights in int8" in lines[0] or "weights in int8" in lines[1]
+    (line,) = [line for line in lines if "seq_relationship" in line]
+    assert line.endswith("[2 x 64]: fewer than 1,024 values")
+    assert "SOFTMAX 2" in lines[-1]
+    lines = tflite_weights.summary(tflite_files["none"].read_bytes()).splitlines()
+    assert not any("stayed" in line for line in lines)
+
+
+def test_smaller_formats_make_smaller_files(tflite_files):
+    sizes = [tflite_files[name].stat().st_size for name in QUANTIZATIONS]
+    float32, float16, dynamic, _, int4 = sizes
+    assert int4 < dynamic < float16 < float32
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_the_signature_names_inputs_and_outputs(tflite_files, quantization):
     interpreter = Interpreter(model_path=str(tflite_files[quantization]))
     assert interpreter.get_signature_list() == {
@@ -101,7 +170,7 @@ def test_the_signature_names_inputs_and_outputs(tflite_files, quantization):
     }
 
 
-@pytest.mark.parametrize("quantization", tflite.QUANTIZATIONS)
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
 def test_needs_only_built_in_operations(tflite_files, inputs, quantization):
     interpreter = Interpreter(
         model_path=str(tflite_files[quantization]),
@@ -112,9 +181,58 @@ def test_needs_only_built_in_operations(tflite_files, inputs, quantization):
     assert np.isfinite(outputs["masked_lm_logits"]).all()
 
 
-def test_unknown_quantization(trained):
-    with pytest.raises(ValueError, match=r"one of .*Received: 'int4'"):
-        tflite.convert(trained, "int4")
+def test_errors(tflite_files, trained, records_dir):
+    content = tflite_files["none"].read_bytes()
+    with pytest.raises(InputError, match=r"one of .*Received: 'int3'"):
+        tflite_quantization.quantize(content, "int3")
+    with pytest.raises(InputError, match="at least 8 examples .*Received: 1$"):
+        one = tflite_export.read_inputs(trained, str(records_dir), 1)
+        tflite_quantization.quantize(content, "int8", calibration=one)
+    everything = {weight.name for weight in tflite_weights.weights(content)}
+    with pytest.raises(InputError, match="int4: nothing is left to quantise"):
+        tflite_quantization.quantize(content, "int4", keep_float=everything)
+
+
+def test_weights_to_keep_stay_float(tflite_files):
+    content = tflite_quantization.quantize(
+        tflite_files["none"].read_bytes(),
+        "dynamic_int8",
+        keep_float={"bert/encoder/layer_0/output/dense/kernel"},
+    )
+    floats = {w.name for w in tflite_weights.weights(content) if w.dtype == "FLOAT32"}
+    assert "bert/encoder/layer_0/output/dense/kernel" in floats
+    assert "bert/encoder/layer_1/output/dense/kernel" not in floats
+    lines = tflite_weights.summary(content, keep_float=floats)
+    assert "layer_0/output/dense/kernel [64 x 128]: asked for" in lines
+
+
+@pytest.fixture
+def serve(trained, monkeypatch):
+    """Has the model's outputs go through a function."""
+    serve_ids = trained.task.serve_ids
+
+    def install(last):
+        def changed(model):
+            function = serve_ids(model).function
+            return dataclasses.replace(
+                serve_ids(model),
+                function=lambda given: {n: last(v) for n, v in function(given).items()},
+            )
+
+        monkeypatch.setattr(trained.task, "serve_ids", changed)
+
+    return install
+
+
+def test_operations_that_phones_lack_are_refused(trained, serve):
+    serve(lambda value: tf.math.betainc(value, value, value))
+    with pytest.raises(InputError, match=r"set: Betainc\..*pass --allow_select_ops"):
+        tflite.convert_float(trained)
+    content = tflite.convert_float(trained, allow_select_ops=True)
+    assert tflite_weights.operator_counts(content)["FlexBetainc"] == 2
+    serve(lambda value: tf.math.igamma(value, value))
+    with pytest.raises(InputError, match=r"set: Igamma\..*no phone has them"):
+        tflite.convert_float(trained, allow_select_ops=True)
 
 
 def test_without_litert_its_extra_is_named(monkeypatch, tmp_path):
@@ -122,8 +240,14 @@ def test_without_litert_its_extra_is_named(monkeypatch, tmp_path):
 
     for name in ("ai_edge_litert", "ai_edge_litert.interpreter"):
         monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "export.tflite_weights")
-    with pytest.raises(InputError, match=r"Reading a TFLite .*bert-tf\[mobile\]"):
-        importlib.import_module("export.tflite_weights")
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    for name, doing in (
+        ("tflite_quantization", "Quantising"),
+        ("tflite_graph", "Writing"),
+        ("tflite_weights", "Reading"),
+    ):
+        with pytest.raises(InputError, match=rf"{doing} a TFLite .*bert-tf\[mobile\]"):
+            monkeypatch.delitem(sys.modules, f"export.{name}")
+            importlib.import_module(f"export.{name}")
     with pytest.raises(InputError, match=r"Running a TFLite .*bert-tf\[mobile\]"):
         TFLiteBackend(tmp_path / "any.tflite", num_threads=1)

@@ -37,6 +37,7 @@ from export import (
     warmup,
 )
 from export.backends import RefusedRequestError
+from export.quantizations import QUANTIZATIONS
 
 pytestmark = pytest.mark.slow
 
@@ -299,29 +300,42 @@ def test_a_converted_model_answers_as_the_run_does(runs, trained, tmp_path, form
     same_values(received, expected, 1e-5)
 
 
-def test_exports_compute_what_the_model_does(runs, trained, tmp_path):
-    from export import tflite
+def test_exports_compute_what_the_model_does(runs, trained, tmp_path, monkeypatch):
+    from export import tflite, tflite_export, tflite_quantization, tflite_weights
+
+    # All weights of a toy are small.
+    monkeypatch.setattr(tflite_quantization, "MIN_ELEMENTS", 1)
 
     if not ROWS[runs.config.task.name].predicts:
         pytest.skip("its exports are those of generation")
     model = pretrained.load(resolve_checkpoint(trained))
     saved_model.save(tmp_path / "saved_model", model)
-    (tmp_path / "model.tflite").write_bytes(tflite.convert(model, "none"))
     assert tf.saved_model.contains_saved_model(str(tmp_path / "saved_model"))
+    content = tflite.convert_float(model)
+    examples = tflite_export.read_inputs(model, runs.config.data.train, 10)
+    for name in QUANTIZATIONS:
+        quantized = tflite_quantization.quantize(content, name, calibration=examples)
+        (tmp_path / f"{name}.tflite").write_bytes(quantized)
+        found = {weight.dtype for weight in tflite_weights.weights(quantized)}
+        assert QUANTIZATIONS[name].upper() in found
 
     report = verification.verify(
         model,
         runs.held_out,
         saved_model_dir=tmp_path / "saved_model",
-        tflite_files=[tmp_path / "model.tflite"],
+        tflite_files=[tmp_path / f"{name}.tflite" for name in QUANTIZATIONS],
         texts=[],
-        settings=verification.Settings(latency_calls=1),
+        # A toy's answers hang by a thread.
+        settings=verification.Settings(latency_calls=1, max_drop=1.0),
     )
 
     assert report["failures"] == []
-    assert [a["format"] for a in report["artifacts"]] == ["saved_model", "tflite"]
+    formats = [artifact["format"] for artifact in report["artifacts"]]
+    assert formats == ["saved_model", *["tflite"] * len(QUANTIZATIONS)]
     for artifact in report["artifacts"]:
-        assert artifact["max_abs_diff"] < 1e-4
+        if not artifact["quantized"]:
+            assert artifact["max_abs_diff"] < 1e-4
+        assert np.isfinite(artifact["max_abs_diff"])
 
 
 def test_what_stands_beside_an_export_fits_it(runs, trained, tmp_path):

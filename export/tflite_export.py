@@ -1,0 +1,185 @@
+"""From a checkpoint to a TFLite file that is as good as it was asked to be."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bert_tf.errors import InputError
+from export import (
+    tflite,
+    tflite_quantization,
+    tflite_sensitivity,
+    tflite_weights,
+    verification,
+)
+from export.pretrained import TrainedModel
+from export.quantizations import CALIBRATED
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What is wanted of a TFLite file.
+
+    Attributes:
+        quantization: see `tflite.convert`.
+        calibration_data: what the task calls held-out data, but not that; for
+            quantisations that need it.
+        eval_data: held-out data to measure the file on; None to measure nothing.
+        max_metric_drop: how much of the task's main metric the file may lose.
+        max_examples: how many examples of each to use.
+        keep_float: parts of names of weights that stay float32; None to find them if
+            the file loses too much, and to keep none otherwise.
+        allow_select_ops: see `tflite.convert_float`.
+    """
+
+    quantization: str = "none"
+    calibration_data: str | None = None
+    eval_data: str | None = None
+    max_metric_drop: float = 0.005
+    max_examples: int = 512
+    keep_float: Sequence[str] | None = None
+    allow_select_ops: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A TFLite file and what is known of it.
+
+    Attributes:
+        content: of the file.
+        summary: what of it is quantised.
+        measured: the table of its metrics; empty without held-out data.
+    """
+
+    content: bytes
+    summary: str
+    measured: str
+
+
+def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported:
+    """Converts, quantises and measures.
+
+    Args:
+        trained: the checkpoint and its model.
+        settings: what is wanted.
+        scratch: a folder for what is needed meanwhile.
+
+    Raises:
+        InputError: data that does not fit, a name that no weight has, an operation
+            that phones lack, or a file that loses too much.
+    """
+    calibration: list[dict[str, np.ndarray]] = []
+    if settings.quantization in CALIBRATED:
+        if settings.calibration_data is None:
+            raise InputError(
+                f"--quantization={settings.quantization} needs --calibration_data: "
+                "examples like those the model will see, a labelled file or records. "
+                "dynamic_int8 needs none."
+            )
+        calibration = read_inputs(trained, settings.calibration_data, 128)
+    content = tflite.convert_float(
+        trained, allow_select_ops=settings.allow_select_ops, scratch_dir=scratch
+    )
+    kept = _named(content, settings.keep_float or ())
+
+    def quantize(keep_float: set[str]) -> bytes:
+        return tflite_quantization.quantize(
+            content,
+            settings.quantization,
+            calibration=calibration,
+            keep_float=keep_float,
+        )
+
+    quantized = quantize(kept)
+    measured, failures = _measure(trained, content, quantized, settings, scratch)
+    search = settings.keep_float is None and settings.quantization != "none"
+    if failures and search:
+        assert settings.eval_data is not None
+        inputs = read_inputs(trained, settings.eval_data, 16)
+        for kept in tflite_sensitivity.candidates(content, quantize, inputs):
+            quantized = quantize(kept)
+            table, failures = _measure(trained, content, quantized, settings, scratch)
+            measured += f"\nWith {len(kept)} weights left in float32:\n{table}"
+            if not failures:
+                break
+    if failures:
+        raise InputError(f"{measured}\nNo file was written. {' '.join(failures)}")
+    summary = tflite_weights.summary(
+        quantized,
+        keep_float=kept,
+        min_elements=tflite_quantization.MIN_ELEMENTS,
+    )
+    return Exported(quantized, summary, measured)
+
+
+def read_inputs(
+    trained: TrainedModel, path: str, max_examples: int
+) -> list[dict[str, np.ndarray]]:
+    """Returns the first examples of a file or folder as a file's inputs, one each.
+
+    Args:
+        trained: whose inputs they are.
+        path: what the task calls held-out data.
+        max_examples: how many at most.
+    """
+    source = trained.task.open_held_out(path, trained.folder.vocabulary)
+    count = source.num_positions(min(max_examples, source.num_examples))
+    examples = verification.read_examples(trained, source, count, path)
+    names = list(trained.task.input_lengths(1))
+    return [
+        {name: examples[name][row : row + 1].astype(np.int32) for name in names}
+        for row in range(count)
+    ]
+
+
+def _measure(
+    trained: TrainedModel,
+    content: bytes,
+    quantized: bytes,
+    settings: Settings,
+    scratch: Path,
+) -> tuple[str, list[str]]:
+    """Returns the table of float32 and quantised, and what is wrong with them."""
+    if settings.eval_data is None:
+        return "", []
+    contents: Mapping[str, bytes] = {"float32": content}
+    if settings.quantization != "none":
+        contents = {**contents, settings.quantization: quantized}
+    paths = []
+    for name, each in contents.items():
+        paths.append(scratch / name)
+        paths[-1].write_bytes(each)
+    report = verification.verify(
+        trained,
+        settings.eval_data,
+        saved_model_dir=None,
+        tflite_files=paths,
+        texts=[],
+        settings=verification.Settings(
+            max_examples=settings.max_examples,
+            max_drop=settings.max_metric_drop,
+        ),
+    )
+    for path in paths:
+        path.unlink()
+    for artifact in report["artifacts"]:
+        artifact["path"] = Path(artifact["path"]).name
+    failures = [each.removeprefix(f"{scratch}/") for each in report["failures"]]
+    return verification.table(report, trained.task.shown), failures
+
+
+def _named(content: bytes, parts: Sequence[str]) -> set[str]:
+    """Returns the names of weights that have one of some parts in them."""
+    names = {weight.name for weight in tflite_weights.weights(content)}
+    found = set()
+    for part in parts:
+        matching = {name for name in names if part in name}
+        if not matching:
+            raise InputError(
+                f"--keep_float: no weight has {part!r} in its name. There are: "
+                f"{', '.join(sorted(names))}"
+            )
+        found |= matching
+    return found

@@ -1,0 +1,227 @@
+"""What a TFLite file's graph becomes after the converter, before it is quantised.
+
+Each function changes a graph in place; `convert` of `export.tflite` applies them in
+this order.
+
+Source: `tensorflow/compiler/mlir/lite/schema/schema.fbs`.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from bert_tf.errors import InputError
+
+try:
+    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
+except ImportError:
+    raise InputError(
+        "Writing a TFLite file needs LiteRT: pip install 'bert-tf[mobile]'"
+    ) from None
+
+_OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items()}
+
+SIGNATURE = "serving_default"
+
+BOUND = 100.0
+"""Stands in for constants that mean infinity.
+
+What a masked attention score gets is -1e30 in training. Half precision turns that into
+an infinity, and a calibrated range that holds it has one step for all real scores.
+Scores of trained models stay within 50 or so, and exp(-100) is 0 beside 1.
+"""
+_INFINITE = 1e9
+
+
+def read(content: bytes) -> schema.ModelT:
+    """Returns a file's graph, to be changed and written again."""
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+
+
+def write(model: schema.ModelT) -> bytes:
+    """Returns a graph as the contents of a file."""
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    """Returns an operator's name, such as `FULLY_CONNECTED`."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def constant(model: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | None:
+    """Returns the values of a float32 constant, or None for any other tensor."""
+    data = model.buffers[tensor.buffer].data
+    if data is None or len(data) == 0 or tensor.type != schema.TensorType.FLOAT32:
+        return None
+    values = np.frombuffer(memoryview(data), np.float32)
+    return values.reshape(list(tensor.shape) if tensor.shape is not None else [])
+
+
+def fix_input(model: schema.ModelT, name: str, value: np.ndarray) -> None:
+    """Turns an input of the only signature into a constant.
+
+    Args:
+        model: the graph.
+        name: of the input.
+        value: float32.
+    """
+    (graph,), (signature,) = model.subgraphs, model.signatureDefs
+    (entry,) = (e for e in signature.inputs if e.name == name.encode())
+    signature.inputs.remove(entry)
+    graph.inputs = [index for index in graph.inputs if index != entry.tensorIndex]
+    tensor = graph.tensors[entry.tensorIndex]
+    tensor.name = name.encode()
+    tensor.buffer = _add_buffer(model, np.ascontiguousarray(value, np.float32))
+
+
+def bound_constants(model: schema.ModelT) -> None:
+    """Replaces float32 constants that mean infinity by `BOUND`, or by -`BOUND`."""
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            value = constant(model, tensor)
+            if value is not None and value.size and np.abs(value).max() > _INFINITE:
+                bounded = np.clip(value, -BOUND, BOUND)
+                tensor.buffer = _add_buffer(model, bounded)
+
+
+def look_up_embeddings(model: schema.ModelT) -> None:
+    """Turns look-ups in constant tables into EMBEDDING_LOOKUP.
+
+    The converter writes GATHER, for which there is no quantised table.
+    """
+    (graph,) = model.subgraphs
+    operators = []
+    for operator in graph.operators:
+        if not _gathers_rows(model, operator):
+            operators.append(operator)
+            continue
+        table, ids = operator.inputs
+        (outputs,) = operator.outputs
+        count = int(np.prod(graph.tensors[ids].shape))
+        width = graph.tensors[table].shape[1]
+        name = graph.tensors[outputs].name
+        flat_ids = _add_tensor(graph, name + b"/ids", [count], schema.TensorType.INT32)
+        rows = _add_tensor(
+            graph, name + b"/rows", [count, width], schema.TensorType.FLOAT32
+        )
+        lookup = schema.OperatorT()
+        lookup.opcodeIndex = _operator_code(
+            model, schema.BuiltinOperator.EMBEDDING_LOOKUP
+        )
+        lookup.inputs, lookup.outputs = [flat_ids, table], [rows]
+        operators += [
+            _reshape(model, ids, flat_ids),
+            lookup,
+            _reshape(model, rows, outputs),
+        ]
+    graph.operators = operators
+
+
+def name_products(model: schema.ModelT, weights: Mapping[str, np.ndarray]) -> None:
+    """Names matrix products and look-ups after the weights that they take.
+
+    The converter's names list whatever it has joined.
+
+    Args:
+        model: the graph.
+        weights: name -> weight; kernels `[inputs, outputs]` stand in the file
+            transposed, and may be scaled by the LayerNorm before them.
+    """
+    rows = {name: _rows(name, value) for name, value in weights.items()}
+    (graph,) = model.subgraphs
+    outside = {entry.tensorIndex for entry in model.signatureDefs[0].outputs}
+    for operator in products(model):
+        weight = graph.tensors[operator.inputs[1]]
+        value = constant(model, weight)
+        if value is None:
+            continue
+        found = [name for name, kernel in rows.items() if _proportional(value, kernel)]
+        if len(found) == 1:
+            weight.name = found[0].encode()
+            (outputs,) = operator.outputs
+            if outputs not in outside:
+                graph.tensors[outputs].name = weight.name + b"/product"
+
+
+def products(model: schema.ModelT) -> Iterator[schema.OperatorT]:
+    """Yields operators whose second input is a weight."""
+    for operator in model.subgraphs[0].operators:
+        if operator_name(model, operator) in ("FULLY_CONNECTED", "EMBEDDING_LOOKUP"):
+            yield operator
+
+
+def _rows(name: str, value: np.ndarray) -> np.ndarray:
+    return value.T if name.endswith("/kernel") else value
+
+
+def _proportional(value: np.ndarray, kernel: np.ndarray) -> bool:
+    """Returns whether one is the other with its columns scaled.
+
+    The first two rows decide; one row says nothing but its length.
+    """
+    if value.shape != kernel.shape:
+        return False
+    if len(value) == 1:
+        return True
+    left, right = value[0] * kernel[1], value[1] * kernel[0]
+    return bool(np.abs(left - right).max() <= 1e-5 * np.abs(left).max())
+
+
+def _gathers_rows(model: schema.ModelT, operator: schema.OperatorT) -> bool:
+    if operator_name(model, operator) != "GATHER":
+        return False
+    options = operator.builtinOptions
+    table = model.subgraphs[0].tensors[operator.inputs[0]]
+    value = constant(model, table)
+    return (
+        options.axis == 0
+        and options.batchDims == 0
+        and value is not None
+        and value.ndim == 2
+    )
+
+
+def _reshape(model: schema.ModelT, inputs: int, outputs: int) -> schema.OperatorT:
+    (graph,) = model.subgraphs
+    shape = np.asarray(graph.tensors[outputs].shape, np.int32)
+    name = graph.tensors[outputs].name + b"/shape"
+    sizes = _add_tensor(graph, name, [len(shape)], schema.TensorType.INT32)
+    graph.tensors[sizes].buffer = _add_buffer(model, shape)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = _operator_code(model, schema.BuiltinOperator.RESHAPE)
+    operator.inputs, operator.outputs = [inputs, sizes], [outputs]
+    operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+    operator.builtinOptions = schema.ReshapeOptionsT()
+    operator.builtinOptions.newShape = shape
+    return operator
+
+
+def _operator_code(model: schema.ModelT, builtin: int) -> int:
+    for index, code in enumerate(model.operatorCodes):
+        if code.builtinCode == builtin:
+            return index
+    code = schema.OperatorCodeT()
+    # Codes beyond 127 do not fit the older field; these are below.
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = 1
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
+def _add_tensor(
+    graph: schema.SubGraphT, name: bytes, shape: list[int], dtype: int
+) -> int:
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type = name, shape, dtype
+    tensor.buffer = 0
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _add_buffer(model: schema.ModelT, value: np.ndarray) -> int:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(value.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1

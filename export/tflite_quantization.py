@@ -1,0 +1,138 @@
+"""From a float32 TFLite file to one with smaller weights.
+
+Only matrix products and the table of words are quantised: all weights are theirs. What
+stands between them (normalisation, softmax, GELU) is cheap, sensitive, and in float32
+fast on every phone.
+"""
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from bert_tf.errors import InputError
+from export import tflite_graph, tflite_weights
+from export.quantizations import CALIBRATED, QUANTIZATIONS
+
+try:
+    from ai_edge_quantizer import qtyping, quantizer
+    from ai_edge_quantizer.algorithm_manager import AlgorithmName
+    from ai_edge_quantizer.recipe_manager import RecipeManager
+except ImportError:
+    raise InputError(
+        "Quantising a TFLite file needs ai-edge-quantizer: pip install "
+        "'bert-tf[mobile]'"
+    ) from None
+
+MIN_ELEMENTS = 1024
+"""Smaller weights stay float32: they take no space, and heads are sensitive."""
+
+MIN_CALIBRATION_EXAMPLES = 8
+_PRODUCT = qtyping.TFLOperationName.FULLY_CONNECTED
+_TABLE = qtyping.TFLOperationName.EMBEDDING_LOOKUP
+_Tensor = qtyping.TensorQuantizationConfig
+_INT8 = _Tensor(num_bits=8, granularity=qtyping.QuantGranularity.CHANNELWISE)
+# Width that the blocks must divide -> how values share a scale.
+_INT4 = {
+    size: _Tensor(num_bits=4, granularity=granularity)
+    for size, granularity in (
+        (64, qtyping.QuantGranularity.BLOCKWISE_64),
+        (32, qtyping.QuantGranularity.BLOCKWISE_32),
+        (1, qtyping.QuantGranularity.CHANNELWISE),
+    )
+}
+_FLOAT16 = _Tensor(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
+
+
+def quantize(
+    content: bytes,
+    quantization: str,
+    *,
+    calibration: Sequence[Mapping[str, np.ndarray]] = (),
+    keep_float: Collection[str] = (),
+) -> bytes:
+    """Returns a file with its weights quantised.
+
+    Args:
+        content: a float32 file of `export.tflite`.
+        quantization: see `export.tflite.convert`.
+        calibration: inputs of the signature by name, one example each.
+        keep_float: names of weights to leave alone.
+
+    Raises:
+        InputError: no such quantisation, too few examples to calibrate with, or no
+            weight to quantise.
+    """
+    if quantization not in QUANTIZATIONS:
+        raise InputError(
+            f"`quantization` must be one of {tuple(QUANTIZATIONS)}. "
+            f"Received: {quantization!r}"
+        )
+    if quantization == "none":
+        return content
+    if quantization in CALIBRATED and len(calibration) < MIN_CALIBRATION_EXAMPLES:
+        raise InputError(
+            f"{quantization} needs at least {MIN_CALIBRATION_EXAMPLES} examples to "
+            "calibrate with, some hundred for ranges that hold. Received: "
+            f"{len(calibration)}"
+        )
+    recipes = RecipeManager()
+    weights = tflite_weights.weights(content)
+    for weight in weights:
+        if weight.name in keep_float or weight.size < MIN_ELEMENTS:
+            continue
+        recipes.add_quantization_config(
+            f"^{re.escape(weight.output)};$",
+            qtyping.TFLOperationName(weight.operator),
+            *_config(quantization, weight),
+        )
+    recipe = recipes.get_quantization_recipe()
+    if not recipe:
+        raise InputError(
+            f"{quantization}: nothing is left to quantise. Of {len(weights)} weights "
+            f"{len(keep_float)} are to stay float32, and the others are of fewer than "
+            f"{MIN_ELEMENTS:,} values."
+        )
+    # Its progress bars, and a warning that calibrating takes memory, are of no use.
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        work = quantizer.Quantizer(bytearray(content), recipe)
+        ranges = None
+        if work.need_calibration:
+            examples = {tflite_graph.SIGNATURE: list(map(dict, calibration))}
+            ranges = work.calibrate(examples, num_threads=2)
+        result = work.quantize(
+            ranges, enable_progress_bar=False, enable_progress_report=False
+        )
+    return bytes(result.quantized_model)
+
+
+def _config(
+    quantization: str, weight: tflite_weights.Weight
+) -> tuple[qtyping.OpQuantizationConfig, AlgorithmName]:
+    """Returns how one weight is quantised."""
+    if quantization == "float16":
+        config = qtyping.OpQuantizationConfig(
+            weight_tensor_config=_FLOAT16,
+            compute_precision=qtyping.ComputePrecision.FLOAT,
+            explicit_dequantize=True,
+        )
+        return config, AlgorithmName.FLOAT_CASTING
+    kept, activations = _INT8, None
+    if quantization == "int4":
+        kept = next(c for size, c in _INT4.items() if weight.shape[1] % size == 0)
+    if quantization == "int8" and not weight.is_table:
+        activations = _Tensor(
+            num_bits=8,
+            symmetric=False,
+            granularity=qtyping.QuantGranularity.TENSORWISE,
+        )
+    config = qtyping.OpQuantizationConfig(
+        activation_tensor_config=activations,
+        weight_tensor_config=kept,
+        compute_precision=qtyping.ComputePrecision.INTEGER,
+    )
+    return config, AlgorithmName.MIN_MAX_UNIFORM_QUANT
