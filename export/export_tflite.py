@@ -75,6 +75,12 @@ _MAX_PREDICTIONS = flags.DEFINE_integer(
     "trained with.",
     lower_bound=1,
 )
+_MEDIAPIPE = flags.DEFINE_bool(
+    "mediapipe",
+    False,
+    "Whether MediaPipe's and the Task Library's text tasks are to open the file: it "
+    "carries the vocabulary and the labels, and its answers are probabilities.",
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -106,6 +112,7 @@ def main(argv: Sequence[str]) -> None:
                 max_examples=_MAX_EXAMPLES.value,
                 keep_float=_KEEP_FLOAT.value,
                 allow_select_ops=_ALLOW_SELECT_OPS.value,
+                mediapipe=_MEDIAPIPE.value,
             ),
             temporary.parent,
         )

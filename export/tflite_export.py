@@ -9,6 +9,7 @@ import numpy as np
 from bert_tf.errors import InputError
 from export import (
     tflite,
+    tflite_metadata,
     tflite_quantization,
     tflite_sensitivity,
     tflite_weights,
@@ -32,6 +33,7 @@ class Settings:
         keep_float: parts of names of weights that stay float32; None to find them if
             the file loses too much, and to keep none otherwise.
         allow_select_ops: see `tflite.convert_float`.
+        mediapipe: whether MediaPipe and the Task Library are to open the file.
     """
 
     quantization: str = "none"
@@ -41,6 +43,7 @@ class Settings:
     max_examples: int = 512
     keep_float: Sequence[str] | None = None
     allow_select_ops: bool = False
+    mediapipe: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +73,8 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         InputError: data that does not fit, a name that no weight has, an operation
             that phones lack, or a file that loses too much.
     """
+    if settings.mediapipe:
+        tflite_metadata.check_opens(trained)
     calibration: list[dict[str, np.ndarray]] = []
     if settings.quantization in CALIBRATED:
         if settings.calibration_data is None:
@@ -111,6 +116,8 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         keep_float=kept,
         min_elements=tflite_quantization.MIN_ELEMENTS,
     )
+    if settings.mediapipe:
+        quantized = tflite_metadata.add(quantized, trained)
     return Exported(quantized, summary, measured)
 
 

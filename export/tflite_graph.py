@@ -145,6 +145,38 @@ def name_products(model: schema.ModelT, weights: Mapping[str, np.ndarray]) -> No
                 graph.tensors[outputs].name = weight.name + b"/product"
 
 
+def append_activation(model: schema.ModelT, operator: str, name: str) -> None:
+    """Has the only output go through an operation.
+
+    Args:
+        model: the graph.
+        operator: `SOFTMAX` or `LOGISTIC`.
+        name: of the output in the signature.
+    """
+    (graph,) = model.subgraphs
+    (entry,) = model.signatureDefs[0].outputs
+    logits = graph.tensors[entry.tensorIndex]
+    last = schema.OperatorT()
+    last.opcodeIndex = _operator_code(model, getattr(schema.BuiltinOperator, operator))
+    last.inputs = [entry.tensorIndex]
+    entry.tensorIndex = _add_tensor(graph, name.encode(), logits.shape, logits.type)
+    entry.name = name.encode()
+    last.outputs = graph.outputs = [entry.tensorIndex]
+    if operator == "SOFTMAX":
+        last.builtinOptionsType = schema.BuiltinOptions.SoftmaxOptions
+        last.builtinOptions = schema.SoftmaxOptionsT()
+        last.builtinOptions.beta = 1.0
+    graph.operators.append(last)
+
+
+def add_metadata(model: schema.ModelT, name: bytes, value: bytes) -> None:
+    """Adds an entry to the metadata of the file."""
+    entry = schema.MetadataT()
+    entry.name = name
+    entry.buffer = _add_buffer(model, np.frombuffer(value, np.uint8))
+    model.metadata = [*(model.metadata or []), entry]
+
+
 def products(model: schema.ModelT) -> Iterator[schema.OperatorT]:
     """Yields operators whose second input is a weight."""
     for operator in model.subgraphs[0].operators:

@@ -185,7 +185,14 @@ def _compare(
         expected = keras.predict(given)
         own.update(batch, expected, expected)
         for path, backend in backends.items():
-            comparisons[path].update(batch, backend.predict(given), expected)
+            outputs = backend.predict(given)
+            if outputs.keys() != expected.keys():
+                raise InputError(
+                    f"{path}: gives {', '.join(sorted(outputs))} where the model gives "
+                    f"{', '.join(sorted(expected))}. If it was exported with "
+                    "--mediapipe, check one exported without; its weights are the same."
+                )
+            comparisons[path].update(batch, outputs, expected)
     return own.result(), {path: each.result() for path, each in comparisons.items()}
 
 
