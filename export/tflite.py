@@ -140,13 +140,9 @@ class _FixedShape(tf.Module):
 
 def _embeddings(model: Any) -> Embeddings | None:
     """Returns the model's only embeddings, or None if it has none or several."""
-    found = [
-        each
-        for layer in (model, *model.layers)
-        for each in (getattr(layer, "embeddings", None),)
-        if isinstance(each, Embeddings)
-    ]
-    return found[0] if len(found) == 1 else None
+    layers = (getattr(layer, "embeddings", None) for layer in (model, *model.layers))
+    found = {id(each): each for each in layers if isinstance(each, Embeddings)}
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 @contextlib.contextmanager
