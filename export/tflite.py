@@ -59,8 +59,9 @@ def convert(
     content = convert_float(
         trained, allow_select_ops=allow_select_ops, scratch_dir=scratch_dir
     )
+    ranges = tflite_quantization.calibrate(content, quantization, calibration)
     return tflite_quantization.quantize(
-        content, quantization, calibration=calibration, keep_float=keep_float
+        content, quantization, ranges=ranges, keep_float=keep_float
     )
 
 

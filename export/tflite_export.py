@@ -88,12 +88,13 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         trained, allow_select_ops=settings.allow_select_ops, scratch_dir=scratch
     )
     kept = _named(content, settings.keep_float or ())
+    ranges = tflite_quantization.calibrate(content, settings.quantization, calibration)
 
     def quantize(keep_float: set[str]) -> bytes:
         return tflite_quantization.quantize(
             content,
             settings.quantization,
-            calibration=calibration,
+            ranges=ranges,
             keep_float=keep_float,
         )
 

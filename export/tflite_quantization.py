@@ -9,7 +9,8 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,10 @@ MIN_ELEMENTS = 1024
 """Smaller weights stay float32: they take no space, and heads are sensitive."""
 
 MIN_CALIBRATION_EXAMPLES = 8
+
+Ranges = Mapping[str, Any]
+"""What calibration found of each tensor, by name."""
+
 _PRODUCT = qtyping.TFLOperationName.FULLY_CONNECTED
 _TABLE = qtyping.TFLOperationName.EMBEDDING_LOOKUP
 _Tensor = qtyping.TensorQuantizationConfig
@@ -47,11 +52,38 @@ _INT4 = {
 _FLOAT16 = _Tensor(num_bits=16, dtype=qtyping.TensorDataType.FLOAT)
 
 
+def calibrate(
+    content: bytes, quantization: str, examples: Sequence[Mapping[str, np.ndarray]]
+) -> Ranges:
+    """Returns the ranges that `quantize` needs, an empty dictionary if it needs none.
+
+    Args:
+        content: a float32 file of `export.tflite`.
+        quantization: see `export.tflite.convert`.
+        examples: inputs of the signature by name, one example each.
+
+    Raises:
+        InputError: no such quantisation, or too few examples.
+    """
+    if quantization not in CALIBRATED:
+        return {}
+    if len(examples) < MIN_CALIBRATION_EXAMPLES:
+        raise InputError(
+            f"{quantization} needs at least {MIN_CALIBRATION_EXAMPLES} examples to "
+            "calibrate with, some hundred for ranges that hold. Received: "
+            f"{len(examples)}"
+        )
+    with _quietly():
+        work = quantizer.Quantizer(bytearray(content), _recipe(content, quantization))
+        given = {tflite_graph.SIGNATURE: list(map(dict, examples))}
+        return work.calibrate(given, num_threads=2)
+
+
 def quantize(
     content: bytes,
     quantization: str,
     *,
-    calibration: Sequence[Mapping[str, np.ndarray]] = (),
+    ranges: Ranges | None = None,
     keep_float: Collection[str] = (),
 ) -> bytes:
     """Returns a file with its weights quantised.
@@ -59,12 +91,11 @@ def quantize(
     Args:
         content: a float32 file of `export.tflite`.
         quantization: see `export.tflite.convert`.
-        calibration: inputs of the signature by name, one example each.
+        ranges: what `calibrate` returned.
         keep_float: names of weights to leave alone.
 
     Raises:
-        InputError: no such quantisation, too few examples to calibrate with, or no
-            weight to quantise.
+        InputError: no such quantisation, or no weight to quantise.
     """
     if quantization not in QUANTIZATIONS:
         raise InputError(
@@ -73,12 +104,17 @@ def quantize(
         )
     if quantization == "none":
         return content
-    if quantization in CALIBRATED and len(calibration) < MIN_CALIBRATION_EXAMPLES:
-        raise InputError(
-            f"{quantization} needs at least {MIN_CALIBRATION_EXAMPLES} examples to "
-            "calibrate with, some hundred for ranges that hold. Received: "
-            f"{len(calibration)}"
+    with _quietly():
+        recipe = _recipe(content, quantization, keep_float)
+        result = quantizer.Quantizer(bytearray(content), recipe).quantize(
+            ranges or None, enable_progress_bar=False, enable_progress_report=False
         )
+    return bytes(result.quantized_model)
+
+
+def _recipe(
+    content: bytes, quantization: str, keep_float: Collection[str] = ()
+) -> qtyping.ModelQuantizationRecipe:
     recipes = RecipeManager()
     weights = tflite_weights.weights(content)
     for weight in weights:
@@ -96,18 +132,15 @@ def quantize(
             f"{len(keep_float)} are to stay float32, and the others are of fewer than "
             f"{MIN_ELEMENTS:,} values."
         )
-    # Its progress bars, and a warning that calibrating takes memory, are of no use.
+    return recipe
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Holds back progress bars, and a warning that calibrating takes memory."""
     with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        work = quantizer.Quantizer(bytearray(content), recipe)
-        ranges = None
-        if work.need_calibration:
-            examples = {tflite_graph.SIGNATURE: list(map(dict, calibration))}
-            ranges = work.calibrate(examples, num_threads=2)
-        result = work.quantize(
-            ranges, enable_progress_bar=False, enable_progress_report=False
-        )
-    return bytes(result.quantized_model)
+        yield
 
 
 def _config(

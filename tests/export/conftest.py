@@ -98,7 +98,6 @@ def tflite_files(tmp_path_factory, trained, records_dir):
     examples = tflite_export.read_inputs(trained, str(records_dir), 16)
     paths = {name: directory / f"{name}.tflite" for name in QUANTIZATIONS}
     for name, path in paths.items():
-        path.write_bytes(
-            tflite_quantization.quantize(content, name, calibration=examples)
-        )
+        ranges = tflite_quantization.calibrate(content, name, examples)
+        path.write_bytes(tflite_quantization.quantize(content, name, ranges=ranges))
     return paths

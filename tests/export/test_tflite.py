@@ -187,7 +187,7 @@ def test_errors(tflite_files, trained, records_dir):
         tflite_quantization.quantize(content, "int3")
     with pytest.raises(InputError, match="at least 8 examples .*Received: 1$"):
         one = tflite_export.read_inputs(trained, str(records_dir), 1)
-        tflite_quantization.quantize(content, "int8", calibration=one)
+        tflite_quantization.calibrate(content, "int8", one)
     everything = {weight.name for weight in tflite_weights.weights(content)}
     with pytest.raises(InputError, match="int4: nothing is left to quantise"):
         tflite_quantization.quantize(content, "int4", keep_float=everything)

@@ -316,7 +316,8 @@ def test_exports_compute_what_the_model_does(runs, trained, tmp_path, monkeypatc
     content = tflite.convert_float(model)
     examples = tflite_export.read_inputs(model, runs.config.data.train, 10)
     for name in QUANTIZATIONS:
-        quantized = tflite_quantization.quantize(content, name, calibration=examples)
+        ranges = tflite_quantization.calibrate(content, name, examples)
+        quantized = tflite_quantization.quantize(content, name, ranges=ranges)
         (tmp_path / f"{name}.tflite").write_bytes(quantized)
         found = {weight.dtype for weight in tflite_weights.weights(quantized)}
         assert QUANTIZATIONS[name].upper() in found
