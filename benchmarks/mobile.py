@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import flags
@@ -139,7 +140,7 @@ def main(argv: Sequence[str]) -> None:
         rows = open_rows(Path(scratch), _NUM_THREADS.value)
         measure(rows, example, _TURNS.value, _CALLS.value)
     expected = rows[0].run(example)
-    table = []
+    table: list[dict[str, Any]] = []
     for row in rows:
         found = row.run(example)
         error = np.linalg.norm(found - expected) / np.linalg.norm(expected)

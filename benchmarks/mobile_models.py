@@ -5,6 +5,7 @@ Usage: `python -m benchmarks.mobile_models FOLDER SIZE SEQ_LENGTH`.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 VOCAB_SIZE = 30522
 # hidden, layers, heads, intermediate.
@@ -30,7 +31,7 @@ def main(folder: Path, size: str, seq_length: int) -> None:
 
     hidden, layers, heads, intermediate = SIZES[size]
     torch.manual_seed(0)
-    config = BertConfig(
+    shape: dict[str, Any] = dict(
         vocab_size=VOCAB_SIZE,
         hidden_size=hidden,
         num_hidden_layers=layers,
@@ -39,7 +40,7 @@ def main(folder: Path, size: str, seq_length: int) -> None:
         num_labels=2,
         attn_implementation="eager",
     )
-    model = BertForSequenceClassification(config).eval()
+    model = BertForSequenceClassification(BertConfig(**shape)).eval()
     names = ["input_ids", "input_mask", "segment_ids"]
     ids = torch.ones(1, seq_length, dtype=torch.int32)
     onnx_path = folder / "float32.onnx"

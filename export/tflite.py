@@ -129,8 +129,8 @@ class _FixedShape(tf.Module):
             for name, length in task.input_lengths(trained.max_seq_length).items()
         }
         if embeddings is not None:
-            shape = embeddings.word_embeddings.shape
-            specs[_TABLE] = tf.TensorSpec(shape, tf.float32, name=_TABLE)
+            table = embeddings.effective_word_embeddings()
+            specs[_TABLE] = tf.TensorSpec(table.shape, tf.float32, name=_TABLE)
 
         def predict(**inputs: tf.Tensor) -> dict[str, Any]:
             with _looking_up_in(embeddings, inputs.pop(_TABLE, None)):
