@@ -109,7 +109,8 @@ def quantize(
         result = quantizer.Quantizer(bytearray(content), recipe).quantize(
             ranges or None, enable_progress_bar=False, enable_progress_report=False
         )
-    return bytes(result.quantized_model)
+    # It puts values behind the flatbuffer, where older runtimes do not look.
+    return tflite_graph.write(tflite_graph.read(bytes(result.quantized_model)))
 
 
 def _recipe(

@@ -75,7 +75,9 @@ def weights(content: bytes) -> list[Weight]:
             for slot in _WEIGHTED.get(name, ()):
                 place = operator.Inputs(slot)
                 tensor = graph.Tensors(widened.get(place, place))
-                length = model.Buffers(tensor.Buffer()).DataLength()
+                buffer = model.Buffers(tensor.Buffer())
+                # Large files may keep values behind the flatbuffer.
+                length = buffer.DataLength() or buffer.Size()
                 if not length:
                     continue
                 if name == "EMBEDDING_LOOKUP":

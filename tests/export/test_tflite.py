@@ -122,6 +122,20 @@ def test_the_table_of_words_stands_once(tflite_files, model, quantization):
     assert len(large) == 1
 
 
+def test_values_behind_the_flatbuffer_count(tflite_files):
+    name = "bert/embeddings/word_embeddings"
+    graph = tflite_graph.read(tflite_files["dynamic_int8"].read_bytes())
+    (tensor,) = (t for t in graph.subgraphs[0].tensors if t.name == name.encode())
+    buffer = graph.buffers[tensor.buffer]
+    expected = buffer.size = len(buffer.data)
+    buffer.data, buffer.offset = None, 4096
+    found = {
+        weight.name: (weight.dtype, weight.num_bytes)
+        for weight in tflite_weights.weights(tflite_graph.write(graph))
+    }
+    assert found[name] == ("INT8", expected)
+
+
 def test_no_constant_is_beyond_half_precision(tflite_files):
     graph = tflite_graph.read(tflite_files["none"].read_bytes())
     values = [tflite_graph.constant(graph, t) for t in graph.subgraphs[0].tensors]
