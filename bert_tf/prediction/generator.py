@@ -1,13 +1,15 @@
 """A model that writes: texts in, the best sequences for each of them out."""
 
+import abc
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.generation.config import GenerationConfig, Words
 from bert_tf.generation.results import Generated
@@ -19,18 +21,19 @@ from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
 _INPUTS = ("input_ids", "input_mask", "segment_ids")
+# Of prompts.
+_WIDTH = 16
 _WORDS = ("forbidden_words", "forced_words")
 
 
-class Generator:
+class Generator(abc.ABC):
     """A model's search, compiled once for batches of any shape.
 
     Args:
-        task: of the model.
         model: with its weights.
-        vocabulary: the encoder's.
-        settings: fields of `GenerationConfig`, words as texts. `max_new_tokens` is by
-            default as many as the model was trained to write.
+        config: the decoder's.
+        tokenizer: of what is written.
+        settings: fields of `GenerationConfig`, words as texts.
 
     Raises:
         InputError: a setting that there is not, or that cannot be.
@@ -38,46 +41,28 @@ class Generator:
 
     def __init__(
         self,
-        task: SequenceToSequenceTask,
         model: keras.Model,
-        vocabulary: Vocabulary,
-        **settings: Any,
+        config: BertConfig,
+        tokenizer: BertTokenizer,
+        settings: Mapping[str, Any],
     ):
-        self._task = task
-        self._vocabulary = vocabulary
-        self._tokenizer = BertTokenizer(task.target_vocabulary(vocabulary))
-        written = self._tokenizer.vocabulary
-        decoder = model.decoder_config
-        config = _config(task, self._tokenizer, settings)
-        if config.max_new_tokens > decoder.max_position_embeddings:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._positions = config.max_position_embeddings
+        self.config = _config(tokenizer, settings)
+        if self.config.max_new_tokens > self._positions:
             raise InputError(
                 "`max_new_tokens` must be at most the decoder's positions, "
-                f"{decoder.max_position_embeddings}. Received: {config.max_new_tokens}"
+                f"{self._positions}. Received: {self.config.max_new_tokens}"
             )
-        self.config = config.check_vocabulary(decoder.vocab_size, written.sep_id)
-
-        def search(*inputs: tf.Tensor) -> Generated:
-            num_texts = tf.shape(inputs[0])[0]
-            return generate(
-                model,
-                dict(zip(_INPUTS, inputs, strict=True)),
-                tf.fill([num_texts, 1], written.cls_id),
-                tf.ones([num_texts], tf.int32),
-                self.config,
-                end_id=written.sep_id,
-                pad_id=written.pad_id,
-            )
-
-        spec = tf.TensorSpec([None, None], tf.int32)
-        self._search: Any = tf.function(
-            search, input_signature=[spec] * len(_INPUTS), autograph=False
-        )
+        end_id = tokenizer.vocabulary.sep_id
+        self.config.check_vocabulary(config.vocab_size, end_id)
 
     def run(self, examples: Sequence[Any], batch_size: int) -> list[dict[str, Any]]:
         """Writes for each example.
 
         Args:
-            examples: `GenerationExample`s; their targets are not looked at.
+            examples: of the task; their targets are not looked at.
             batch_size: how many run at once.
 
         Returns:
@@ -87,26 +72,33 @@ class Generator:
             same entries.
 
         Raises:
-            InputError: an example without text.
+            InputError: an example without text, or with too much.
         """
         if not examples:
             return []
         for example in examples:
             if not any(text.strip() for text in example.key):
                 raise InputError(f"{example.place}: the text is empty.")
-        examples = [dataclasses.replace(each, target=None) for each in examples]
-        encoded = self._task.encode(examples, self._vocabulary)
-        length = int(encoded.lengths.max())
-        source = LabelledSource(encoded, length, seed=None, examples=examples)
-        reader = source.reader(replica_batch_size=min(batch_size, source.num_examples))
-        parts = []
-        for position in range(0, source.num_examples, reader.micro_batch_size):
-            batch = reader.read(position, 1)
-            inputs = [tf.constant(batch[n][0, 0], tf.int32) for n in _INPUTS]
-            parts.append([values.numpy() for values in self._search(*inputs)])
-        joined = (np.concatenate(values) for values in zip(*parts, strict=True))
-        found = [source.in_order(values[: source.num_examples])[1] for values in joined]
+        found = self._found(examples, batch_size)
         return [self._answer(Generated(*row)) for row in zip(*found, strict=True)]
+
+    @abc.abstractmethod
+    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+        """Returns the fields of `Generated` for all examples, in their order."""
+
+    def _search(
+        self, inputs: Mapping[str, tf.Tensor], tokens: tf.Tensor, lengths: tf.Tensor
+    ) -> Generated:
+        written = self._tokenizer.vocabulary
+        return generate(
+            self._model,
+            dict(inputs),
+            tokens,
+            lengths,
+            self.config,
+            end_id=written.sep_id,
+            pad_id=written.pad_id,
+        )
 
     def _answer(self, found: Generated) -> dict[str, Any]:
         """Returns what was written for a text: tensors without the batch's axis."""
@@ -136,17 +128,129 @@ class Generator:
         )
 
 
-def _config(
-    task: SequenceToSequenceTask, tokenizer: BertTokenizer, settings: dict[str, Any]
-) -> GenerationConfig:
+class PairGenerator(Generator):
+    """Writes a text of another one; see `Generator`.
+
+    Args:
+        task: of the model.
+        model: with its weights.
+        vocabulary: the encoder's.
+        settings: see `Generator`. `max_new_tokens` is by default as many as the model
+            was trained to write.
+    """
+
+    def __init__(
+        self,
+        task: SequenceToSequenceTask,
+        model: keras.Model,
+        vocabulary: Vocabulary,
+        settings: Mapping[str, Any],
+    ):
+        # [CLS] is counted among what was trained on, and not chosen.
+        usual = {"max_new_tokens": task.settings.max_target_length - 1}
+        tokenizer = BertTokenizer(task.target_vocabulary(vocabulary))
+        super().__init__(model, model.decoder_config, tokenizer, {**usual, **settings})
+        self._task = task
+        self._vocabulary = vocabulary
+
+        def search(*inputs: tf.Tensor) -> Generated:
+            num_texts = tf.shape(inputs[0])[0]
+            start = tf.fill([num_texts, 1], tokenizer.vocabulary.cls_id)
+            named = dict(zip(_INPUTS, inputs, strict=True))
+            return self._search(named, start, tf.ones([num_texts], tf.int32))
+
+        spec = tf.TensorSpec([None, None], tf.int32)
+        self._run: Any = tf.function(
+            search, input_signature=[spec] * len(_INPUTS), autograph=False
+        )
+
+    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+        examples = [dataclasses.replace(each, target=None) for each in examples]
+        encoded = self._task.encode(examples, self._vocabulary)
+        length = int(encoded.lengths.max())
+        source = LabelledSource(encoded, length, seed=None, examples=examples)
+        reader = source.reader(replica_batch_size=min(batch_size, source.num_examples))
+        parts = []
+        for position in range(0, source.num_examples, reader.micro_batch_size):
+            batch = reader.read(position, 1)
+            inputs = [tf.constant(batch[n][0, 0], tf.int32) for n in _INPUTS]
+            parts.append([values.numpy() for values in self._run(*inputs)])
+        joined = (np.concatenate(values) for values in zip(*parts, strict=True))
+        return [source.in_order(values[: source.num_examples])[1] for values in joined]
+
+
+class ContinuationGenerator(Generator):
+    """Continues texts; see `Generator`.
+
+    Prompts are padded to a multiple of `_WIDTH`, for each of which the search is
+    compiled: what is written does not depend on it.
+
+    Args:
+        model: with its weights.
+        vocabulary: the model's.
+        settings: see `Generator`.
+    """
+
+    def __init__(
+        self, model: keras.Model, vocabulary: Vocabulary, settings: Mapping[str, Any]
+    ):
+        super().__init__(model, model.config, BertTokenizer(vocabulary), settings)
+        self._runs: dict[int, Any] = {}
+
+    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+        vocabulary = self._tokenizer.vocabulary
+        texts = [" ".join(example.key) for example in examples]
+        prompts = [
+            [vocabulary.cls_id, *ids]
+            for ids in self._tokenizer.tokenize(texts).to_list()
+        ]
+        room = self._positions - self.config.max_new_tokens + 1
+        for example, prompt in zip(examples, prompts, strict=True):
+            if len(prompt) > room:
+                raise InputError(
+                    f"{example.place}: the text has {len(prompt)} tokens, and beside "
+                    f"`max_new_tokens`, {self.config.max_new_tokens}, the model has "
+                    f"room for {room}. Shorten it, or write less."
+                )
+        longest = max(map(len, prompts))
+        width = min(-(-longest // _WIDTH) * _WIDTH, room)
+        lengths = np.array([len(prompt) for prompt in prompts], np.int32)
+        tokens = np.full([len(prompts), width], vocabulary.pad_id, np.int32)
+        for row, prompt in zip(tokens, prompts, strict=True):
+            row[: len(prompt)] = prompt
+        run = self._compiled(width)
+        parts = [
+            [
+                x.numpy()
+                for x in run(tokens[n : n + batch_size], lengths[n:][:batch_size])
+            ]
+            for n in range(0, len(prompts), batch_size)
+        ]
+        return [np.concatenate(values) for values in zip(*parts, strict=True)]
+
+    def _compiled(self, width: int) -> Any:
+        def search(tokens: tf.Tensor, lengths: tf.Tensor) -> Generated:
+            return self._search({"input_ids": tokens}, tokens, lengths)
+
+        if width not in self._runs:
+            signature = [
+                tf.TensorSpec([None, width], tf.int32),
+                tf.TensorSpec([None], tf.int32),
+            ]
+            self._runs[width] = tf.function(
+                search, input_signature=signature, autograph=False
+            )
+        return self._runs[width]
+
+
+def _config(tokenizer: BertTokenizer, given: Mapping[str, Any]) -> GenerationConfig:
+    settings = dict(given)
     names = [field.name for field in dataclasses.fields(GenerationConfig)]
     for name in settings:
         if name not in names:
             raise InputError(
                 f"Generation has the settings {', '.join(names)}. Received: {name!r}"
             )
-    # [CLS] is counted among what was trained on, and not chosen.
-    settings = {"max_new_tokens": task.settings.max_target_length - 1, **settings}
     for name in _WORDS:
         if name in settings:
             settings[name] = _word_ids(name, tokenizer, settings[name])

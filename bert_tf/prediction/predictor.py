@@ -18,8 +18,13 @@ from bert_tf.labelled.examples import Example, Place
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
-from bert_tf.prediction.generator import Generator
+from bert_tf.prediction.generator import (
+    ContinuationGenerator,
+    Generator,
+    PairGenerator,
+)
 from bert_tf.tasks.catalog import create_predicting_task
+from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.inference import BATCH_SIZE, Inference
 from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
@@ -54,12 +59,14 @@ class Predictor:
         Raises:
             InputError: the model does not write, or the settings cannot be.
         """
-        if not isinstance(self.task, SequenceToSequenceTask):
-            raise InputError(
-                f"A model for {self.task.name!r} writes no texts: use `predict`, or "
-                "`python -m bert_tf.run_prediction`."
-            )
-        return Generator(self.task, self.model, self.vocabulary, **settings)
+        if isinstance(self.task, SequenceToSequenceTask):
+            return PairGenerator(self.task, self.model, self.vocabulary, settings)
+        if isinstance(self.task, CausalLmTask):
+            return ContinuationGenerator(self.model, self.vocabulary, settings)
+        raise InputError(
+            f"A model for {self.task.name!r} writes no texts: use `predict`, or "
+            "`python -m bert_tf.run_prediction`."
+        )
 
     def generate(
         self, inputs: Sequence[Any], batch_size: int = BATCH_SIZE, **settings: Any

@@ -10,6 +10,7 @@ from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.labelled.examples import Place, TextExample
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
@@ -17,29 +18,29 @@ from bert_tf.text.vocabulary import Vocabulary
 WORDS = ["one", "two", "three", "four", "five", "##teen", "six", "seven", "."]
 TEXTS = ["One two.", "Three four five sixteen seven seven seven.", "six"]
 POSITIONS = 24
+VOCABULARY = Vocabulary.from_entries([*SPECIAL_TOKENS, *WORDS], TokenizerConfig())
+CONFIG = BertConfig(
+    vocab_size=len(VOCABULARY),
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=16,
+    max_position_embeddings=POSITIONS,
+    initializer_range=1.0,
+)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     from bert_tf.models import EncoderDecoder, named_variables
 
-    vocabulary = Vocabulary.from_entries([*SPECIAL_TOKENS, *WORDS], TokenizerConfig())
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=POSITIONS,
-        initializer_range=1.0,
-    )
-    model = EncoderDecoder(config, config)
+    model = EncoderDecoder(CONFIG, CONFIG)
     variables = {n: np.asarray(v) for n, v in named_variables(model).items()}
     return save_model_folder(
         tmp_path_factory.mktemp("models") / "writer",
-        config=config,
+        config=CONFIG,
         variables=variables,
-        vocabulary=vocabulary,
+        vocabulary=VOCABULARY,
         task=TaskDescription(
             "sequence_to_sequence", 12, settings={"max_target_length": 9}
         ),
@@ -95,6 +96,39 @@ def test_draws_depend_on_seed_and_text_alone(model):
 def test_bad_input_is_told(model, inputs, settings, message):
     with pytest.raises(InputError, match=message):
         model.generate(inputs, **settings)
+
+
+def test_a_language_model_continues_prompts_of_any_length(tmp_path):
+    from bert_tf.models import CausalLM, named_variables
+
+    causal = CausalLM(CONFIG, name="causal")
+    variables = {n: np.asarray(v) for n, v in named_variables(causal).items()}
+    folder = save_model_folder(
+        tmp_path / "causal",
+        config=CONFIG,
+        variables=variables,
+        vocabulary=VOCABULARY,
+        task=TaskDescription("causal_lm", 12),
+    )
+    generator = bert_tf.load(folder).generator(max_new_tokens=5)
+    prompts = ["one", "two three four seven .", "six"]
+    examples = [TextExample(text=text, place=Place("", 1)) for text in prompts]
+    together = generator.run(examples, 3)
+    end = VOCABULARY.sep_id
+    for text, answer in zip(prompts, together, strict=True):
+        alone = generator.run([TextExample(text=text, place=Place("", 1))], 1)[0]
+        assert alone["generated_text"] == answer["generated_text"]
+        # Greedy search without a cache, the whole text anew for each token.
+        ids = [VOCABULARY.cls_id, *map(VOCABULARY.entries.index, text.split())]
+        log_probs = []
+        while len(log_probs) < 5 and ids[-1] != end:
+            logits = causal({"input_ids": np.array([ids])})["logits"][0, -1]
+            logits = np.asarray(logits, float)
+            log_probs.append(logits.max() - np.log(np.exp(logits).sum()))
+            ids.append(int(logits.argmax()))
+        np.testing.assert_allclose(answer["token_log_probs"], log_probs, atol=1e-5)
+    with pytest.raises(InputError, match="has 21 tokens, .* room for 20"):
+        generator.run([TextExample(text="one " * 20, place=Place("", 1))], 1)
 
 
 def test_the_job_writes_what_the_library_does(model, folder, tmp_path, warm):
