@@ -16,6 +16,8 @@ from bert_tf.text.tokenization import BertTokenizer
 
 # Less than any score, and finite: a segment without one has the lowest number.
 _NEVER = -1e30
+MAX_WINDOWS = 256
+"""Of a request. All run as one batch: a text of a megabyte must not take all memory."""
 
 
 class _Windows(NamedTuple):
@@ -51,7 +53,8 @@ def answer_question(
     logits of its first and last piece; and float32 `null_score_difference`, by how much
     having no answer leads. Where that is above the threshold, and the model was trained
     on questions without an answer, `answer` is empty and both places are 0. All windows
-    of all contexts run as one batch.
+    of all contexts run as one batch; a request that makes more than `MAX_WINDOWS` is
+    refused.
 
     Args:
         model: a `SpanPredictor` with its weights.
@@ -124,7 +127,12 @@ def _build(
     room = max_seq_length - 3 - question_lengths
     stride = tf.minimum(settings.doc_stride, room)
     counts = 1 + tf.maximum(0, (num_pieces - room + stride - 1) // stride)
-    examples = tf.repeat(tf.range(tf.size(counts)), counts)
+    enough = tf.debugging.Assert(
+        tf.reduce_sum(counts) <= MAX_WINDOWS,
+        [f"the contexts of a request may make at most {MAX_WINDOWS} windows"],
+    )
+    with tf.control_dependencies([enough]):
+        examples = tf.repeat(tf.range(tf.size(counts)), counts)
 
     def of_windows(values: tf.Tensor) -> tf.Tensor:
         return tf.gather(values, examples)

@@ -380,6 +380,9 @@ def test_what_stands_beside_an_export_fits_it(runs, trained, tmp_path):
     assert set(report["max_abs_diff"]) == set(signatures)
     refused = [e for e in report["invalid_requests"] if "refused" in e["outcome"]]
     assert {entry["signature"] for entry in refused} == set(signatures)
+    if runs.config.task.name == "question_answering":
+        refused = {entry["what"]: entry["outcome"] for entry in refused}
+        assert "at most 256 windows" in refused["context: 1 MB of words"]
 
 
 class InThisProcess:
