@@ -87,10 +87,14 @@ def main(argv: Sequence[str]) -> None:
         target = hostile_requests.Target(
             port, "model", {"serving_default": {"text": "a good film"}}
         )
-        answered: collections.Counter[str] = collections.Counter()
-        for request in hostile_requests.requests(target, _HOSTILE.value, _SEED.value):
-            first = hostile_requests.survives(target, request, 0.5)
-            answered[first.decode("latin-1")[9:12] or "none"] += 1
+        damaged = hostile_requests.requests(target, _HOSTILE.value, _SEED.value)
+        with concurrent.futures.ThreadPoolExecutor(_CONNECTIONS.value) as pool:
+            lines = pool.map(
+                lambda request: hostile_requests.survives(target, request, 0.5), damaged
+            )
+            answered = collections.Counter(
+                line.decode("latin-1")[9:12] or "none" for line in lines
+            )
         after = _ask(port, texts[:4], expected)
         report["hostile"] = dict(sorted(answered.items()))
         report["after them"] = "answers" if after else "WRONG"
