@@ -103,7 +103,8 @@ def main(argv: Sequence[str]) -> None:
         server.send_signal(signal.SIGTERM)
     report["exit code"] = server.wait(60)
     print(json.dumps(report, indent=1))
-    if report["wrong"] or report["failed"] or not after or report["exit code"]:
+    faults = report["wrong"] or report["failed"] or report["exit code"]
+    if faults or not after or "500" in report["hostile"]:
         raise InputError("An answer was wrong, a request failed or the server did.")
 
 

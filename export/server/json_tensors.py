@@ -60,7 +60,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
     """Returns which signature a request is for.
 
     Raises:
-        RequestError: its name is no string.
+        RequestError: its name is no string, or no Unicode.
     """
     name = document.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(name, str):
@@ -68,6 +68,7 @@ def signature_name(document: Mapping[str, Any]) -> str:
             f"JSON Value: {_shown(document)} not formatted correctly. "
             "'signature_name' key must be a string value."
         )
+    _encoded(name)
     return name or DEFAULT_SIGNATURE
 
 
@@ -213,12 +214,7 @@ def _leaf(value: Any, dtype: str) -> Any:
     """Returns one value of a tensor, after looking at its type."""
     if dtype == "string":
         if isinstance(value, str):
-            try:
-                return value.encode()
-            except UnicodeEncodeError as error:
-                raise invalid(
-                    "JSON Parse error: The surrogate pair in string is invalid."
-                ) from error
+            return _encoded(value)
         if isinstance(value, dict):
             return _from_base64(value)
     elif dtype == "bool":
@@ -246,6 +242,15 @@ def _leaf(value: Any, dtype: str) -> Any:
         f"JSON Value: {_shown(value)} Type: {_type_name(value)} is not of expected "
         f"type: {_NAMES.get(dtype, dtype)}"
     )
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise invalid(
+            "JSON Parse error: The surrogate pair in string is invalid."
+        ) from error
 
 
 def _from_base64(value: dict[str, Any]) -> bytes:

@@ -148,6 +148,8 @@ def test_the_signature_that_a_request_names():
     assert json_tensors.signature_name({"signature_name": "embed"}) == "embed"
     with pytest.raises(RequestError, match="key must be a string value"):
         json_tensors.signature_name({"signature_name": 100})
+    with pytest.raises(RequestError, match="surrogate pair"):
+        json_tensors.signature_name({"signature_name": "\ud800"})
 
 
 F = np.float32
