@@ -128,6 +128,7 @@ SEARCHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_text_does_not_depend_on_its_batch(name):
     decoder, config = RecurrentDecoder(8), SEARCHES[name]

@@ -15,6 +15,8 @@ from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.slow  # Each search is compiled, for seconds.
+
 WORDS = ["one", "two", "three", "four", "five", "##teen", "six", "seven", "."]
 TEXTS = ["One two.", "Three four five sixteen seven seven seven.", "six"]
 POSITIONS = 24
