@@ -53,11 +53,9 @@ def main(argv: Sequence[str]) -> None:
         kind = sweep if config.has_several_runs else finetuning
         kind.train_and_evaluate(config, workdir)
     if cluster.process_index() == 0:
-        print(
-            jobs.next_command(
-                "bert_tf.run_prediction", checkpoint=workdir, text="A TEXT"
-            )
-        )
+        writes = config.task.name in ("sequence_to_sequence", "causal_lm")
+        job = "bert_tf.run_generation" if writes else "bert_tf.run_prediction"
+        print(jobs.next_command(job, checkpoint=workdir, text="A TEXT"))
 
 
 def cli() -> None:
