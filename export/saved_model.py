@@ -21,6 +21,7 @@ from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
 from export import serving_ops
+from export.inference_weights import InferenceWeights
 from export.input_checks import checked_inputs
 from export.pretrained import TrainedModel
 
@@ -46,20 +47,23 @@ class ServedModel(tf.Module):
         super().__init__()
         # Only the variables are tracked: a SavedModel that records Keras layers asks
         # for their classes when it is loaded.
-        self.model_variables = [variable.value for variable in model.weights]
+        self.weights = InferenceWeights(model)
         self.endpoints = {
-            name: _with_signature(endpoint, config)
+            name: _with_signature(endpoint, config, self.weights)
             for name, endpoint in endpoints.items()
         }
 
 
-def _with_signature(endpoint: Endpoint, config: BertConfig) -> Callable[..., Any]:
+def _with_signature(
+    endpoint: Endpoint, config: BertConfig, weights: InferenceWeights
+) -> Callable[..., Any]:
     names = list(endpoint.inputs)
 
     # Arguments by position, so that `input_signature` allows any number of them.
     def run(*values: tf.Tensor) -> Mapping[str, tf.Tensor]:
         inputs = dict(zip(names, values, strict=True))
-        return endpoint.function(checked_inputs(inputs, config))
+        with weights.scope():
+            return endpoint.function(checked_inputs(inputs, config))
 
     return tf.function(run, input_signature=list(endpoint.inputs.values()))
 

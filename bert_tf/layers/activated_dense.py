@@ -1,5 +1,6 @@
 """A dense layer with an activation: BERT's `intermediate`, `pooler` and `transform`."""
 
+import functools
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ import tensorflow as tf
 from bert_tf.layers.base import BaseLayer
 from bert_tf.layers.block_config import ACTIVATIONS
 from bert_tf.layers.dense import Dense
-from bert_tf.ops.bias_gelu import bias_gelu, bias_gelu_matmul
+from bert_tf.ops.bias_gelu import bias_gelu, bias_gelu_matmul, gelu
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -51,12 +52,16 @@ class ActivatedDense(BaseLayer):
     def call(self, inputs: tf.Tensor, fused: bool = False) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`."""
         if self.activation == "tanh":
-            return tf.tanh(self.dense(inputs))
+            return self.dense(inputs, activation=tf.tanh)
+        approximate = self.activation == "gelu"
+        if not fused:
+            activation = functools.partial(gelu, approximate=approximate)
+            return self.dense(inputs, activation=activation)
         return bias_gelu(
             self.dense.project(inputs),
             self.dense.bias,
-            approximate=self.activation == "gelu",
-            fused=fused,
+            approximate=approximate,
+            fused=True,
         )
 
     def project_by(
@@ -66,12 +71,12 @@ class ActivatedDense(BaseLayer):
 
         Fused, it keeps none of GELU's activations for the backward pass.
         """
-        if self.activation == "tanh":
+        if self.activation == "tanh" or not fused:
             return dense.project(self(inputs, fused=fused))
         return bias_gelu_matmul(
             self.dense.project(inputs),
             self.dense.bias,
             dense.effective_kernel(),
             approximate=self.activation == "gelu",
-            fused=fused,
+            fused=True,
         )

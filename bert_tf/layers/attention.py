@@ -87,6 +87,14 @@ class MultiHeadAttention(ConfiguredLayer):
             The values' means by attention probability, `[B, F, N * D]`.
         """
         memory_BTH = x_BFH if memory_BTH is None else memory_BTH
+        if not fused:
+            return attend(
+                self._project(self.query, x_BFH),
+                *self.keys_values(memory_BTH),
+                mask_BNFT,
+                seed=dropout_seed,
+                rate=self.config.attention_dropout,
+            )
         return attention(
             self.query.project(x_BFH),
             self.key.project(memory_BTH),
@@ -127,5 +135,8 @@ class MultiHeadAttention(ConfiguredLayer):
     def _project(
         self, dense: Dense, x_BSH: tf.Tensor, fused: bool = False
     ) -> tf.Tensor:
-        product, heads = dense.project(x_BSH), self.config.num_heads
-        return split_heads(product, dense.bias, num_heads=heads, fused=fused)
+        heads = self.config.num_heads
+        if not fused:
+            return split_heads(dense(x_BSH), None, num_heads=heads, fused=False)
+        product = dense.project(x_BSH)
+        return split_heads(product, dense.bias, num_heads=heads, fused=True)

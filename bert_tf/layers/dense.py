@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.layers.base import BaseLayer
-from bert_tf.ops.matmul import matmul
+from bert_tf.ops.matmul import Activation, matmul
 
 WeightTransform = Callable[[tf.Tensor], tf.Tensor]
 """Maps a float32 weight to the tensor that is used in its place."""
@@ -68,9 +68,11 @@ class Dense(BaseLayer):
             name="bias", shape=(self.units,), initializer="zeros", autocast=False
         )
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Maps `[..., inputs]` to `[..., units]`."""
-        return self.add_bias(self.project(inputs))
+    def call(
+        self, inputs: tf.Tensor, activation: Activation | None = None
+    ) -> tf.Tensor:
+        """Maps `[..., inputs]` to `[..., units]`, with an activation on request."""
+        return matmul(inputs, self.effective_kernel(), self.bias, activation)
 
     def effective_kernel(self) -> tf.Tensor:
         """Returns the tensor that inputs are multiplied by, in the compute dtype.

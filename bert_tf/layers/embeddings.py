@@ -14,6 +14,7 @@ from bert_tf.layers.dense import (
 )
 from bert_tf.layers.layer_norm import LayerNorm
 from bert_tf.ops.dropout import fused_dropout
+from bert_tf.ops.matmul import matmul
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -100,13 +101,14 @@ class Embeddings(ConfiguredLayer):
         types = tf.cast(self.token_type_embeddings, self.compute_dtype)
         if segment_ids is None:
             types = types[0]
-        else:
+        elif fused:
             # Two or so segments: a product with their one-hot codes is faster than a
             # look-up, whose gradient is a scatter into two rows.
             num_types = self.config.type_vocab_size
             codes = tf.one_hot(segment_ids, num_types, dtype=self.compute_dtype)
-            types = tf.matmul(tf.reshape(codes, [-1, num_types]), types)
-            types = tf.reshape(types, tf.shape(words))
+            types = matmul(codes, types)
+        else:
+            types = tf.gather(types, segment_ids)
         table = tf.cast(self.position_embeddings, self.compute_dtype)
         if position_ids is None:
             positions = table[: tf.shape(input_ids)[1]]

@@ -62,7 +62,10 @@ class FeedForwardSublayer(ConfiguredLayer):
             The shape of the inputs.
         """
         normed = self.residual_output.normalize_inputs(inputs, fused)
+        if not fused:
+            activated = self.intermediate(normed)
+            return self.residual_output(activated, inputs, dropout_seed)
         product = self.intermediate.project_by(
-            self.residual_output.dense, normed, fused
+            self.residual_output.dense, normed, fused=True
         )
-        return self.residual_output.add_to(inputs, product, dropout_seed, fused)
+        return self.residual_output.add_to(inputs, product, dropout_seed, fused=True)

@@ -9,8 +9,8 @@ from bert_tf.layers.base import ConfiguredLayer
 from bert_tf.layers.block_config import BlockConfig
 from bert_tf.layers.dense import Dense
 from bert_tf.layers.layer_norm import LayerNorm
-from bert_tf.ops.dropout import fused_dropout
-from bert_tf.ops.layer_norm import dropout_add_layer_norm
+from bert_tf.ops.dropout import dropout, fused_dropout
+from bert_tf.ops.layer_norm import dropout_add_layer_norm, layer_norm
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -71,8 +71,21 @@ class ResidualOutput(ConfiguredLayer):
         Returns:
             `[batch, seq_length, hidden]`.
         """
-        product = self.dense.project(inputs)
-        return self.add_to(residual, product, dropout_seed, fused)
+        if fused:
+            product = self.dense.project(inputs)
+            return self.add_to(residual, product, dropout_seed, fused)
+        outputs = dropout(self.dense(inputs), dropout_seed, self.config.hidden_dropout)
+        if self.config.norm_first:
+            return residual + outputs
+        added = tf.cast(outputs, tf.float32) + tf.cast(residual, tf.float32)
+        normed = layer_norm(
+            added,
+            self.layer_norm.gamma,
+            self.layer_norm.beta,
+            epsilon=self.layer_norm.epsilon,
+            fused=False,
+        )
+        return tf.cast(normed, residual.dtype)
 
     def add_to(
         self,

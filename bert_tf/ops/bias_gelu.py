@@ -30,8 +30,8 @@ def bias_gelu(
     Source: Hendrycks and Gimpel 2016 (arXiv:1606.08415).
     """
     if not fused:
-        y = tf.cast(x, tf.float32) + bias
-        return tf.cast(tf.nn.gelu(y, approximate=approximate), x.dtype)
+        y = gelu(tf.cast(x, tf.float32) + bias, approximate=approximate)
+        return tf.cast(y, x.dtype)
 
     @tf.custom_gradient
     def function(x: tf.Tensor, bias: tf.Tensor) -> Any:
@@ -41,6 +41,16 @@ def bias_gelu(
         return _forward(x, bias, approximate=approximate), gradient
 
     return function(x, tf.convert_to_tensor(bias))
+
+
+def gelu(x: tf.Tensor, *, approximate: bool) -> tf.Tensor:
+    """Applies GELU as plain operations, in float32.
+
+    They are those that TensorFlow's graph optimizer knows: right behind a product and
+    its bias they become one kernel with these, where the machine has such a kernel.
+    """
+    y = tf.nn.gelu(tf.cast(x, tf.float32), approximate=approximate)
+    return tf.cast(y, x.dtype)
 
 
 def bias_gelu_matmul(

@@ -5,10 +5,11 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.ops.compiled import compiled
+from bert_tf.ops.shapes import leading_shape
 
 
 def split_heads(
-    x_BSH: tf.Tensor, bias_H: tf.Tensor, *, num_heads: int, fused: bool
+    x_BSH: tf.Tensor, bias_H: tf.Tensor | None, *, num_heads: int, fused: bool
 ) -> tf.Tensor:
     """Adds a projection's bias and splits its width into heads.
 
@@ -16,13 +17,15 @@ def split_heads(
 
     Args:
         x_BSH: the projection's product; any float dtype.
-        bias_H: float32.
+        bias_H: float32; None where it has been added, which plain operations allow.
         num_heads: N.
         fused: one compiled function, for training, or plain operations.
 
     Returns:
         `[B, N, S, D]`, the dtype of `x`.
     """
+    if bias_H is None:
+        return _unmerge(x_BSH, num_heads)
     if not fused:
         return _split(x_BSH, bias_H, num_heads)
 
@@ -49,16 +52,15 @@ def merge_heads(x_BNSD: tf.Tensor, *, fused: bool) -> tf.Tensor:
 
 
 def _unmerge(x_BSH: tf.Tensor, num_heads: int) -> tf.Tensor:
-    batch, length = tf.shape(x_BSH)[0], tf.shape(x_BSH)[1]
-    size = x_BSH.shape[-1] // num_heads
-    x_BSND = tf.reshape(x_BSH, [batch, length, num_heads, size])
+    sizes = [num_heads, x_BSH.shape[-1] // num_heads]
+    x_BSND = tf.reshape(x_BSH, leading_shape(x_BSH, 2, sizes))
     return tf.transpose(x_BSND, [0, 2, 1, 3])
 
 
 def _merge(x_BNSD: tf.Tensor) -> tf.Tensor:
     x_BSND = tf.transpose(x_BNSD, [0, 2, 1, 3])
-    batch, length = tf.shape(x_BSND)[0], tf.shape(x_BSND)[1]
-    return tf.reshape(x_BSND, [batch, length, x_BNSD.shape[1] * x_BNSD.shape[3]])
+    width = x_BNSD.shape[1] * x_BNSD.shape[3]
+    return tf.reshape(x_BSND, leading_shape(x_BSND, 2, [width]))
 
 
 def _split(x_BSH: tf.Tensor, bias_H: tf.Tensor, num_heads: int) -> tf.Tensor:

@@ -1,0 +1,50 @@
+"""A model's weights as a file for inference holds them.
+
+Large ones are variables, which all signatures share. Small ones, such as biases and
+the scales of LayerNorm, become constants of each signature's graph: reading a variable
+takes a small model longer than adding a bias does, and the copies weigh nothing.
+"""
+
+import keras
+import tensorflow as tf
+
+MAX_CONSTANT_BYTES = 256 * 1024
+"""Larger weights stay variables. BERT-base's vectors are below, its matrices above."""
+
+
+class InferenceWeights(tf.Module):
+    """A model's weights, each stored as inference reads it.
+
+    Args:
+        model: built, with its weights.
+        dtype: of the matrices and tables, float32 or the model's compute dtype; vectors
+            stay as they are.
+    """
+
+    def __init__(self, model: keras.Model, dtype: tf.DType = tf.float32):
+        super().__init__()
+        self._constants: list[tuple[keras.Variable, tf.Tensor]] = []
+        self._replaced: list[tuple[keras.Variable, tf.Variable]] = []
+        self._shared: list[tf.Variable] = []
+        for weight in model.weights:
+            value = tf.convert_to_tensor(weight)
+            stored = value
+            if value.shape.rank >= 2 and value.dtype.is_floating:
+                stored = tf.cast(value, dtype)
+            if stored.dtype.size * value.shape.num_elements() <= MAX_CONSTANT_BYTES:
+                self._constants.append((weight, stored))
+            elif stored.dtype == value.dtype:
+                self._shared.append(weight.value)
+            else:
+                variable = tf.Variable(stored, trainable=False)
+                self._replaced.append((weight, variable))
+
+    def scope(self) -> keras.StatelessScope:
+        """Returns the context in which a graph that uses the model is traced."""
+        mapping = [
+            (weight, tf.constant(value.numpy())) for weight, value in self._constants
+        ]
+        mapping += [
+            (weight, variable.read_value()) for weight, variable in self._replaced
+        ]
+        return keras.StatelessScope(state_mapping=mapping)
