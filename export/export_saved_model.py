@@ -16,6 +16,7 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
+from export import precision_request
 from export.versions import version_dir
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
@@ -37,6 +38,23 @@ _SIGNATURES = flags.DEFINE_enum(
     "`ids` leaves out the signatures that take text, for servers that do not link "
     "TensorFlow Text. TF Serving does.",
 )
+_PRECISION = flags.DEFINE_enum(
+    "precision",
+    "float32",
+    precision_request.PRECISIONS,
+    "What products are computed in. `auto` takes bfloat16 where this processor has it "
+    "and the model is faster with it; both need --eval_data.",
+)
+_EVAL_DATA = flags.DEFINE_string(
+    "eval_data", None, "Held-out examples, to measure what another precision loses."
+)
+_MAX_METRIC_DROP = flags.DEFINE_float(
+    "max_metric_drop",
+    0.005,
+    "How much of the task's main metric another precision may lose on them, as a share "
+    "of 1.",
+    lower_bound=0.0,
+)
 _WARMUP_BATCH_SIZES = flags.DEFINE_list(
     "warmup_batch_sizes",
     ["1", "8", "32"],
@@ -54,18 +72,30 @@ def main(argv: Sequence[str]) -> None:
     output_dir = version_dir(str(_OUTPUT_DIR.value))
     batch_sizes = _batch_sizes(_WARMUP_BATCH_SIZES.value)
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
+    eval_data = _EVAL_DATA.value
+    precision_request.check(_PRECISION.value, has_eval_data=eval_data is not None)
     folder.task.checked_max_seq_length(
         folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value
     )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
         from bert_tf.reporting import model_card
-        from export import card, saved_model, usage, warmup  # loads TensorFlow
+        from export import card, precision, saved_model, usage, warmup
 
         trained = pretrained.load(folder, _MAX_SEQ_LENGTH.value, top_k=_TOP_K.value)
-        description = saved_model.save(
-            temporary, trained, with_text=_SIGNATURES.value == "all"
+        chosen = precision.choose(
+            _PRECISION.value, trained, has_eval_data=eval_data is not None
         )
+        description = saved_model.save(
+            temporary,
+            precision.converted(trained, chosen.name),
+            with_text=_SIGNATURES.value == "all",
+            precision_reason=chosen.reason,
+        )
+        if chosen.name != "float32":
+            precision.check_accuracy(
+                temporary, trained, str(eval_data), _MAX_METRIC_DROP.value
+            )
         name, version = output_dir.resolve().parts[-2:]
         if batch_sizes:
             warmup.write(temporary, trained, model_name=name, batch_sizes=batch_sizes)
@@ -78,7 +108,7 @@ def main(argv: Sequence[str]) -> None:
         )
     print(
         f"Wrote {output_dir}: step {folder.step} of {folder.path}, texts of up to "
-        f"{trained.max_seq_length} tokens, signatures "
+        f"{trained.max_seq_length} tokens, in {chosen.name}, signatures "
         f"{', '.join(description['signatures'])}."
     )
     print(

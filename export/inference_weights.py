@@ -16,12 +16,11 @@ class InferenceWeights(tf.Module):
     """A model's weights, each stored as inference reads it.
 
     Args:
-        model: built, with its weights.
-        dtype: of the matrices and tables, float32 or the model's compute dtype; vectors
-            stay as they are.
+        model: built, with its weights. What it multiplies or looks up in its compute
+            dtype is stored in that.
     """
 
-    def __init__(self, model: keras.Model, dtype: tf.DType = tf.float32):
+    def __init__(self, model: keras.Model):
         super().__init__()
         self._constants: list[tuple[keras.Variable, tf.Tensor]] = []
         self._replaced: list[tuple[keras.Variable, tf.Variable]] = []
@@ -29,8 +28,8 @@ class InferenceWeights(tf.Module):
         for weight in model.weights:
             value = tf.convert_to_tensor(weight)
             stored = value
-            if value.shape.rank >= 2 and value.dtype.is_floating:
-                stored = tf.cast(value, dtype)
+            if weight.name == "kernel" or weight.name.endswith("_embeddings"):
+                stored = tf.cast(value, model.compute_dtype)
             if stored.dtype.size * value.shape.num_elements() <= MAX_CONSTANT_BYTES:
                 self._constants.append((weight, stored))
             elif stored.dtype == value.dtype:

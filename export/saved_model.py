@@ -104,7 +104,11 @@ def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
 
 
 def save(
-    directory: str | os.PathLike[str], trained: TrainedModel, *, with_text: bool = True
+    directory: str | os.PathLike[str],
+    trained: TrainedModel,
+    *,
+    with_text: bool = True,
+    precision_reason: str = "requested",
 ) -> dict[str, Any]:
     """Writes a SavedModel.
 
@@ -115,6 +119,7 @@ def save(
         trained: the checkpoint and its model.
         with_text: whether it has the signatures that take text, which need a server
             that links TensorFlow Text.
+        precision_reason: why the model computes in what it does.
 
     Returns:
         What `assets.extra/export.json` says of the export.
@@ -141,6 +146,8 @@ def save(
         "step": folder.step,
         "task": dataclasses.asdict(task.description),
         "max_seq_length": trained.max_seq_length,
+        "precision": trained.model.compute_dtype,
+        "precision_reason": precision_reason,
         "signatures": list(endpoints),
     }
     extra = Path(directory) / EXTRA_ASSETS

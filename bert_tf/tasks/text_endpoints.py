@@ -110,8 +110,9 @@ def embed(model: keras.Model, inputs: TextInputs) -> Endpoint:
         packed = inputs.pack(arguments["text"], literal_mask=True)
         encoded = model.bert(packed)
         weights = tf.cast(packed["input_mask"], tf.float32)[..., None]
-        total = tf.reduce_sum(encoded["sequence_output"] * weights, 1)
-        mean = total / tf.reduce_sum(weights, 1)
-        return {"pooled_output": encoded["pooled_output"], "mean_output": mean}
+        hidden = tf.cast(encoded["sequence_output"], tf.float32)
+        mean = tf.reduce_sum(hidden * weights, 1) / tf.reduce_sum(weights, 1)
+        pooled = tf.cast(encoded["pooled_output"], tf.float32)
+        return {"pooled_output": pooled, "mean_output": mean}
 
     return Endpoint(text_specs("text"), run)
