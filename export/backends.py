@@ -20,6 +20,7 @@ import numpy as np
 
 from bert_tf.cli.quiet_tensorflow import held_back_stderr
 from bert_tf.errors import InputError
+from bert_tf.storage.json_files import read_json
 from bert_tf.storage.wildcards import without_wildcards
 
 Arrays = Mapping[str, np.ndarray]
@@ -70,6 +71,9 @@ class SavedModelBackend:
         directory: the SavedModel.
         num_threads: threads an operation may use.
 
+    Attributes:
+        precision: in what it computes its products.
+
     Raises:
         InputError: the folder holds no SavedModel.
     """
@@ -81,6 +85,10 @@ class SavedModelBackend:
                 "Write one with `python -m export.export_saved_model`."
             )
         self._directory = os.fspath(directory)
+        described = Path(directory) / "assets.extra" / "export.json"
+        description = read_json(described) if described.is_file() else {}
+        self.precision: str = description.get("precision", "float32")
+        self._static_batch_size: int | None = description.get("static_batch_size")
         self._links = contextlib.ExitStack()
         readable = self._links.enter_context(without_wildcards(Path(directory)))
         # Held back: TensorFlow's greeting is of use only where something fails.
@@ -97,10 +105,26 @@ class SavedModelBackend:
 
     def predict(self, batch: Arrays) -> Arrays:
         """Returns the logits of a batch, from the signature `serve_ids`."""
-        return self.call("serve_ids", batch)[0]
+        size = self._static_batch_size
+        if size is None:
+            return self.call("serve_ids", batch)[0]
+        count = len(next(iter(batch.values())))
+        parts = []
+        for start in range(0, count, size):
+            # The last rows fill the batch up with the first.
+            rows = np.arange(start, start + size) % count
+            part = {name: value[rows] for name, value in batch.items()}
+            parts.append(self.call("serve_ids", part)[0])
+        return {
+            name: np.concatenate([part[name] for part in parts])[:count]
+            for name in parts[0]
+        }
 
     def time_calls(self, example: Arrays, calls: int) -> list[float]:
         """Returns the seconds of each of `calls` predictions of a batch of one."""
+        size = self._static_batch_size
+        if size is not None:
+            example = {name: value.repeat(size, 0) for name, value in example.items()}
         return self.call("serve_ids", example, calls)[1]
 
     def call(

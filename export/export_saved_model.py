@@ -38,6 +38,12 @@ _SIGNATURES = flags.DEFINE_enum(
     "`ids` leaves out the signatures that take text, for servers that do not link "
     "TensorFlow Text. TF Serving does.",
 )
+_STATIC_SHAPE = flags.DEFINE_string(
+    "static_shape",
+    None,
+    "Batch size and length, as in 8x128: `serve_ids` alone is written, and takes "
+    "nothing else. For XLA and TPUs, which compile a program a shape.",
+)
 _PRECISION = flags.DEFINE_enum(
     "precision",
     "float32",
@@ -70,19 +76,22 @@ def main(argv: Sequence[str]) -> None:
     from export import pretrained
 
     output_dir = version_dir(str(_OUTPUT_DIR.value))
+    static_batch_size, max_seq_length = _static_shape(
+        _STATIC_SHAPE.value, _MAX_SEQ_LENGTH.value
+    )
     batch_sizes = _batch_sizes(_WARMUP_BATCH_SIZES.value)
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
     eval_data = _EVAL_DATA.value
     precision_request.check(_PRECISION.value, has_eval_data=eval_data is not None)
     folder.task.checked_max_seq_length(
-        folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value
+        folder.config.max_position_embeddings, max_seq_length
     )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
         from bert_tf.reporting import model_card
         from export import card, precision, saved_model, usage, warmup
 
-        trained = pretrained.load(folder, _MAX_SEQ_LENGTH.value, top_k=_TOP_K.value)
+        trained = pretrained.load(folder, max_seq_length, top_k=_TOP_K.value)
         chosen = precision.choose(
             _PRECISION.value, trained, has_eval_data=eval_data is not None
         )
@@ -90,6 +99,7 @@ def main(argv: Sequence[str]) -> None:
             temporary,
             precision.converted(trained, chosen.name),
             with_text=_SIGNATURES.value == "all",
+            static_batch_size=static_batch_size,
             precision_reason=chosen.reason,
         )
         if chosen.name != "float32":
@@ -120,6 +130,25 @@ def main(argv: Sequence[str]) -> None:
             output_file="verification.json",
         )
     )
+
+
+def _static_shape(
+    value: str | None, max_seq_length: int | None
+) -> tuple[int | None, int | None]:
+    """Returns the batch size and the length, None for any."""
+    if value is None:
+        return None, max_seq_length
+    batch_size, _, length = value.partition("x")
+    if not (batch_size.isdecimal() and length.isdecimal() and int(batch_size)):
+        raise InputError(
+            "--static_shape must be a batch size and a length, as in 8x128. Received: "
+            f"{value!r}"
+        )
+    if max_seq_length not in (None, int(length)):
+        raise InputError(
+            f"--max_seq_length={max_seq_length} contradicts --static_shape={value}."
+        )
+    return int(batch_size), int(length)
 
 
 def _batch_sizes(values: Sequence[str]) -> list[int]:

@@ -1,6 +1,6 @@
 """Requests to an exported model that need no data: for its README, and warm-up."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,29 @@ def of_size(
     if "text_pair" in names or "choices" in names:
         samples["text"] = samples["text_pair"] = words(half)
     return {name: [samples[name]] * batch for name in names}
+
+
+def fit(
+    request: Mapping[str, Any], shapes: Mapping[str, Sequence[int | None]]
+) -> dict[str, Any]:
+    """Makes a request of the size that a signature of static shapes takes.
+
+    Args:
+        request: input -> rows.
+        shapes: input -> its shape, None where any size will do.
+
+    Returns:
+        As many rows, the first ones repeated, filled up with 0.
+    """
+    fitted = dict(request)
+    for name, rows in request.items():
+        batch, *sizes = shapes[name]
+        if batch is not None:
+            rows = [rows[i % len(rows)] for i in range(batch)]
+        if sizes and sizes[0] is not None:
+            rows = [row + [0] * (sizes[0] - len(row)) for row in rows]
+        fitted[name] = rows
+    return fitted
 
 
 def whole_words(vocabulary: Vocabulary) -> list[str]:

@@ -17,6 +17,7 @@ import tensorflow as tf
 import bert_tf
 from bert_tf.checkpoints.model_folder import CONFIG
 from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
@@ -108,6 +109,7 @@ def save(
     trained: TrainedModel,
     *,
     with_text: bool = True,
+    static_batch_size: int | None = None,
     precision_reason: str = "requested",
 ) -> dict[str, Any]:
     """Writes a SavedModel.
@@ -119,6 +121,8 @@ def save(
         trained: the checkpoint and its model.
         with_text: whether it has the signatures that take text, which need a server
             that links TensorFlow Text.
+        static_batch_size: rows of every request, all of the longest length, to write
+            `serve_ids` alone and for this one shape; None for any shape.
         precision_reason: why the model computes in what it does.
 
     Returns:
@@ -131,13 +135,17 @@ def save(
     ids = task.serve_ids(trained.model)
     # Tasks that cannot be exported say so, whatever signatures are wanted.
     with_tokenizer = text_endpoints(trained)
-    endpoints = {
-        **(with_tokenizer if with_text else {}),
-        "serve_ids": ids,
-        "serve_examples": serve_examples(ids, folder.config),
-    }
+    if static_batch_size is not None:
+        endpoints = {"serve_ids": _with_static_shape(ids, trained, static_batch_size)}
+    else:
+        endpoints = {
+            **(with_tokenizer if with_text else {}),
+            "serve_ids": ids,
+            "serve_examples": serve_examples(ids, folder.config),
+        }
     served = ServedModel(trained.model, endpoints, folder.config)
     tf.saved_model.save(served, str(directory), signatures=served.endpoints)
+    with_text = with_text and static_batch_size is None
     serving_ops.check(directory, with_text=with_text)
     description = {
         "bert_tf_version": bert_tf.__version__,
@@ -148,6 +156,7 @@ def save(
         "max_seq_length": trained.max_seq_length,
         "precision": trained.model.compute_dtype,
         "precision_reason": precision_reason,
+        "static_batch_size": static_batch_size,
         "signatures": list(endpoints),
     }
     extra = Path(directory) / EXTRA_ASSETS
@@ -160,6 +169,22 @@ def save(
     ):
         write_json(extra / name, value)
     return description
+
+
+def _with_static_shape(
+    ids: Endpoint, trained: TrainedModel, batch_size: int
+) -> Endpoint:
+    lengths = trained.task.input_lengths(trained.max_seq_length)
+    if any(spec.shape.rank != 2 for spec in ids.inputs.values()):
+        raise InputError(
+            f"--static_shape: the ids of {trained.task.name!r} are more than a "
+            "sequence a row. Leave it out."
+        )
+    specs = {
+        name: tf.TensorSpec([batch_size, lengths[name]], spec.dtype, name=name)
+        for name, spec in ids.inputs.items()
+    }
+    return Endpoint(specs, ids.function)
 
 
 def text_endpoints(trained: TrainedModel) -> dict[str, Endpoint]:

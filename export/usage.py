@@ -50,6 +50,12 @@ def describe(
             masked=trained.task.name == "pretraining",
         ),
     )
+    requests = {
+        name: sample_requests.fit(
+            request, {k: spec.shape for k, spec in _inputs(signatures[name]).items()}
+        )
+        for name, request in requests.items()
+    }
     lines = [
         "## Usage",
         "",

@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
-from bert_tf.storage.json_files import read_json
 from bert_tf.text.tokenization import BertTokenizer
 from export.backends import (
     Arrays,
@@ -158,9 +157,8 @@ def _open(
     if saved_model_dir is not None:
         served = SavedModelBackend(saved_model_dir, num_threads)
         backends[os.fspath(saved_model_dir)] = stack.enter_context(served)
-        described = Path(saved_model_dir) / "assets.extra" / "export.json"
-        precision = read_json(described).get("precision", "float32")
-        artifacts.append({"format": "saved_model", "quantized": precision != "float32"})
+        quantized = served.precision != "float32"
+        artifacts.append({"format": "saved_model", "quantized": quantized})
     for path in tflite_files:
         from export import tflite_weights  # needs LiteRT
 

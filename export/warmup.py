@@ -11,6 +11,7 @@ import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -48,13 +49,16 @@ def write(
     Returns:
         The number of records.
     """
-    inputs = input_types(directory)
+    inputs, shapes = input_types(directory), input_shapes(directory)
     longest = trained.max_seq_length
     lengths = [length for length in _LENGTHS if length < longest] + [longest]
     sizes = [(batch_sizes[0], length) for length in lengths]
     sizes += [(batch, lengths[0]) for batch in batch_sizes[1:]]
     if len(lengths) > 1 and len(batch_sizes) > 1:
         sizes.append((batch_sizes[1], longest))
+    static = all(None not in shape for shape in shapes["serve_ids"].values())
+    if static:
+        sizes = [(1, longest)]
     path = Path(directory) / EXTRA_ASSETS / FILE_NAME
     with RecordWriter(path) as writer:
         for batch, length in sizes:
@@ -74,7 +78,9 @@ def write(
                     signature,
                     {
                         name: np.array(value, inputs[signature][name])
-                        for name, value in request.items()
+                        for name, value in sample_requests.fit(
+                            request, shapes[signature]
+                        ).items()
                     },
                 )
                 for signature, request in requests.items()
@@ -86,15 +92,31 @@ def input_types(
     directory: str | os.PathLike[str],
 ) -> Mapping[str, Mapping[str, np.dtype | type]]:
     """Returns the type of each input of each signature of a SavedModel."""
+    return {
+        name: {
+            key: tf.dtypes.as_dtype(info.dtype).as_numpy_dtype for key, info in inputs
+        }
+        for name, inputs in _inputs(directory).items()
+    }
+
+
+def input_shapes(
+    directory: str | os.PathLike[str],
+) -> Mapping[str, Mapping[str, list[int | None]]]:
+    """Returns the shape of each input of each signature, None where any will do."""
+    return {
+        name: {key: tf.TensorShape(info.tensor_shape).as_list() for key, info in inputs}
+        for name, inputs in _inputs(directory).items()
+    }
+
+
+def _inputs(directory: str | os.PathLike[str]) -> dict[str, list[tuple[str, Any]]]:
     from tensorflow.core.protobuf import saved_model_pb2
 
     content = (Path(directory) / "saved_model.pb").read_bytes()
     (graph,) = saved_model_pb2.SavedModel.FromString(content).meta_graphs
     return {
-        name: {
-            key: tf.dtypes.as_dtype(info.dtype).as_numpy_dtype
-            for key, info in sorted(signature.inputs.items())
-        }
+        name: sorted(signature.inputs.items())
         for name, signature in sorted(graph.signature_def.items())
         if name != "__saved_model_init_op"
     }

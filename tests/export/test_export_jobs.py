@@ -5,8 +5,13 @@ import shutil
 import subprocess
 import time
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 from toy_checkpoint import P, S, write_records
+
+from export.backends import SavedModelBackend
 
 
 def error(done: subprocess.CompletedProcess[str]) -> str:
@@ -234,3 +239,69 @@ def test_a_file_that_loses_too_much_is_not_written(
     )
     done = run_job("export_tflite", **{**flags, "quantization": "int8"})
     assert "--quantization=int8 needs --calibration_data" in error(done)
+
+
+def test_a_static_shape_is_the_only_one(run_job, tmp_path, checkpoint_dir, trained):
+    output = tmp_path / "1"
+    done = run_job(
+        "export_saved_model",
+        checkpoint=checkpoint_dir,
+        output_dir=output,
+        static_shape="3x12",
+    )
+    assert done.returncode == 0, done.stderr
+    signatures = tf.saved_model.load(str(output)).signatures
+    assert list(signatures) == ["serve_ids"]
+    ids = signatures["serve_ids"]
+    shapes = {
+        name: spec.shape.as_list()
+        for name, spec in ids.structured_input_signature[1].items()
+    }
+    assert shapes["input_ids"] == shapes["input_mask"] == [3, 12]
+    assert all(None not in shape for shape in shapes.values())
+    for spec in ids.structured_outputs.values():
+        assert spec.shape.is_fully_defined()
+
+    # Nothing is left that a compiler would have to ask at run time.
+    functions = ids.graph.as_graph_def().library.function
+    operations = {node.op for each in functions for node in each.node_def}
+    assert "Shape" not in operations
+    inputs = {name: np.ones(shape, np.int32) for name, shape in shapes.items()}
+    expected = trained.model(inputs)
+    found = ids(**{name: tf.constant(value) for name, value in inputs.items()})
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-4)
+
+    with SavedModelBackend(output, num_threads=1) as backend:
+        five = {name: value[[0, 1, 2, 0, 1]] for name, value in inputs.items()}
+        for name, value in backend.predict(five).items():
+            np.testing.assert_allclose(value[3:], expected[name][:2], atol=1e-4)
+
+    warmup = output / "assets.extra" / "tf_serving_warmup_requests"
+    (record,) = tf.data.TFRecordDataset(str(warmup)).as_numpy_iterator()
+    log = prediction_log_pb2.PredictionLog.FromString(record)
+    for name, tensor in log.predict_log.request.inputs.items():
+        assert tf.make_ndarray(tensor).shape == tuple(shapes[name])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"static_shape": "8"}, "--static_shape must be a batch size and a length"),
+        ({"static_shape": "0x16"}, "--static_shape must be a batch size and a length"),
+        ({"static_shape": "1x16", "max_seq_length": 8}, "contradicts --static_shape"),
+        ({"precision": "int8"}, "a SavedModel would not be faster with it"),
+        ({"precision": "bfloat16"}, "name held-out examples with --eval_data"),
+    ],
+)
+def test_shapes_and_precisions_that_cannot_be_had(
+    run_job, tmp_path, checkpoint_dir, flags, message
+):
+    done = run_job(
+        "export_saved_model",
+        checkpoint=checkpoint_dir,
+        output_dir=tmp_path / "models",
+        **flags,
+    )
+    assert message in error(done)
+    assert not (tmp_path / "models").exists()
