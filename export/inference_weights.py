@@ -1,4 +1,4 @@
-"""A model's weights as a file for inference holds them.
+"""A model's weights as the graphs of a SavedModel read them.
 
 Large ones are variables, which all signatures share. Small ones, such as biases and
 the scales of LayerNorm, become constants of each signature's graph: reading a variable
@@ -12,8 +12,14 @@ MAX_CONSTANT_BYTES = 256 * 1024
 """Larger weights stay variables. BERT-base's vectors are below, its matrices above."""
 
 
-class InferenceWeights(tf.Module):
-    """A model's weights, each stored as inference reads it.
+class InferenceWeights:
+    """A model's weights, each in what inference reads it in.
+
+    No `tf.Module`: what is saved is decided by who holds `variables`.
+
+    Attributes:
+        variables: all weights, the small ones too, so that a SavedModel can be
+            converted back.
 
     Args:
         model: built, with its weights. What it multiplies or looks up in its compute
@@ -21,10 +27,9 @@ class InferenceWeights(tf.Module):
     """
 
     def __init__(self, model: keras.Model):
-        super().__init__()
+        self.variables: list[tf.Variable] = []
         self._constants: list[tuple[keras.Variable, tf.Tensor]] = []
         self._replaced: list[tuple[keras.Variable, tf.Variable]] = []
-        self._shared: list[tf.Variable] = []
         for weight in model.weights:
             value = tf.convert_to_tensor(weight)
             stored = value
@@ -32,11 +37,13 @@ class InferenceWeights(tf.Module):
                 stored = tf.cast(value, model.compute_dtype)
             if stored.dtype.size * value.shape.num_elements() <= MAX_CONSTANT_BYTES:
                 self._constants.append((weight, stored))
+                self.variables.append(weight.value)
             elif stored.dtype == value.dtype:
-                self._shared.append(weight.value)
+                self.variables.append(weight.value)
             else:
-                variable = tf.Variable(stored, trainable=False)
+                variable = tf.Variable(stored, trainable=False, name=weight.path)
                 self._replaced.append((weight, variable))
+                self.variables.append(variable)
 
     def scope(self) -> keras.StatelessScope:
         """Returns the context in which a graph that uses the model is traced."""

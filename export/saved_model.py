@@ -48,9 +48,10 @@ class ServedModel(tf.Module):
         super().__init__()
         # Only the variables are tracked: a SavedModel that records Keras layers asks
         # for their classes when it is loaded.
-        self.weights = InferenceWeights(model)
+        weights = InferenceWeights(model)
+        self.model_variables = weights.variables
         self.endpoints = {
-            name: _with_signature(endpoint, config, self.weights)
+            name: _with_signature(endpoint, config, weights)
             for name, endpoint in endpoints.items()
         }
 

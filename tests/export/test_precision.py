@@ -140,8 +140,8 @@ def test_small_weights_are_constants_and_large_ones_are_shared(model, monkeypatc
             return model(inputs)
 
     graph = run.get_concrete_function(inputs).graph
-    large = {v.shape for v in graph.variables}
-    assert large == {(64, 128), (128, 64)}
+    large = {(64, 128), (128, 64)}
+    assert {tuple(variable.shape) for variable in graph.variables} == large
     expected = model(inputs)
     for name, value in run(inputs).items():
         np.testing.assert_allclose(value, expected[name], atol=1e-5)
