@@ -30,7 +30,7 @@ def matmul(
     Returns:
         `[..., units]`, the dtype of `x`.
     """
-    kernel = tf.convert_to_tensor(kernel)
+    x, kernel = tf.convert_to_tensor(x), tf.convert_to_tensor(kernel)
     inputs, units = kernel.shape
     y = tf.matmul(x if x.shape.rank == 2 else tf.reshape(x, [-1, inputs]), kernel)
     if bias is not None:
