@@ -75,9 +75,8 @@ def write_models(folder: Path, texts: Sequence[str], layers: int) -> None:
         target
     )
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=trainer.get_vocab_size(), num_labels=2, num_hidden_layers=layers
-    )
+    config = BertConfig(vocab_size=trainer.get_vocab_size(), num_hidden_layers=layers)
+    config.num_labels = 2
     config._attn_implementation = "eager"
     model = BertForSequenceClassification(config).eval()
     model.save_pretrained(target)

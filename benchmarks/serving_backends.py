@@ -64,15 +64,11 @@ def hugging_face(folder: Path, num_threads: int, dtype: str) -> tuple[Run, Run]:
         return outputs.logits.float().numpy()
 
     def run_text(texts: list[str]) -> np.ndarray:
-        answers = classify(
+        answers: Any = classify(
             texts, batch_size=BATCH, top_k=None, truncation=True, max_length=128
         )
-        return np.array(
-            [
-                [a["score"] for a in sorted(row, key=lambda a: a["label"])]
-                for row in answers
-            ]
-        )
+        rows = [sorted(row, key=lambda answer: answer["label"]) for row in answers]
+        return np.array([[answer["score"] for answer in row] for row in rows])
 
     return run, run_text
 
