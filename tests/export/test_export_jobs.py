@@ -290,7 +290,7 @@ def test_a_static_shape_is_the_only_one(run_job, tmp_path, checkpoint_dir, train
         ({"static_shape": "8"}, "--static_shape must be a batch size and a length"),
         ({"static_shape": "0x16"}, "--static_shape must be a batch size and a length"),
         ({"static_shape": "1x16", "max_seq_length": 8}, "contradicts --static_shape"),
-        ({"precision": "int8"}, "a SavedModel would not be faster with it"),
+        ({"precision": "int8"}, "--precision=int8 is not offered for a SavedModel"),
         ({"precision": "bfloat16"}, "name held-out examples with --eval_data"),
     ],
 )

@@ -19,7 +19,7 @@ def test_what_cannot_be_had_is_refused_before_any_work():
     with pytest.raises(InputError, match="name held-out examples with --eval_data"):
         precision_request.check("bfloat16", has_eval_data=False)
     with pytest.raises(
-        InputError, match="int8: a SavedModel would not be faster.*lite"
+        InputError, match="int8 is not offered for a SavedModel: .*lite"
     ):
         precision_request.check("int8", has_eval_data=True)
 
