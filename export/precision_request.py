@@ -5,10 +5,10 @@ from bert_tf.errors import InputError
 PRECISIONS = ("float32", "bfloat16", "int8", "auto")
 
 _NO_INT8 = (
-    "--precision=int8 is not offered for a SavedModel: TensorFlow's products of int8 want "
-    "the ranges of the activations, which this export does not measure. A TFLite file "
-    "has such weights: python -m export.export_tflite --quantization=dynamic_int8. A "
-    "smaller SavedModel: --precision=bfloat16."
+    "--precision=int8 is not offered for a SavedModel: TensorFlow's products of int8 "
+    "want the ranges of the activations, which this export does not measure. A TFLite "
+    "file has such weights: python -m export.export_tflite "
+    "--quantization=dynamic_int8. A smaller SavedModel: --precision=bfloat16."
 )
 
 
