@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bert_tf.checkpoints.workdir import CHECKPOINTS
 from bert_tf.reporting import model_card
 from bert_tf.storage.json_files import read_json
 from bert_tf.training.run_comparison import SWEEP_FILE
@@ -32,8 +33,9 @@ def write(
             "with them means nothing."
         )
     # The workdir's checkpoints are those of a run that was chosen among others.
-    sweep_file = folder.path.parent.parent / SWEEP_FILE
-    if sweep_file.is_file():
+    parent = folder.path.parent
+    sweep_file = parent.parent / SWEEP_FILE
+    if parent.name == CHECKPOINTS and sweep_file.is_file():
         notes.append(str(read_json(sweep_file)["note"]))
     origin = folder.metadata.get("origin") or (
         "Its checkpoint does not say what it was trained on."

@@ -14,17 +14,20 @@ from bert_tf.checkpoints.model_folder import MANIFEST, ModelFolder, load_model_f
 from bert_tf.errors import InputError
 from bert_tf.storage import scratch
 
+CHECKPOINTS = "checkpoints"
+"""The folder of a workdir that holds them."""
+
 _STEP_FOLDER = "step-{:08d}"
 
 
 def checkpoint_path(workdir: str | os.PathLike[str], step: int) -> Path:
     """Returns the folder of a step's checkpoint, `checkpoints/step-00000400`."""
-    return Path(workdir) / "checkpoints" / _STEP_FOLDER.format(step)
+    return Path(workdir) / CHECKPOINTS / _STEP_FOLDER.format(step)
 
 
 def best_path(workdir: str | os.PathLike[str]) -> Path:
     """Returns the link to the best checkpoint, `checkpoints/best`."""
-    return Path(workdir) / "checkpoints" / "best"
+    return Path(workdir) / CHECKPOINTS / "best"
 
 
 def mark_best(workdir: str | os.PathLike[str], step: int) -> None:
@@ -40,7 +43,7 @@ def list_checkpoints(workdir: str | os.PathLike[str]) -> list[Path]:
     """Returns a workdir's finished step checkpoints, oldest first, unverified."""
     return sorted(
         manifest.parent
-        for manifest in (Path(workdir) / "checkpoints").glob(f"step-*/{MANIFEST}")
+        for manifest in (Path(workdir) / CHECKPOINTS).glob(f"step-*/{MANIFEST}")
     )
 
 
@@ -50,7 +53,7 @@ def delete_old_checkpoints(workdir: str | os.PathLike[str], keep: int) -> None:
     What a killed writer left behind goes too. Only a workdir's one writer may call
     this.
     """
-    folder = Path(workdir) / "checkpoints"
+    folder = Path(workdir) / CHECKPOINTS
     kept = {path.name for path in list_checkpoints(workdir)[-keep:]}
     kept.add(best_path(workdir).resolve().name)
     scratch.remove_leftovers(folder)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import logging
 
+from bert_tf.checkpoints.workdir import CHECKPOINTS
 from bert_tf.reporting import report
 from bert_tf.storage.json_files import read_json, write_json
 from bert_tf.training import finetuning, run_folder, summary
@@ -139,5 +140,5 @@ def _link(workdir: Path, name: str) -> None:
     """Has a workdir's checkpoints be those of a run, in one atomic move."""
     temporary = workdir / ".checkpoints"
     temporary.unlink(missing_ok=True)
-    temporary.symlink_to(Path("runs") / name / "checkpoints")
-    os.replace(temporary, workdir / "checkpoints")
+    temporary.symlink_to(Path("runs") / name / CHECKPOINTS)
+    os.replace(temporary, workdir / CHECKPOINTS)

@@ -46,3 +46,9 @@ def test_a_run_chosen_among_others_is_told(tmp_path, trained):
     checkpoint = tmp_path / "checkpoints" / "step-00000007"
     text = write(tmp_path / "README.md", trained, checkpoint)
     assert "- Too good." in text
+
+
+def test_a_folder_elsewhere_is_of_no_sweep(tmp_path, trained):
+    (tmp_path / "sweep.json").write_text("of something else")
+    text = write(tmp_path / "README.md", trained, tmp_path / "models" / "mine")
+    assert "of something else" not in text

@@ -17,6 +17,7 @@ from bert_tf.checkpoints.conversion import (
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.conversion.safetensors_folder import PICKLES, pickle_refusal
 from bert_tf.checkpoints.model_folder import MANIFEST
+from bert_tf.checkpoints.workdir import CHECKPOINTS
 from bert_tf.errors import InputError
 from bert_tf.storage.files import atomic_path
 from bert_tf.storage.json_files import read_json
@@ -116,7 +117,7 @@ def save(
 
 
 def _load(path: Path) -> ModelWeights:
-    if (path / MANIFEST).is_file() or (path / "checkpoints").is_dir():
+    if (path / MANIFEST).is_file() or (path / CHECKPOINTS).is_dir():
         return native.load(path)
     if (path / "config.json").is_file():
         config = read_json(path / "config.json")
