@@ -10,7 +10,7 @@ from bert_tf.config import BertConfig
 def checked_inputs(
     inputs: Mapping[str, tf.Tensor], config: BertConfig
 ) -> dict[str, tf.Tensor]:
-    """Refuses ids outside of their tables, and examples that are padding only.
+    """Refuses ids outside of their tables, other shapes, and examples of padding only.
 
     A lookup beyond a table is an error on one device and zeros on another, and
     attention over nothing is a mean of everything: the request gets an error in place
@@ -39,6 +39,14 @@ def checked_inputs(
             ids = tf.bitcast(inputs[name], tf.uint32)
             text = f"{name} must be at least 0 and less than"
             checks.append(_assert(ids < tf.cast(limit, tf.uint32), text, limit))
+    if "input_ids" in inputs:
+        shape = tf.shape(inputs["input_ids"])
+        for name in ("input_mask", "segment_ids"):
+            if name not in inputs:
+                continue
+            # Another size would be spread over the ids: an answer to another question.
+            text = f"{name} must have the shape of input_ids"
+            checks.append(_assert(tf.equal(tf.shape(inputs[name]), shape), text))
     if "input_mask" in inputs:
         # Nothing but 0 and 1 gets here.
         real = tf.reduce_any(tf.cast(inputs["input_mask"], tf.bool), axis=1)

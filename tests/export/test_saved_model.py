@@ -81,6 +81,15 @@ def test_ids_outside_of_their_tables_are_refused(ids, name, value, message):
         ids(**{n: tf.constant(v) for n, v in inputs.items()})
 
 
+@pytest.mark.parametrize("name", ["input_mask", "segment_ids"])
+@pytest.mark.parametrize("shape", [[1, 4], [3, 4], [2, 1]])
+def test_inputs_of_another_shape_are_refused(ids, name, shape):
+    inputs = {n: np.ones([2, 4], np.int32) for n in MODEL_INPUTS}
+    inputs[name] = np.ones(shape, np.int32)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{name} must have the"):
+        ids(**{n: tf.constant(v) for n, v in inputs.items()})
+
+
 def test_an_example_of_nothing_but_padding_is_refused(ids):
     inputs = {n: np.ones([2, 4], np.int32) for n in MODEL_INPUTS}
     inputs["input_mask"][1] = 0
