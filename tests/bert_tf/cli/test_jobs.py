@@ -148,6 +148,7 @@ COMMANDS = {
         *("--config.data.train=tests/a.csv", "--config.init_from=y"),
     ],
     "bert_tf.run_prediction": ["--checkpoint=x", "--text=y"],
+    "bert_tf.run_generation": ["--checkpoint=x", "--text=y"],
     "bert_tf.convert_checkpoint": ["--from=x", "--to=y"],
     "data_prep.create_vocabulary": [
         f"--input_file={ROOT}/README.md",
@@ -159,6 +160,8 @@ COMMANDS = {
     "data_prep.inspect_records": ["--input_dir=x"],
     "export.export_saved_model": ["--checkpoint=x", "--output_dir=y"],
     "export.export_tflite": ["--checkpoint=x", "--output_file=y"],
+    "export.run_client": ["--model=x", "--text=y"],
+    "export.serve": ["--model_dir=x"],
     "export.verify_export": [
         *("--checkpoint=x", "--eval_data=y", "--output_file=z", "--tflite_file=a")
     ],
@@ -175,6 +178,9 @@ def test_ctrl_c_while_a_job_loads_gets_no_traceback(
     if job == "bert_tf.run_pretraining":
         data = dataset_writer(tmp_path / "data", num_records=8)
         flags = [*flags, f"--config.data.train_dir={data}"]
+    if job == "export.serve":
+        (tmp_path / "x" / "1").mkdir(parents=True)
+        (tmp_path / "x" / "1" / "saved_model.pb").touch()
     interrupt = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
     result = subprocess.run(
         [sys.executable, "-m", job, *flags],
@@ -211,4 +217,5 @@ def test_the_jobs_of_the_readme_exist():
         "export.export_saved_model",
         "export.export_tflite",
     } <= set(JOBS)
-    assert set(COMMANDS) == set(JOBS) - {"bert_tf.launch_workers"}
+    load_nothing = {"bert_tf.launch_workers", "export.write_deployment"}
+    assert set(COMMANDS) == set(JOBS) - load_nothing

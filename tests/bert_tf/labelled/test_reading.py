@@ -412,4 +412,4 @@ def test_parquet_without_its_extra(load, tmp_path, monkeypatch):
 
 def test_every_kind_is_listed_once():
     kinds = [kind for kind in vars(reading).values() if isinstance(kind, reading.Kind)]
-    assert len({kind.name for kind in kinds}) == len(kinds) == 9
+    assert len({kind.name for kind in kinds}) == len(kinds) == 11
