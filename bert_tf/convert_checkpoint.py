@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
             name=Path(target).name,
             origin=f"Converted from the {weights.format} checkpoint {Path(source).name}"
             " with `python -m bert_tf.convert_checkpoint`.",
-            notes=weights.notes,
+            notes=[*weights.history, *weights.notes],
         )
     print(report.table(weights, new))
     print("\n".join(["", *weights.notes]))

@@ -23,6 +23,7 @@ from bert_tf.errors import InputError, validated
 from bert_tf.storage import files
 
 if TYPE_CHECKING:
+    from bert_tf.text import vocabulary_fit
     from data_prep import vocabulary
 
 # A share of characters, below which marks are strays.
@@ -66,6 +67,7 @@ def main(argv: Sequence[str]) -> None:
     from tqdm import tqdm
 
     from bert_tf.storage.input_files import find_input_files
+    from bert_tf.text import vocabulary_fit
     from bert_tf.text.special_tokens import SPECIAL_TOKENS
     from bert_tf.text.tokenization import WordSplitter
     from bert_tf.text.tokenizer_config import TOKENIZER_CONFIG_NAME, TokenizerConfig
@@ -114,7 +116,7 @@ def main(argv: Sequence[str]) -> None:
     learnt = Vocabulary.from_entries(
         vocabulary.train(words, alphabet, _VOCAB_SIZE.value), config
     )
-    fit = vocabulary.measure(learnt, words)
+    fit = vocabulary_fit.measure(learnt, words)
 
     learnt.save_file(output_file)
     for line in [*report.lines(), *_summary(len(learnt), alphabet, fit)]:
@@ -133,7 +135,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _summary(
-    num_entries: int, alphabet: "vocabulary.Alphabet", fit: "vocabulary.Fit"
+    num_entries: int, alphabet: "vocabulary.Alphabet", fit: "vocabulary_fit.Fit"
 ) -> Iterator[str]:
     yield f"{num_entries:,} entries"
     if num_entries < _VOCAB_SIZE.value:

@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from bert_tf.errors import InputError
 from bert_tf.text.special_tokens import SPECIAL_TOKENS, SUFFIX_INDICATOR, UNK
-from bert_tf.text.tokenization import BertTokenizer, WordSplitter
-from bert_tf.text.vocabulary import Vocabulary
+from bert_tf.text.tokenization import WordSplitter
 
 WordCounts = collections.Counter[str]
 CharacterCounts = collections.Counter[str]
@@ -50,23 +49,6 @@ class Alphabet:
     num_characters: int
     coverage: float
     dropped: list[tuple[str, int]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Fit:
-    """How a vocabulary splits the words it was learnt from.
-
-    Attributes:
-        num_words: words of the corpus.
-        unknown_rate: share of them that becomes [UNK].
-        unknown_character_rate: share of their characters that becomes [UNK].
-        pieces_per_word: pieces an average word is split into.
-    """
-
-    num_words: int
-    unknown_rate: float
-    unknown_character_rate: float
-    pieces_per_word: float
 
 
 def count_words(
@@ -220,29 +202,6 @@ def train(
     )
     ids = tokenizer.get_vocab()
     return sorted(ids, key=ids.__getitem__)
-
-
-def measure(vocabulary: Vocabulary, words: WordCounts) -> Fit:
-    """Tokenises every word of the corpus once and weights it with its count."""
-    tokenizer = BertTokenizer(vocabulary)
-    ids = tokenizer.tokenize(list(words))
-    num_words = sum(words.values())
-    unknown = unknown_characters = pieces = 0
-    first = ids.flat_values.numpy()[ids.row_starts().numpy()]
-    for (word, count), number, head in zip(
-        words.items(), ids.row_lengths().numpy().tolist(), first.tolist(), strict=True
-    ):
-        pieces += count * number
-        if head == vocabulary.unk_id:
-            unknown += count
-            unknown_characters += count * len(word)
-    num_characters = sum(len(word) * count for word, count in words.items())
-    return Fit(
-        num_words,
-        unknown_rate=unknown / num_words,
-        unknown_character_rate=unknown_characters / num_characters,
-        pieces_per_word=pieces / num_words,
-    )
 
 
 def check_parameters(vocab_size: int, character_coverage: float) -> None:

@@ -39,6 +39,7 @@ LAYERS = (
     ("tasks",),
     ("prediction",),
     ("training",),
+    ("compression",),
     ("cli",),
 )
 

@@ -36,12 +36,13 @@ from bert_tf.labelled.tables import Record, read_table
 from bert_tf.storage.input_files import InputFile, content_suffix
 from bert_tf.storage.lines import ReadReport, read_lines
 
-_SUFFIX_FORMATS = {
+SUFFIX_FORMATS = {
     **dict.fromkeys((".csv", ".tsv", ".tab"), "delimited"),
     **dict.fromkeys((".json", ".jsonl", ".ndjson"), "json"),
     **dict.fromkeys((".conll", ".bio", ".iob", ".iob2", ".bioes"), "conll"),
     ".parquet": "parquet",
 }
+"""Formats by the ending of a file's name."""
 _BAR_DELAY_SECONDS = 3
 _EMPTY = "examples with an empty text"
 
@@ -303,7 +304,7 @@ def _file_format(
 ) -> str:
     found = options.input_format
     if found == "auto":
-        found = _SUFFIX_FORMATS.get(content_suffix(path), "")
+        found = SUFFIX_FORMATS.get(content_suffix(path), "")
         if not found:
             found = "lines" if kind.from_line and not with_targets else kind.plain
         if found == "json" and "squad" in kind.formats and holds_one_object(path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bert_tf.text import vocabulary_fit
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import BertTokenizer, WordSplitter
 from bert_tf.text.tokenizer_config import TokenizerConfig
@@ -100,7 +101,7 @@ def test_training(splitter, words):
     # Pairs seen once are not merged, so the text has no more to give.
     assert "rare" not in entries
     assert len(entries) < 300
-    fit = vocabulary.measure(learnt, words)
+    fit = vocabulary_fit.measure(learnt, words)
     assert fit.num_words == sum(words.values())
     assert fit.unknown_rate == 0
     assert 1 < fit.pieces_per_word < 1.2
@@ -112,7 +113,7 @@ def test_the_fit_is_that_of_tokenising_the_text(splitter, words):
     learnt = Vocabulary.from_entries(entries, CONFIG)
     tokenizer = BertTokenizer(learnt)
     ids = tokenizer.tokenize(TEXT).flat_values.numpy()
-    fit = vocabulary.measure(learnt, words)
+    fit = vocabulary_fit.measure(learnt, words)
     assert fit.pieces_per_word == pytest.approx(len(ids) / sum(words.values()))
     unknown = (ids == learnt.unk_id).sum()
     assert fit.unknown_rate == pytest.approx(unknown / sum(words.values()))

@@ -52,6 +52,8 @@ class ModelWeights:
         vocabulary: None where the source has none.
         task: what it was trained for; pretraining where nothing else is known.
         hugging_face: what only Hugging Face's files say.
+        history: what was done to the model since, a sentence each; model folders keep
+            it.
         source_names: what each variable was called in the source.
         left_over: weights of the source that no BERT has, with their shapes.
         notes: what a reader of the report should know, a sentence each.
@@ -65,6 +67,7 @@ class ModelWeights:
     hugging_face: HuggingFaceSettings = dataclasses.field(
         default_factory=HuggingFaceSettings
     )
+    history: list[str] = dataclasses.field(default_factory=list)
     source_names: dict[str, str] = dataclasses.field(default_factory=dict)
     left_over: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)

@@ -16,7 +16,11 @@ from bert_tf.checkpoints.conversion.model_weights import (
     collect,
     initial_values,
 )
-from bert_tf.checkpoints.model_folder import MANIFEST, save_model_folder
+from bert_tf.checkpoints.model_folder import (
+    MANIFEST,
+    ModelFolder,
+    save_model_folder,
+)
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import from_dict
@@ -59,6 +63,7 @@ def load(path: Path) -> ModelWeights:
             folder.metadata.get("hugging_face", {}),
             source=f"{folder.path / MANIFEST}: metadata.hugging_face",
         ),
+        history=_history(folder),
         source_names={name: name for name in variables},
         left_over=left_over,
     )
@@ -81,6 +86,8 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     missing = {} if weights.task.settings.get("norm_first") else weights.missing
     new = initial_values(missing, weights.config, seed=0)
     metadata: dict[str, Any] = {"newly_initialised": list(new)}
+    if weights.history:
+        metadata["history"] = weights.history
     if not weights.hugging_face.is_default:
         metadata["hugging_face"] = dataclasses.asdict(weights.hugging_face)
     save_model_folder(
@@ -92,3 +99,13 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
         metadata=metadata,
     )
     return list(new)
+
+
+def _history(folder: ModelFolder) -> list[str]:
+    found = folder.metadata.get("history", [])
+    if not (isinstance(found, list) and all(isinstance(step, str) for step in found)):
+        raise InputError(
+            f"{folder.path / MANIFEST}: metadata.history must be a list of sentences. "
+            f"Received: {found!r:.80}"
+        )
+    return found

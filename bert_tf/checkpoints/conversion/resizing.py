@@ -66,7 +66,7 @@ def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeigh
         f"{len(vocabulary) - kept - new} start at the mean of their pieces, {new} anew."
     )
     added_tokens = [
-        token
+        dataclasses.replace(token, id=vocabulary.entries.index(token.content))
         for token in weights.hugging_face.added_tokens
         if token.content in vocabulary.entries
     ]

@@ -1,0 +1,1 @@
+"""Makes trained models smaller."""
