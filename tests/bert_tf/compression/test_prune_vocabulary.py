@@ -1,6 +1,7 @@
 """Vocabulary pruning: the same tokens and answers on the texts it was done for."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 
@@ -286,6 +287,57 @@ def test_hugging_face_computes_the_same_from_it(model, tmp_path):
         with torch.no_grad():
             logits.append(theirs(**inputs).logits.numpy())
     np.testing.assert_array_equal(logits[0], logits[1])
+
+
+def test_bad_input_gets_one_line(warm, model, tmp_path):
+    source = tmp_path / "model"
+    conversion.save(model, source, "native")
+    good = tmp_path / "good.txt"
+    good.write_text("the state\n")
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "foreign.txt").write_text("ξένο κείμενο\n")
+    (tmp_path / "keep.txt").write_text("war\nξένο\n")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    bare = tmp_path / "bare"
+    conversion.save(model, bare, "hugging_face")
+    for name in ("vocab.txt", "tokenizer.json"):
+        (bare / name).unlink(missing_ok=True)
+    other = tmp_path / "other"
+    conversion.save(model, other, "hugging_face")
+    (other / "tokenizer.json").unlink(missing_ok=True)
+    rows = [*SPECIAL_TOKENS, *map(str, range(100))]
+    (other / "vocab.txt").write_text("\n".join(rows) + "\n")
+
+    flags = {
+        "checkpoint": source,
+        "input_file": good,
+        "output_dir": tmp_path / "out",
+    }
+    cases = {
+        "empty.txt: holds no text": {"input_file": tmp_path / "empty.txt"},
+        "for none of its 2 words": {"input_file": tmp_path / "foreign.txt"},
+        "no such file, or no file matches": {"input_file": tmp_path / "absent"},
+        "full already exists": {"output_dir": tmp_path / "full"},
+        "good.txt already exists": {"output_dir": good},
+        "keep.txt: line 2: ": {"keep_file": tmp_path / "keep.txt"},
+        "empty.txt: holds no words": {"keep_file": tmp_path / "empty.txt"},
+        "bare: has no vocabulary": {"checkpoint": bare},
+        "One of them is of another model": {"checkpoint": other},
+        "--min_count": {"min_count": 0},
+    }
+    for message, changed in cases.items():
+        done = run(warm, **flags | changed)
+        assert done.returncode in (1, 2), message
+        (line,) = [x for x in done.stderr.splitlines() if "error: " in x]
+        assert line.startswith("bert_tf.prune_vocabulary: error: ")
+        assert message in line
+    assert not (tmp_path / "out").exists()
+
+    manifest = json.loads((source / "checkpoint.json").read_text())
+    manifest["metadata"]["history"] = [1]
+    (source / "checkpoint.json").write_text(json.dumps(manifest))
+    assert "metadata.history must be a list of" in run(warm, **flags).stderr
 
 
 def test_two_vocabularies_are_refused(model):
