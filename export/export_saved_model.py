@@ -11,6 +11,7 @@ or the one that its name says, as in `models/bert/1`.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -30,6 +31,12 @@ _MAX_SEQ_LENGTH = flags.DEFINE_integer(
 )
 _TOP_K = flags.DEFINE_integer(
     "top_k", None, "Fillings for each [MASK]; 5 by default.", lower_bound=1
+)
+_GENERATION_CONFIG = flags.DEFINE_string(
+    "generation_config",
+    None,
+    'JSON file of a search\'s settings, as {"num_beams": 4, "max_new_tokens": 64}, '
+    "for models that write; greedy search by default.",
 )
 _SIGNATURES = flags.DEFINE_enum(
     "signatures",
@@ -81,6 +88,7 @@ def main(argv: Sequence[str]) -> None:
     )
     batch_sizes = _batch_sizes(_WARMUP_BATCH_SIZES.value)
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
+    generation = _generation_config(_GENERATION_CONFIG.value, folder.task.name)
     eval_data = _EVAL_DATA.value
     precision_request.check(_PRECISION.value, has_eval_data=eval_data is not None)
     folder.task.checked_max_seq_length(
@@ -91,7 +99,9 @@ def main(argv: Sequence[str]) -> None:
         from bert_tf.reporting import model_card
         from export import card, precision, saved_model, usage, warmup
 
-        trained = pretrained.load(folder, max_seq_length, top_k=_TOP_K.value)
+        trained = pretrained.load(
+            folder, max_seq_length, top_k=_TOP_K.value, generation=generation
+        )
         chosen = precision.choose(
             _PRECISION.value, trained, has_eval_data=eval_data is not None
         )
@@ -130,6 +140,21 @@ def main(argv: Sequence[str]) -> None:
             output_file="verification.json",
         )
     )
+
+
+def _generation_config(path: str | None, task: str) -> dict[str, Any] | None:
+    """Returns the settings of a search; None for the usual ones."""
+    from bert_tf.checkpoints import decoder_description
+    from bert_tf.storage.json_files import read_json
+
+    if path is None:
+        return None
+    if task != decoder_description.TASK:
+        raise InputError(
+            f"--generation_config: a model of the task {task!r} has no signature that "
+            "writes. Leave it out."
+        )
+    return read_json(path)
 
 
 def _static_shape(

@@ -8,7 +8,9 @@ from bert_tf.config import BertConfig
 
 
 def checked_inputs(
-    inputs: Mapping[str, tf.Tensor], config: BertConfig
+    inputs: Mapping[str, tf.Tensor],
+    config: BertConfig,
+    decoder_config: BertConfig | None = None,
 ) -> dict[str, tf.Tensor]:
     """Refuses ids outside of their tables, other shapes, and examples of padding only.
 
@@ -20,6 +22,7 @@ def checked_inputs(
         inputs: of a signature, int32 `[batch, ...]`; those with other names, as texts,
             pass.
         config: the model's.
+        decoder_config: its decoder's, if that is another.
 
     Returns:
         The inputs, which are there only once they have been checked: an error of the
@@ -30,6 +33,7 @@ def checked_inputs(
         "input_ids": config.vocab_size,
         "input_mask": 2,
         "segment_ids": config.type_vocab_size,
+        "decoder_input_ids": (decoder_config or config).vocab_size,
     }
     if "input_ids" in inputs and "masked_lm_positions" in inputs:
         limits["masked_lm_positions"] = tf.shape(inputs["input_ids"])[1]

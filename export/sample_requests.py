@@ -9,6 +9,15 @@ from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
 _SENTENCES = ("The state of the union is strong.", "We must work for peace.")
+# Parameters of a search that change little or nothing.
+_SEARCH = {
+    "length_penalty": 1.0,
+    "repetition_penalty": 1.0,
+    "temperature": 1.0,
+    "seed": 0,
+    "top_p": 0.9,
+    "min_p": 0.1,
+}
 # Samples of a language that the vocabulary does not know would say nothing.
 _MAX_UNKNOWN = 0.3
 
@@ -52,6 +61,9 @@ def example(
         "segment_ids": [0] * len(ids),
         "masked_lm_positions": [ids.index(vocabulary.mask_id) if masked else 0],
         "cls_positions": [0],
+        # Of a vocabulary that may be another: an id that every one has.
+        "decoder_input_ids": [0],
+        **_SEARCH,
     }
     return {name: [samples[name]] for name in names}
 
@@ -92,6 +104,8 @@ def of_size(
         "segment_ids": [0] * length,
         "masked_lm_positions": [1],
         "cls_positions": [0],
+        "decoder_input_ids": [0],
+        **_SEARCH,
     }
     names = list(names)
     if "text_pair" in names or "choices" in names:

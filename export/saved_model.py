@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 import bert_tf
+from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.model_folder import CONFIG
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
@@ -28,6 +29,8 @@ from export.pretrained import TrainedModel
 
 EXTRA_ASSETS = "assets.extra"
 """TF Serving's name for files that travel along without being loaded."""
+WITH_INPUT_IDS = ("input_ids", "input_mask", "segment_ids")
+"""Inputs that have a number for each of `input_ids`; others have their own lengths."""
 
 
 class ServedModel(tf.Module):
@@ -37,6 +40,7 @@ class ServedModel(tf.Module):
         model: built, with its weights.
         endpoints: signature name -> endpoint.
         config: the model's shape.
+        decoder_config: its decoder's, if that is another.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ServedModel(tf.Module):
         model: keras.Model,
         endpoints: Mapping[str, Endpoint],
         config: BertConfig,
+        decoder_config: BertConfig | None = None,
     ):
         super().__init__()
         # Only the variables are tracked: a SavedModel that records Keras layers asks
@@ -51,13 +56,16 @@ class ServedModel(tf.Module):
         weights = InferenceWeights(model)
         self.model_variables = weights.variables
         self.endpoints = {
-            name: _with_signature(endpoint, config, weights)
+            name: _with_signature(endpoint, config, decoder_config, weights)
             for name, endpoint in endpoints.items()
         }
 
 
 def _with_signature(
-    endpoint: Endpoint, config: BertConfig, weights: InferenceWeights
+    endpoint: Endpoint,
+    config: BertConfig,
+    decoder_config: BertConfig | None,
+    weights: InferenceWeights,
 ) -> Callable[..., Any]:
     names = list(endpoint.inputs)
 
@@ -65,18 +73,21 @@ def _with_signature(
     def run(*values: tf.Tensor) -> Mapping[str, tf.Tensor]:
         inputs = dict(zip(names, values, strict=True))
         with weights.scope():
-            return endpoint.function(checked_inputs(inputs, config))
+            return endpoint.function(checked_inputs(inputs, config, decoder_config))
 
     return tf.function(run, input_signature=list(endpoint.inputs.values()))
 
 
-def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
+def serve_examples(
+    ids: Endpoint, config: BertConfig, decoder_config: BertConfig | None = None
+) -> Endpoint:
     """Returns a signature that takes serialized `tf.train.Example`s.
 
     Args:
-        ids: takes their features: int64 lists, all as long as `input_ids`, but for
-            positions.
+        ids: takes their features: int64 lists; mask and segments as long as
+            `input_ids`.
         config: the model's.
+        decoder_config: its decoder's, if that is another.
     """
 
     def answer(inputs: Batch) -> Outputs:
@@ -91,7 +102,7 @@ def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
                 values.row_lengths(), lengths, f"{name} must be as long as input_ids"
             )
             for name, values in parsed.items()
-            if not name.endswith("_positions")
+            if name in WITH_INPUT_IDS
         ]
         with tf.control_dependencies(checks):
             # What is beyond int32 must stay beyond the tables.
@@ -99,7 +110,7 @@ def serve_examples(ids: Endpoint, config: BertConfig) -> Endpoint:
                 name: tf.saturate_cast(values.to_tensor(), tf.int32)
                 for name, values in parsed.items()
             }
-        return ids.function(checked_inputs(given, config))
+        return ids.function(checked_inputs(given, config, decoder_config))
 
     spec = tf.TensorSpec([None], tf.string, name="examples")
     return Endpoint({"examples": spec}, answer)
@@ -134,6 +145,7 @@ def save(
     """
     folder, task = trained.folder, trained.task
     ids = task.serve_ids(trained.model)
+    decoder_config = decoder_description.config_of(folder.task.settings)
     # Tasks that cannot be exported say so, whatever signatures are wanted.
     with_tokenizer = text_endpoints(trained)
     if static_batch_size is not None:
@@ -142,9 +154,9 @@ def save(
         endpoints = {
             **(with_tokenizer if with_text else {}),
             "serve_ids": ids,
-            "serve_examples": serve_examples(ids, folder.config),
+            "serve_examples": serve_examples(ids, folder.config, decoder_config),
         }
-    served = ServedModel(trained.model, endpoints, folder.config)
+    served = ServedModel(trained.model, endpoints, folder.config, decoder_config)
     tf.saved_model.save(served, str(directory), signatures=served.endpoints)
     with_text = with_text and static_batch_size is None
     serving_ops.check(directory, with_text=with_text)

@@ -21,6 +21,7 @@ _TOKENS = ("batch", "seq_length")
 _LABELS = ("batch", "labels")
 _MASKS = ("batch", "masks")
 _ENTITIES = ("batch", "entities")
+_WRITTEN = ("batch", "num_return_sequences")
 
 _INPUTS = {
     "text": Meaning(_BATCH, "UTF-8 text"),
@@ -41,6 +42,19 @@ _INPUTS = {
     "masked_lm_positions": Meaning(_MASKS, "where the masks are among the tokens"),
     "cls_positions": Meaning(
         ("batch", "sentences"), "where each sentence's [CLS] is, 0 after the last one"
+    ),
+    "decoder_input_ids": Meaning(
+        ("batch", "target_length"), "[CLS] and the tokens that are written so far"
+    ),
+    "length_penalty": Meaning(_BATCH, "scores are log-probabilities / length ** this"),
+    "repetition_penalty": Meaning(
+        _BATCH, "what was written gets a score that many times worse; 1 for none"
+    ),
+    "temperature": Meaning(_BATCH, "scores are divided by it before tokens are drawn"),
+    "seed": Meaning(_BATCH, "of the draws"),
+    "top_p": Meaning(_BATCH, "draws are from the likeliest tokens of this probability"),
+    "min_p": Meaning(
+        _BATCH, "draws are from tokens this many times as probable as the likeliest"
     ),
     "examples": Meaning(
         _BATCH,
@@ -75,6 +89,12 @@ _LOGITS = {
     },
     "extractive_summarization": {
         "logits": Meaning(("batch", "sentences"), "score of each sentence")
+    },
+    "sequence_to_sequence": {
+        "logits": Meaning(
+            ("batch", "target_length", "vocabulary"),
+            "score of what comes after each token of `decoder_input_ids`",
+        )
     },
 }
 
@@ -124,6 +144,18 @@ _ANSWERS = {
         "scores": Meaning(("batch", "sentences"), "score of each sentence"),
         "indices": Meaning(
             ("batch", "max_sentences"), "sentences of the summary, from 0, then -1"
+        ),
+    },
+    "sequence_to_sequence": {
+        "generated_text": Meaning(_WRITTEN, "what is written, the best first"),
+        "scores": Meaning(
+            _WRITTEN,
+            "log-probability, divided by a power of the length; -inf where no text "
+            "keeps all the rules",
+        ),
+        "lengths": Meaning(_WRITTEN, "tokens of each, the end counted"),
+        "token_log_probs": Meaning(
+            (*_WRITTEN, "max_new_tokens"), "of each token, natural logarithms, then 0"
         ),
     },
 }

@@ -218,5 +218,5 @@ def _may_improve(
     length = tf.cast(step, tf.float32)
     if config.early_stopping == "never":
         length = tf.where(penalty > 0, float(config.max_new_tokens), length)
-    best = live.scores[:, 0] / length**penalty
-    return ~stops & (best > worst)
+    best = live.scores[:, :1] / length**penalty
+    return ~stops & (best[:, 0] > worst)

@@ -22,7 +22,8 @@ class GenerationConfig:
         num_beams: hypotheses that beam search goes on with; 1 for no beam search.
         num_return_sequences: sequences for each text: of the best beams, or of samples.
         length_penalty: a hypothesis' log-probability is divided by its length to this
-            power; may be a float32 tensor, as all numbers below but the integers.
+            power; may be a float32 tensor, as all numbers below but the integers: a
+            scalar, or in `search.generate` `[B, 1]`, a number a text.
         early_stopping: when a beam search ends. True: as soon as there are `num_beams`
             finished hypotheses. False: when the best unfinished one, if it ended here,
             could not beat the worst finished one. "never": when it cannot at any
@@ -33,7 +34,7 @@ class GenerationConfig:
         top_p: tokens to draw from, the fewest whose probabilities reach this sum.
         min_p: tokens to draw from, those at least so probable as the likeliest one
             times this.
-        seed: of the draws.
+        seed: of the draws; may be an int32 tensor of such a shape.
         no_repeat_ngram_size: no n tokens in a row occur twice; 0 for any.
         repetition_penalty: what occurred before gets a score that many times worse.
         forbidden_words: token ids of each; none of them occurs.

@@ -18,7 +18,7 @@ def row_seeds(
     """Returns a seed for each sample of each text, from what the text says.
 
     Args:
-        seed: int32, of all draws.
+        seed: int32, of all draws, or `[B, 1]`, of each text's.
         token_ids: integers `[B, length]`, what the model reads of each text.
         mask: integers `[B, length]`, 0 for padding, which makes no difference.
         num_samples: for each text.
@@ -28,7 +28,8 @@ def row_seeds(
     """
     ids = tf.cast(token_ids, tf.uint32)
     places = tf.cast(tf.range(tf.shape(ids)[1]), tf.uint32)
-    key = tf.stack([tf.cast(seed, tf.int32), 0])
+    seed = tf.cast(seed, tf.int32)
+    key = tf.stack([seed, tf.zeros_like(seed)])
     words = hash_counter(ids + places * _SPREAD, key)
     words = tf.where(tf.cast(mask, tf.bool), words, tf.zeros_like(words))
     # Modulo 2**32, which a sum of int64 allows for up to 2**31 places.
@@ -36,7 +37,8 @@ def row_seeds(
     content = tf.bitcast(tf.cast(content % 2**32, tf.uint32), tf.int32)
     content = tf.repeat(content, num_samples)
     sample = tf.tile(tf.range(num_samples), [tf.shape(ids)[0]])
-    seeds = tf.stack([content, tf.broadcast_to(key[0], tf.shape(content))])
+    seed = tf.broadcast_to(tf.reshape(seed, [-1]), tf.shape(ids)[:1])
+    seeds = tf.stack([content, tf.repeat(seed, num_samples)])
     numbers = tf.cast(sample, tf.uint32)
     halves = [hash_counter(2 * numbers + half, seeds) for half in (0, 1)]
     return tf.bitcast(tf.stack(halves, axis=1), tf.int32)
@@ -107,7 +109,9 @@ def candidates(
         scores, tokens = tf.math.top_k(scores, config.top_k or scores.shape[-1])
     if uses_top_p:
         likelier = tf.cumsum(tf.nn.softmax(scores), axis=1, exclusive=True)
-        scores = tf.where(likelier < config.top_p, scores, _EXCLUDED)
+        # Rounded sums may reach 1 before the last token, which 1 does not exclude.
+        kept = (likelier < config.top_p) | (config.top_p >= 1)
+        scores = tf.where(kept, scores, _EXCLUDED)
     if not isinstance(config.min_p, int | float) or config.min_p > 0:
         probabilities = tf.nn.softmax(scores)
         least = config.min_p * tf.reduce_max(probabilities, axis=1, keepdims=True)

@@ -1,5 +1,7 @@
 """One door to all searches."""
 
+import dataclasses
+
 import tensorflow as tf
 
 from bert_tf.generation import beam_search, token_by_token
@@ -9,6 +11,9 @@ from bert_tf.generation.results import Generated
 from bert_tf.generation.stepping import read_prompts
 from bert_tf.models.base import Tensors
 from bert_tf.models.decoder_protocol import Decoder
+
+# Settings of the next token's scores, of which each row has its own.
+_OF_ROWS = ("repetition_penalty", "temperature", "top_p", "min_p")
 
 
 def generate(
@@ -37,9 +42,27 @@ def generate(
     """
     prompt = read_prompts(decoder, inputs, tokens, lengths, config)
     if config.num_beams > 1:
+        config = _for_rows(config, config.num_beams)
         return beam_search.search(decoder, prompt, config, end_id, pad_id)
     seeds = seeds_of(inputs, tokens, lengths, config) if config.do_sample else None
+    config = _for_rows(config, config.num_return_sequences)
     return token_by_token.search(decoder, prompt, config, end_id, pad_id, seeds)
+
+
+def _for_rows(config: GenerationConfig, count: int) -> GenerationConfig:
+    """Returns settings whose numbers of texts, `[B, 1]`, are of rows, `[R, 1]`.
+
+    Args:
+        config: the configuration.
+        count: rows of each text.
+    """
+    values = {name: getattr(config, name) for name in _OF_ROWS}
+    of_rows = {
+        name: tf.repeat(value, count, axis=0)
+        for name, value in values.items()
+        if tf.is_tensor(value) and value.shape.rank
+    }
+    return dataclasses.replace(config, **of_rows)
 
 
 def seeds_of(

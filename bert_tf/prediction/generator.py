@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,19 +11,17 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.generation.config import GenerationConfig, Words
 from bert_tf.generation.results import Generated
 from bert_tf.generation.search import generate
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
-from bert_tf.text.special_tokens import CLS, MASK, PAD, SEP
+from bert_tf.tasks.written_texts import generation_config, write_from
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
 _INPUTS = ("input_ids", "input_mask", "segment_ids")
 # Of prompts.
 _WIDTH = 16
-_WORDS = ("forbidden_words", "forced_words")
 
 
 class Generator(abc.ABC):
@@ -49,14 +47,7 @@ class Generator(abc.ABC):
         self._model = model
         self._tokenizer = tokenizer
         self._positions = config.max_position_embeddings
-        self.config = _config(tokenizer, settings)
-        if self.config.max_new_tokens > self._positions:
-            raise InputError(
-                "`max_new_tokens` must be at most the decoder's positions, "
-                f"{self._positions}. Received: {self.config.max_new_tokens}"
-            )
-        end_id = tokenizer.vocabulary.sep_id
-        self.config.check_vocabulary(config.vocab_size, end_id)
+        self.config = generation_config(settings, tokenizer, config)
 
     def run(self, examples: Sequence[Any], batch_size: int) -> list[dict[str, Any]]:
         """Writes for each example.
@@ -86,25 +77,11 @@ class Generator(abc.ABC):
     def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
         """Returns the fields of `Generated` for all examples, in their order."""
 
-    def _search(
-        self, inputs: Mapping[str, tf.Tensor], tokens: tf.Tensor, lengths: tf.Tensor
-    ) -> Generated:
-        written = self._tokenizer.vocabulary
-        return generate(
-            self._model,
-            dict(inputs),
-            tokens,
-            lengths,
-            self.config,
-            end_id=written.sep_id,
-            pad_id=written.pad_id,
-        )
-
     def _answer(self, found: Generated) -> dict[str, Any]:
         """Returns what was written for a text: tensors without the batch's axis."""
         answers = [
             {
-                "generated_text": self._text(ids[:size].tolist()),
+                "generated_text": self._tokenizer.written_text(ids[:size].tolist()),
                 "score": float(score),
                 "token_log_probs": log_probs[:size].tolist(),
             }
@@ -118,14 +95,6 @@ class Generator(abc.ABC):
         if self.config.num_return_sequences == 1:
             return answers[0]
         return {**answers[0], "alternatives": answers[1:]}
-
-    def _text(self, ids: Iterable[int]) -> str:
-        """Returns what tokens say, special ones left out."""
-        entries = self._tokenizer.vocabulary.entries
-        left_out = (PAD, CLS, SEP, MASK)
-        return self._tokenizer.detokenize(
-            [index for index in ids if entries[index] not in left_out]
-        )
 
 
 class PairGenerator(Generator):
@@ -146,18 +115,15 @@ class PairGenerator(Generator):
         vocabulary: Vocabulary,
         settings: Mapping[str, Any],
     ):
-        # [CLS] is counted among what was trained on, and not chosen.
-        usual = {"max_new_tokens": task.settings.max_target_length - 1}
         tokenizer = BertTokenizer(task.target_vocabulary(vocabulary))
-        super().__init__(model, model.decoder_config, tokenizer, {**usual, **settings})
+        settings = task.generation_settings(settings)
+        super().__init__(model, model.decoder_config, tokenizer, settings)
         self._task = task
         self._vocabulary = vocabulary
 
         def search(*inputs: tf.Tensor) -> Generated:
-            num_texts = tf.shape(inputs[0])[0]
-            start = tf.fill([num_texts, 1], tokenizer.vocabulary.cls_id)
             named = dict(zip(_INPUTS, inputs, strict=True))
-            return self._search(named, start, tf.ones([num_texts], tf.int32))
+            return write_from(model, named, tokenizer.vocabulary, self.config)
 
         spec = tf.TensorSpec([None, None], tf.int32)
         self._run: Any = tf.function(
@@ -229,8 +195,18 @@ class ContinuationGenerator(Generator):
         return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
     def _compiled(self, width: int) -> Any:
+        vocabulary = self._tokenizer.vocabulary
+
         def search(tokens: tf.Tensor, lengths: tf.Tensor) -> Generated:
-            return self._search({"input_ids": tokens}, tokens, lengths)
+            return generate(
+                self._model,
+                {"input_ids": tokens},
+                tokens,
+                lengths,
+                self.config,
+                end_id=vocabulary.sep_id,
+                pad_id=vocabulary.pad_id,
+            )
 
         if width not in self._runs:
             signature = [
@@ -241,36 +217,3 @@ class ContinuationGenerator(Generator):
                 search, input_signature=signature, autograph=False
             )
         return self._runs[width]
-
-
-def _config(tokenizer: BertTokenizer, given: Mapping[str, Any]) -> GenerationConfig:
-    settings = dict(given)
-    names = [field.name for field in dataclasses.fields(GenerationConfig)]
-    for name in settings:
-        if name not in names:
-            raise InputError(
-                f"Generation has the settings {', '.join(names)}. Received: {name!r}"
-            )
-    for name in _WORDS:
-        if name in settings:
-            settings[name] = _word_ids(name, tokenizer, settings[name])
-    return GenerationConfig(**settings).validate()
-
-
-def _word_ids(name: str, tokenizer: BertTokenizer, words: Sequence[str]) -> Words:
-    """Returns the tokens of each word.
-
-    Raises:
-        InputError: a word that the vocabulary has no tokens for.
-    """
-    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-        raise InputError(f"`{name}` must be a list of texts. Received: {words!r}")
-    if not words:
-        return ()
-    found = tuple(map(tuple, tokenizer.tokenize(list(words)).to_list()))
-    for word, ids in zip(words, found, strict=True):
-        if not ids or tokenizer.vocabulary.unk_id in ids:
-            raise InputError(
-                f"`{name}`: {word!r} cannot be written with the model's vocabulary."
-            )
-    return found

@@ -18,7 +18,7 @@ WRITES = (
     "This model writes texts: use `python -m bert_tf.run_generation`, or "
     "`bert_tf.load(path).generate([...])`."
 )
-"""Why it neither predicts nor has a signature of its own."""
+"""Why it does not predict."""
 
 
 def sums(

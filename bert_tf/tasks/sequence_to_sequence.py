@@ -22,12 +22,14 @@ from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.target_sequences import TargetSequences
 from bert_tf.labelled.tokenized import tokenize_cached
 from bert_tf.models.encoder_decoder import EncoderDecoder
-from bert_tf.tasks import decoders, next_token
+from bert_tf.tasks import decoders, next_token, written_texts
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.masked_tokens import unigram_baseline
 from bert_tf.tasks.random_start import load_start
+from bert_tf.tasks.sequence_task import has_pairs
 from bert_tf.tasks.settings import SequenceToSequenceSettings
+from bert_tf.tasks.text_endpoints import TextInputs
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
@@ -75,7 +77,9 @@ class SequenceToSequenceTask(LabelledTask):
     ) -> TaskDescription:
         """Returns the task of these settings; see `LabelledTask`."""
         return TaskDescription(
-            settings.name, max_seq_length, settings=dataclasses.asdict(settings)
+            settings.name,
+            max_seq_length,
+            settings={**dataclasses.asdict(settings), "pairs": has_pairs(examples)},
         )
 
     @classmethod
@@ -107,6 +111,15 @@ class SequenceToSequenceTask(LabelledTask):
         return (
             decoder_description.vocabulary_of(self.description.settings) or vocabulary
         )
+
+    def generation_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns settings of a search, by default as long as was trained on.
+
+        Args:
+            given: fields of `GenerationConfig`, words as texts.
+        """
+        # [CLS] is counted among what was trained on, and not chosen.
+        return {"max_new_tokens": self.settings.max_target_length - 1, **given}
 
     # The model.
 
@@ -168,7 +181,7 @@ class SequenceToSequenceTask(LabelledTask):
     def texts(self, examples: Sequence[GenerationExample]) -> dict[str, list[str]]:
         """Returns the texts that something is written of; see `LabelledTask`."""
         texts = {"text": [example.text for example in examples]}
-        if any(example.text_pair is not None for example in examples):
+        if self.description.settings.get("pairs") or has_pairs(examples):
             texts["text_pair"] = [example.text_pair or "" for example in examples]
         return texts
 
@@ -293,5 +306,22 @@ class SequenceToSequenceTask(LabelledTask):
     def endpoints(
         self, model: keras.Model, tokenizer: BertTokenizer, max_seq_length: int
     ) -> dict[str, Endpoint]:
-        """Raises an InputError: no signature that takes text."""
-        raise InputError(next_token.WRITES)
+        """Returns the signatures that write, see `written_texts`.
+
+        The setting `generation` of the description holds those of the search.
+        """
+        assert isinstance(model, EncoderDecoder)
+        settings = self.description.settings
+        written = BertTokenizer(self.target_vocabulary(tokenizer.vocabulary))
+        config = written_texts.generation_config(
+            self.generation_settings(settings.get("generation") or {}),
+            written,
+            model.decoder_config,
+        )
+        return written_texts.endpoints(
+            model,
+            TextInputs(tokenizer, max_seq_length),
+            ["text", "text_pair"] if settings.get("pairs") else ["text"],
+            written,
+            config,
+        )

@@ -2,4 +2,7 @@
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL_TOKENS = (PAD, UNK, CLS, SEP, MASK)
+NOT_WRITTEN = (PAD, CLS, SEP, MASK)
+"""What readers of a text that a model wrote do not see."""
+
 SUFFIX_INDICATOR = "##"

@@ -12,7 +12,7 @@ import numpy as np
 
 from bert_tf.errors import InputError
 from bert_tf.text import normalization
-from bert_tf.text.special_tokens import MASK, SUFFIX_INDICATOR, UNK
+from bert_tf.text.special_tokens import MASK, NOT_WRITTEN, SUFFIX_INDICATOR, UNK
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 
@@ -240,3 +240,31 @@ class BertTokenizer:
     def detokenize(self, ids: Iterable[int]) -> str:
         """Returns readable text: pieces joined to words, words to text by spaces."""
         return " ".join(self.ids_to_tokens(ids)).replace(f" {SUFFIX_INDICATOR}", "")
+
+    def written_text(self, ids: Iterable[int]) -> str:
+        """Returns what a model wrote as readable text, special tokens left out."""
+        entries = self.vocabulary.entries
+        return self.detokenize(
+            [index for index in ids if entries[index] not in NOT_WRITTEN]
+        )
+
+    def written_texts(self, ids: "tf.Tensor") -> "tf.Tensor":
+        """Returns the same as `written_text`, in the graph, of each sequence.
+
+        Only TensorFlow's core operations are used, which every server links.
+
+        Args:
+            ids: int32 `[..., tokens]`.
+
+        Returns:
+            Strings `[...]`.
+        """
+        import tensorflow as tf
+
+        words = [
+            "" if entry in NOT_WRITTEN else f" {entry}"
+            for entry in self.vocabulary.entries
+        ]
+        joined = tf.strings.reduce_join(tf.gather(tf.constant(words), ids), axis=-1)
+        text = tf.strings.regex_replace(joined, "^ ", "", replace_global=False)
+        return tf.strings.regex_replace(text, f" {SUFFIX_INDICATOR}", "")

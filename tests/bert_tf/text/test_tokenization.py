@@ -266,6 +266,20 @@ def test_tokens_and_text(tiny):
     assert tiny.detokenize(ids) == "c ab [ a"
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.lists(st.integers(0, 15), min_size=9, max_size=9), min_size=1))
+@example([[10, 5, 10, 11, 0, 12, 3, 3, 3], [0] * 9, [1, 2, 6, 6, 7, 8, 9, 13, 14]])
+def test_texts_of_a_graph_are_those_of_python(sequences):
+    entries = ["##", "##a", "b", "#", "é", "##ß", "^", "\\1", "a ##b", "$", ".*"]
+    vocabulary = Vocabulary.from_entries([*SPECIAL_TOKENS, *entries], TokenizerConfig())
+    tokenizer = BertTokenizer(vocabulary)
+    found = tokenizer.written_texts(tf.constant([sequences], tf.int32))
+    assert found.shape == [1, len(sequences)]
+    expected = [tokenizer.written_text(sequence) for sequence in sequences]
+    assert [text.decode() for text in found[0].numpy()] == expected
+    assert not any("[SEP]" in text for text in expected)
+
+
 def test_words_are_what_the_tokenizer_splits():
     words, num_words = WordSplitter(TokenizerConfig()).split(
         ["Hello, WÖRLD!", "", "我来了", "x" * 5000 + "!"]

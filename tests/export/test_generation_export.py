@@ -1,0 +1,178 @@
+"""Exported models that write: the search and its texts are those of the library."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bert_tf
+from bert_tf.checkpoints.model_folder import save_model_folder
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.checkpoints.workdir import resolve_checkpoint
+from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
+from export import pretrained, saved_model
+
+pytestmark = pytest.mark.slow
+
+SOURCE = Vocabulary.from_entries(
+    [*SPECIAL_TOKENS, *"one two three four five six seven .".split()],
+    TokenizerConfig(),
+)
+TARGET = ["eins", "zwei", "drei", "##zehn", "vier", "fünf", "##", ".", "sechs"]
+TEXTS = ["One two.", "Three four five six seven seven seven.", "six"]
+CONFIG = BertConfig(
+    vocab_size=len(SOURCE),
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=16,
+    max_position_embeddings=24,
+    initializer_range=1.0,
+)
+BEAMS = {"num_beams": 3, "num_return_sequences": 3, "no_repeat_ngram_size": 2}
+DRAWS = {"do_sample": True, "num_return_sequences": 2, "temperature": 2.0, "top_k": 9}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model whose decoder has another vocabulary."""
+    from bert_tf.models import EncoderDecoder, named_variables
+
+    entries = [*SPECIAL_TOKENS[::-1], *TARGET]
+    decoder = dataclasses.replace(CONFIG, vocab_size=len(entries))
+    model = EncoderDecoder(CONFIG, decoder)
+    return save_model_folder(
+        tmp_path_factory.mktemp("models") / "writer",
+        config=CONFIG,
+        variables={n: np.asarray(v) for n, v in named_variables(model).items()},
+        vocabulary=SOURCE,
+        task=TaskDescription(
+            "sequence_to_sequence",
+            12,
+            settings={
+                "max_target_length": 9,
+                "decoder_config": dataclasses.asdict(decoder),
+                "decoder_vocabulary": {
+                    "entries": entries,
+                    "do_lower_case": True,
+                    "strip_accents": True,
+                },
+            },
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def signatures(folder, tmp_path_factory):
+    """The signatures of two exports; the second model has learnt of pairs."""
+    found = {}
+    for name, settings in (("beams", BEAMS), ("draws", DRAWS)):
+        directory = tmp_path_factory.mktemp(name) / "1"
+        trained = pretrained.load(
+            resolve_checkpoint(folder), generation=settings, pairs=name == "draws"
+        )
+        saved_model.save(directory, trained)
+        # Whose variables live as long as it does.
+        found[name] = tf.saved_model.load(str(directory))
+    return found
+
+
+def ask(model, signature, texts, **inputs):
+    given = {name: tf.constant(value) for name, value in inputs.items()}
+    answer = model.signatures[signature](text=tf.constant(texts), **given)
+    return {name: value.numpy() for name, value in answer.items()}
+
+
+def same(answer, expected):
+    """Compares rows of a signature's answer with `generate`'s."""
+    assert len(answer["generated_text"]) == len(expected)
+    for row, first in enumerate(expected):
+        for column, one in enumerate([first, *first["alternatives"]]):
+            received = {name: value[row, column] for name, value in answer.items()}
+            assert received["generated_text"].decode() == one["generated_text"]
+            assert received["scores"] == pytest.approx(one["score"], rel=1e-4)
+            count = received["lengths"]
+            log_probs = received["token_log_probs"]
+            np.testing.assert_allclose(
+                log_probs[:count], one["token_log_probs"], rtol=1e-3, atol=1e-5
+            )
+            assert not log_probs[count:].any()
+
+
+def test_beams_are_those_of_the_library(folder, signatures):
+    exported, model = signatures["beams"], bert_tf.load(folder)
+    expected = model.generate(TEXTS, **BEAMS)
+    assert len({each["generated_text"] for each in expected}) > 1
+    answer = ask(exported, "serving_default", TEXTS)
+    assert answer["token_log_probs"].shape == (3, 3, 8)
+    same(answer, expected)
+    for row, text in enumerate(TEXTS):
+        same(ask(exported, "serving_default", [text]), expected[row : row + 1])
+    # Each text by what its request asks for.
+    chosen = [(1.0, 1.0), (2.0, 3.0), (0.0, 1.5)]
+    length_penalty, repetition_penalty = map(list, zip(*chosen, strict=True))
+    expected = [
+        model.generate([text], **BEAMS, length_penalty=a, repetition_penalty=b)[0]
+        for text, (a, b) in zip(TEXTS, chosen, strict=True)
+    ]
+    asked = {
+        "length_penalty": length_penalty,
+        "repetition_penalty": repetition_penalty,
+    }
+    same(ask(exported, "generate", TEXTS, **asked), expected)
+
+
+def test_draws_are_those_of_the_library(folder, signatures):
+    exported, model = signatures["draws"], bert_tf.load(folder)
+    pairs = ["three", "four five", "."]
+    inputs = [{"text": a, "text_pair": b} for a, b in zip(TEXTS, pairs, strict=True)]
+    expected = model.generate(inputs, **DRAWS)
+    answer = ask(exported, "serving_default", TEXTS, text_pair=pairs)
+    same(answer, expected)
+    usual = {"length_penalty": 1.0, "repetition_penalty": 1.0, "temperature": 2.0}
+    rows = [
+        {**usual, "top_p": 1.0, "seed": 0},
+        {**usual, "top_p": 0.5, "seed": 7, "temperature": 1.5},
+        {**usual, "top_p": 0.9, "seed": -3, "length_penalty": 0.0},
+    ]
+    asked = {name: [row[name] for row in rows] for name in rows[0]}
+    answer = ask(exported, "generate", TEXTS, text_pair=pairs, **asked)
+    same({n: v[:1] for n, v in answer.items()}, expected[:1])
+    expected = [
+        model.generate([one], **{**DRAWS, **row})[0]
+        for one, row in zip(inputs, rows, strict=True)
+    ]
+    same(answer, expected)
+
+
+@pytest.mark.parametrize(
+    "name, values, message",
+    [
+        ("temperature", [0.0], "temperature must be from 0.001 to 1000"),
+        ("temperature", [np.nan], "temperature must be from"),
+        ("top_p", [1.5], "top_p must be from 1e-06 to 1"),
+        ("seed", [1, 2], "seed must have a value for each text"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused(signatures, name, values, message):
+    asked = {
+        "length_penalty": [1.0],
+        "repetition_penalty": [1.0],
+        "temperature": [1.0],
+        "top_p": [0.9],
+        "seed": [0],
+    }
+    asked[name] = values
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        ask(signatures["draws"], "generate", ["one"], text_pair=["two"], **asked)
+
+
+def test_a_search_that_cannot_be_is_not_exported(folder, tmp_path):
+    trained = pretrained.load(resolve_checkpoint(folder), generation={"beams": 4})
+    with pytest.raises(InputError, match="Generation has the settings max_new_tokens"):
+        saved_model.save(tmp_path / "1", trained)
