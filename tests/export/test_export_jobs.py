@@ -185,6 +185,18 @@ def test_what_to_verify_must_be_named(run_job, tmp_path, checkpoint_dir, records
     assert "--text needs a --saved_model_dir" in error(done)
 
 
+def test_a_search_is_for_models_that_write(run_job, tmp_path, checkpoint_dir):
+    (tmp_path / "search.json").write_text('{"num_beams": 4}')
+    done = run_job(
+        "export_saved_model",
+        checkpoint=checkpoint_dir,
+        output_dir=tmp_path / "models",
+        generation_config=tmp_path / "search.json",
+    )
+    assert "'pretraining' has no signature that writes. Leave it out." in error(done)
+    assert not (tmp_path / "models").exists()
+
+
 def test_a_killed_export_leaves_nothing_that_looks_whole(
     run_job, warm, tmp_path, checkpoint_dir
 ):

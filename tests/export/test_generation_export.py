@@ -1,6 +1,7 @@
 """Exported models that write: the search and its texts are those of the library."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from bert_tf.errors import InputError
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
-from export import pretrained, saved_model
+from export import pretrained, saved_model, serving_check
 
 pytestmark = pytest.mark.slow
 
@@ -176,3 +177,21 @@ def test_a_search_that_cannot_be_is_not_exported(folder, tmp_path):
     trained = pretrained.load(resolve_checkpoint(folder), generation={"beams": 4})
     with pytest.raises(InputError, match="Generation has the settings max_new_tokens"):
         saved_model.save(tmp_path / "1", trained)
+
+
+def test_the_job_exports_the_search_of_a_file(run_job, folder, tmp_path):
+    search = {"num_beams": 2, "max_new_tokens": 5}
+    (tmp_path / "search.json").write_text(json.dumps(search))
+    directory = tmp_path / "models" / "1"
+    done = run_job(
+        "export_saved_model",
+        checkpoint=folder,
+        output_dir=directory,
+        generation_config=tmp_path / "search.json",
+        warmup_batch_sizes="1",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "serving_default, generate, serve_ids, serve_examples" in done.stdout
+    description = serving_check.description_of(directory)
+    assert description["task"]["settings"]["generation"] == search
+    assert "### `generate`" in (directory / "README.md").read_text()
