@@ -226,7 +226,8 @@ def test_fine_tuning_starts_from_it(job):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format", ["hugging_face", "tf1"])
+@pytest.mark.filterwarnings("ignore:__array__")  # Keras saves so.
+@pytest.mark.parametrize("format", ["hugging_face", "tf1", "keras_hub"])
 def test_a_tied_masked_lm_head_follows_through_every_format(model, tmp_path, format):
     from bert_tf.models import BertPretrainer, assign_variables
 
