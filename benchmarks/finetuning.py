@@ -41,7 +41,7 @@ _FRAMEWORKS = flags.DEFINE_list(
     ["hugging_face_padded", "hugging_face_dynamic", "bert_tf"],
     "Which to run. The others are compared with the first.",
 )
-_SEEDS = flags.DEFINE_list("seeds", ["1", "2", "3"], "A run each.")
+_SEEDS = flags.DEFINE_list("seeds", ["1", "2", "3"], "Seeds, a run each.")
 _TRAIN_EXAMPLES = flags.DEFINE_integer(
     "train_examples", 4000, "To train on, windows for answers; 0 for all."
 )
@@ -205,10 +205,11 @@ def main(argv: Sequence[str]) -> None:
         for task in _TASKS.value:
             results[task] = compare(task, Path(folder) / task, progress)
             rows += table(task, results[task])
+    scored = f"at most {_EVAL_EXAMPLES.value}" if _EVAL_EXAMPLES.value else "all"
     print(
         f"{_TRAIN_EXAMPLES.value or 'all'} examples, {_EPOCHS.value} epochs, batch "
         f"{_BATCH_SIZE.value}, learning rate {_LEARNING_RATE.value}, "
-        f"{_PRECISION.value}; scored on {_EVAL_EXAMPLES.value or 'all'}\n\n"
+        f"{_PRECISION.value}; scored on {scored}\n\n"
         "| task | framework | score (seeds) | training s | examples/s | ratio "
         "| total s | predicted/s | ratio |\n|---|---|---|---|---|---|---|---|---|"
     )
