@@ -149,6 +149,9 @@ COMMANDS = {
     ],
     "bert_tf.run_prediction": ["--checkpoint=x", "--text=y"],
     "bert_tf.run_generation": ["--checkpoint=x", "--text=y"],
+    "bert_tf.prune_vocabulary": [
+        *("--checkpoint=x", f"--input_file={ROOT}/README.md", "--output_dir=y")
+    ],
     "bert_tf.convert_checkpoint": ["--from=x", "--to=y"],
     "data_prep.create_vocabulary": [
         f"--input_file={ROOT}/README.md",
