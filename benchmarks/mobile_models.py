@@ -27,7 +27,8 @@ def main(folder: Path, size: str, seq_length: int) -> None:
     from bert_tf.checkpoints.model_folder import load_model_folder
     from bert_tf.text.tokenizer_config import TokenizerConfig
     from bert_tf.text.vocabulary import Vocabulary
-    from export import pretrained, tflite, tflite_quantization
+    from export.checkpoint import pretrained
+    from export.tflite import converter, quantizer
 
     hidden, layers, heads, intermediate = SIZES[size]
     torch.manual_seed(0)
@@ -64,9 +65,9 @@ def main(folder: Path, size: str, seq_length: int) -> None:
         conversion.load_any(folder / "hugging_face"), folder / "native", "native"
     )
     trained = pretrained.load(load_model_folder(folder / "native"), seq_length)
-    content = tflite.convert_float(trained)
+    content = converter.convert_float(trained)
     for name in QUANTIZATIONS:
-        quantized = tflite_quantization.quantize(content, name)
+        quantized = quantizer.quantize(content, name)
         (folder / f"{name}.tflite").write_bytes(quantized)
 
 

@@ -64,7 +64,8 @@ def write_models(folder: Path, texts: Sequence[str], layers: int) -> None:
 
     from bert_tf.checkpoints import conversion
     from bert_tf.checkpoints.model_folder import load_model_folder
-    from export import precision, pretrained, saved_model
+    from export.checkpoint import pretrained
+    from export.saved_model import precision, saving
 
     trainer = BertWordPieceTokenizer()
     trainer.train_from_iterator(texts, vocab_size=8000, show_progress=False)
@@ -94,7 +95,7 @@ def write_models(folder: Path, texts: Sequence[str], layers: int) -> None:
     conversion.save(conversion.load_any(target), folder / "native", "native")
     trained = pretrained.load(load_model_folder(folder / "native"), _LENGTH)
     for name in ("float32", "bfloat16"):
-        saved_model.save(folder / name, precision.converted(trained, name))
+        saving.save(folder / name, precision.converted(trained, name))
 
 
 class Process:

@@ -17,8 +17,8 @@ from absl import flags
 
 from bert_tf.cli import jobs
 from bert_tf.errors import InputError
-from export import precision_request
-from export.versions import version_dir
+from export.saved_model import precision_request
+from export.saved_model.versions import version_dir
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
 _OUTPUT_DIR = flags.DEFINE_string(
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> None:
     """Loads the checkpoint and writes the SavedModel."""
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.storage import files
-    from export import pretrained
+    from export.checkpoint import pretrained
 
     output_dir = version_dir(str(_OUTPUT_DIR.value))
     static_batch_size, max_seq_length = _static_shape(
@@ -97,7 +97,8 @@ def main(argv: Sequence[str]) -> None:
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_path(output_dir) as temporary:
         from bert_tf.reporting import model_card
-        from export import card, precision, saved_model, usage, warmup
+        from export.checkpoint import card
+        from export.saved_model import precision, saving, usage, warmup
 
         trained = pretrained.load(
             folder, max_seq_length, top_k=_TOP_K.value, generation=generation
@@ -105,7 +106,7 @@ def main(argv: Sequence[str]) -> None:
         chosen = precision.choose(
             _PRECISION.value, trained, has_eval_data=eval_data is not None
         )
-        description = saved_model.save(
+        description = saving.save(
             temporary,
             precision.converted(trained, chosen.name),
             with_text=_SIGNATURES.value == "all",

@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from bert_tf.cli import jobs
-from export.quantizations import QUANTIZATIONS
+from export.tflite.quantizations import QUANTIZATIONS
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
 _OUTPUT_FILE = flags.DEFINE_string("output_file", None, "The TFLite file to write.")
@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> None:
     """Loads the checkpoint, converts it and writes the file."""
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.storage import files
-    from export import pretrained
+    from export.checkpoint import pretrained
 
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
     folder.task.checked_max_seq_length(
@@ -95,16 +95,17 @@ def main(argv: Sequence[str]) -> None:
     )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
-        from export import card, tflite_export  # loads TensorFlow
+        from export.checkpoint import card  # loads TensorFlow
+        from export.tflite import exporter
 
         trained = pretrained.load(
             folder,
             _MAX_SEQ_LENGTH.value,
             max_predictions_per_seq=_MAX_PREDICTIONS.value,
         )
-        exported = tflite_export.export(
+        exported = exporter.export(
             trained,
-            tflite_export.Settings(
+            exporter.Settings(
                 quantization=_QUANTIZATION.value,
                 calibration_data=_CALIBRATION_DATA.value,
                 eval_data=_EVAL_DATA.value,

@@ -83,8 +83,8 @@ def _check_serving() -> None:
         temporary = None
         if _OUTPUT_FILE.value:
             temporary = stack.enter_context(files.atomic_file(_OUTPUT_FILE.value))
-        from export import serving_check  # loads TensorFlow
-        from export.backends import SavedModelBackend
+        from export.check.backends import SavedModelBackend
+        from export.saved_model import serving_check  # loads TensorFlow
 
         directory = serving_check.version_in(str(_SAVED_MODEL_DIR.value))
         description = serving_check.description_of(directory)
@@ -105,7 +105,7 @@ def _compare() -> None:
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.storage import files
     from bert_tf.storage.json_files import write_json
-    from export import pretrained
+    from export.checkpoint import pretrained
 
     for flag in (_CHECKPOINT, _EVAL_DATA, _OUTPUT_FILE):
         if not flag.value:
@@ -118,7 +118,7 @@ def _compare() -> None:
 
     # Entered before the work, so that a file that cannot be written is told at once.
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
-        from export import verification  # loads TensorFlow
+        from export.check import verification  # loads TensorFlow
 
         trained = pretrained.load(folder)
         report = verification.verify(

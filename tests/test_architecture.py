@@ -43,6 +43,14 @@ LAYERS = (
     ("cli",),
 )
 
+# The same of export. Servers and their clients stand alone, beside what writes models.
+EXPORT_LAYERS = (
+    ("checkpoint",),
+    ("check",),
+    ("saved_model", "tflite"),
+    ("client", "deployment", "server"),
+)
+
 # Folders and modules that load no TensorFlow when they are imported.
 TF_FREE = (
     "bert_tf/checkpoints",
@@ -87,23 +95,22 @@ def test_packages_import_only_what_lies_before_them(package):
             assert module.split(".")[0] not in forbidden, f"{path} imports {module}"
 
 
-def layer(name: str) -> int | None:
-    return next((i for i, names in enumerate(LAYERS) if name in names), None)
-
-
-def test_modules_of_the_library_import_only_layers_above():
-    for path in sources("bert_tf"):
-        own = path.relative_to(ROOT / "bert_tf").parts[0].removesuffix(".py")
+@pytest.mark.parametrize(
+    ("package", "layers"), [("bert_tf", LAYERS), ("export", EXPORT_LAYERS)]
+)
+def test_modules_import_only_layers_above(package, layers):
+    ranks = {name: rank for rank, names in enumerate(layers) for name in names}
+    for path in sources(package):
+        own = path.relative_to(ROOT / package).parts[0].removesuffix(".py")
         if own == "__init__":
             continue
-        rank = layer(own)
-        if rank is None:  # A job: nothing may import it, it may import anything.
+        if own not in ranks:  # A job: nothing may import it, it may import anything.
             assert "def cli()" in path.read_text(), f"{path} is in no layer"
-            rank = len(LAYERS)
+        rank = ranks.get(own, len(layers))
         for module in imports(path):
             parts = module.split(".")
-            if parts[0] == "bert_tf" and len(parts) > 1:
-                other = layer(parts[1])
+            if parts[0] == package and len(parts) > 1:
+                other = ranks.get(parts[1])
                 assert other is not None, f"{path} imports {module}, which has no layer"
                 assert other <= rank, f"{path} imports {module}, a later layer"
 

@@ -28,7 +28,7 @@ def folder(checkpoint_dir):
 
 @pytest.fixture(scope="session")
 def trained(folder):
-    from export import pretrained
+    from export.checkpoint import pretrained
 
     return pretrained.load(folder, max_predictions_per_seq=P)
 
@@ -90,14 +90,14 @@ def saved_model_dir(tmp_path_factory, checkpoint_dir, run_job):
 
 @pytest.fixture(scope="session")
 def tflite_files(tmp_path_factory, trained, records_dir):
-    from export import tflite, tflite_export, tflite_quantization
-    from export.quantizations import QUANTIZATIONS
+    from export.tflite import converter, exporter, quantizer
+    from export.tflite.quantizations import QUANTIZATIONS
 
     directory = tmp_path_factory.mktemp("tflite")
-    content = tflite.convert_float(trained)
-    examples = tflite_export.read_inputs(trained, str(records_dir), 16)
+    content = converter.convert_float(trained)
+    examples = exporter.read_inputs(trained, str(records_dir), 16)
     paths = {name: directory / f"{name}.tflite" for name in QUANTIZATIONS}
     for name, path in paths.items():
-        ranges = tflite_quantization.calibrate(content, name, examples)
-        path.write_bytes(tflite_quantization.quantize(content, name, ranges=ranges))
+        ranges = quantizer.calibrate(content, name, examples)
+        path.write_bytes(quantizer.quantize(content, name, ranges=ranges))
     return paths

@@ -5,7 +5,7 @@ import json
 
 import yaml
 
-from export import card
+from export.checkpoint import card
 
 
 def write(path, trained, folder=None, **metadata):

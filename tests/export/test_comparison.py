@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bert_tf.tasks.pretraining import PretrainingTask
-from export.comparison import Comparison, failures
+from export.check.comparison import Comparison, failures
 
 
 def batch(**changes):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 from toy_checkpoint import P, S, write_records
 
-from export.backends import SavedModelBackend
+from export.check.backends import SavedModelBackend
 
 
 def error(done: subprocess.CompletedProcess[str]) -> str:

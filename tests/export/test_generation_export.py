@@ -16,7 +16,8 @@ from bert_tf.errors import InputError
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
-from export import pretrained, saved_model, serving_check
+from export.checkpoint import pretrained
+from export.saved_model import saving, serving_check
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +78,7 @@ def signatures(folder, tmp_path_factory):
         trained = pretrained.load(
             resolve_checkpoint(folder), generation=settings, pairs=name == "draws"
         )
-        saved_model.save(directory, trained)
+        saving.save(directory, trained)
         # Whose variables live as long as it does.
         found[name] = tf.saved_model.load(str(directory))
     return found
@@ -176,7 +177,7 @@ def test_parameters_that_cannot_be_are_refused(signatures, name, values, message
 def test_a_search_that_cannot_be_is_not_exported(folder, tmp_path):
     trained = pretrained.load(resolve_checkpoint(folder), generation={"beams": 4})
     with pytest.raises(InputError, match="Generation has the settings max_new_tokens"):
-        saved_model.save(tmp_path / "1", trained)
+        saving.save(tmp_path / "1", trained)
 
 
 def test_the_job_exports_the_search_of_a_file(run_job, folder, tmp_path):

@@ -9,7 +9,9 @@ from ai_edge_litert.interpreter import Interpreter
 from toy_checkpoint import VOCABULARY, P
 
 from bert_tf.checkpoints.model_folder import load_model_folder, save_model_folder
-from export import pretrained, saved_model, tflite
+from export.checkpoint import pretrained
+from export.saved_model import saving
+from export.tflite import converter
 
 pytestmark = pytest.mark.slow
 
@@ -39,8 +41,8 @@ def padded(tmp_path_factory, folder):
 
 
 def test_fillings_are_entries(tmp_path, padded, trained):
-    saved_model.save(tmp_path / "padded", padded)
-    saved_model.save(tmp_path / "plain", trained)
+    saving.save(tmp_path / "padded", padded)
+    saving.save(tmp_path / "plain", trained)
     answers = []
     for name in ("padded", "plain"):
         served = tf.saved_model.load(tmp_path / name)
@@ -58,6 +60,6 @@ def test_logits_are_those_of_entries(padded):
         for name, size in padded.task.input_lengths(length).items()
     }
     assert padded.model(inputs)["masked_lm_logits"].shape == (1, P, len(VOCABULARY))
-    interpreter = Interpreter(model_content=tflite.convert(padded, "none"))
+    interpreter = Interpreter(model_content=converter.convert(padded, "none"))
     outputs = interpreter.get_signature_runner("serving_default")(**inputs)
     assert outputs["masked_lm_logits"].shape == (1, P, len(VOCABULARY))

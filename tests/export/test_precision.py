@@ -9,7 +9,7 @@ import tensorflow_text  # noqa: F401  (registers its operations)
 from toy_checkpoint import S, read_examples
 
 from bert_tf.errors import InputError
-from export import precision_request
+from export.saved_model import precision_request
 
 
 def test_what_cannot_be_had_is_refused_before_any_work():
@@ -25,7 +25,7 @@ def test_what_cannot_be_had_is_refused_before_any_work():
 
 
 def test_auto_takes_bfloat16_only_where_it_is_faster(tmp_path, monkeypatch, trained):
-    from export import precision
+    from export.saved_model import precision
 
     cpuinfo = tmp_path / "cpuinfo"
     for flags, expected in (
@@ -103,7 +103,7 @@ def test_an_export_in_bfloat16_says_what_it_loses(
 def test_an_export_that_loses_too_much_is_refused(
     saved_model_dir, trained, records_dir, tmp_path, run_job, checkpoint_dir
 ):
-    from export import precision
+    from export.saved_model import precision
 
     with pytest.raises(
         InputError, match="masked_lm_accuracy on .*--max_metric_drop al"
@@ -123,8 +123,8 @@ def test_an_export_that_loses_too_much_is_refused(
 
 
 def test_small_weights_are_constants_and_large_ones_are_shared(model, monkeypatch):
-    from export import inference_weights
-    from export.inference_weights import InferenceWeights
+    from export.saved_model import inference_weights
+    from export.saved_model.inference_weights import InferenceWeights
 
     monkeypatch.setattr(inference_weights, "MAX_CONSTANT_BYTES", 64 * 64 * 4)
     weights = InferenceWeights(model)

@@ -8,7 +8,7 @@ from toy_checkpoint import P, S
 
 from bert_tf.errors import InputError
 from bert_tf.tasks.pretraining import pretraining_description
-from export import pretrained
+from export.checkpoint import pretrained
 
 
 def test_lengths_are_those_of_training(folder):

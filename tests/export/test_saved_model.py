@@ -15,7 +15,7 @@ from toy_checkpoint import VOCABULARY, S, read_examples
 
 from bert_tf.checkpoints import conversion
 from bert_tf.errors import InputError
-from export.backends import KerasBackend, SavedModelBackend
+from export.check.backends import KerasBackend, SavedModelBackend
 
 MODEL_INPUTS = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
 

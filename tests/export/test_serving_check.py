@@ -10,8 +10,9 @@ import pytest
 from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.errors import InputError
 from bert_tf.storage.tfrecord import RecordWriter, read_records
-from export import prediction_log, pretrained, serving_check, warmup
-from export.backends import SavedModelBackend
+from export.check.backends import SavedModelBackend
+from export.checkpoint import pretrained
+from export.saved_model import prediction_log, serving_check, warmup
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.errors import InputError
-from export import saved_model, serving_ops
+from export.saved_model import saving, serving_ops
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def test_the_tokenizer_needs_a_server_that_links_it(saved_model_dir):
 
 
 def test_an_export_without_text_loads_where_only_tensorflow_is(tmp_path, trained):
-    description = saved_model.save(tmp_path / "1", trained, with_text=False)
+    description = saving.save(tmp_path / "1", trained, with_text=False)
     assert description["signatures"] == ["serve_ids", "serve_examples"]
     code = (
         "import sys, tensorflow as tf\n"
@@ -79,4 +79,4 @@ def test_an_export_with_a_foreign_operation_is_refused(tmp_path, trained):
 
     foreign = dataclasses.replace(trained, task=Foreign(trained.task.description))
     with pytest.raises(InputError, match="does not link PyFunc .*serve_examples, serv"):
-        saved_model.save(tmp_path / "1", foreign)
+        saving.save(tmp_path / "1", foreign)

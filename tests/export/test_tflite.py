@@ -13,16 +13,11 @@ from toy_checkpoint import VOCABULARY, P, S, read_examples, write_checkpoint
 from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.errors import InputError
 from bert_tf.models import named_variables
-from export import (
-    pretrained,
-    tflite,
-    tflite_export,
-    tflite_graph,
-    tflite_quantization,
-    tflite_weights,
-)
-from export.backends import KerasBackend, TFLiteBackend
-from export.quantizations import QUANTIZATIONS
+from export.check import tflite_weights
+from export.check.backends import KerasBackend, TFLiteBackend
+from export.checkpoint import pretrained
+from export.tflite import converter, exporter, graphs, quantizer
+from export.tflite.quantizations import QUANTIZATIONS
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +41,7 @@ def test_float32_agrees_with_keras(tflite_files, model, inputs):
 def test_exact_gelu_agrees_with_keras(tmp_path, inputs):
     folder = load_model_folder(write_checkpoint(tmp_path / "model", "gelu_erf"))
     trained = pretrained.load(folder, max_predictions_per_seq=P)
-    (tmp_path / "erf.tflite").write_bytes(tflite.convert(trained, "none"))
+    (tmp_path / "erf.tflite").write_bytes(converter.convert(trained, "none"))
     expected = KerasBackend(trained.model).predict(inputs)["masked_lm_logits"]
     found = TFLiteBackend(tmp_path / "erf.tflite", num_threads=1).predict(inputs)
     np.testing.assert_allclose(found["masked_lm_logits"], expected, atol=1e-4)
@@ -55,7 +50,7 @@ def test_exact_gelu_agrees_with_keras(tmp_path, inputs):
 def test_wildcards_in_the_path_do_not_matter(tmp_path, trained):
     scratch = tmp_path / "v[1]*, a b"
     scratch.mkdir()
-    content = tflite.convert(trained, "none", scratch_dir=scratch)
+    content = converter.convert(trained, "none", scratch_dir=scratch)
     assert content[4:8] == b"TFL3"
     assert not list(scratch.iterdir())
 
@@ -116,7 +111,7 @@ def test_the_table_of_words_stands_once(tflite_files, model, quantization):
     assert {use.num_bytes for use in uses} == {
         shape[0] * shape[1] * sizes.get(quantization, 1)
     }
-    graph = tflite_graph.read(content)
+    graph = graphs.read(content)
     buffers = [b.data for b in graph.buffers if b.data is not None]
     large = [len(data) for data in buffers if len(data) == uses[0].num_bytes]
     assert len(large) == 1
@@ -124,22 +119,22 @@ def test_the_table_of_words_stands_once(tflite_files, model, quantization):
 
 def test_values_behind_the_flatbuffer_count(tflite_files):
     name = "bert/embeddings/word_embeddings"
-    graph = tflite_graph.read(tflite_files["dynamic_int8"].read_bytes())
+    graph = graphs.read(tflite_files["dynamic_int8"].read_bytes())
     (tensor,) = (t for t in graph.subgraphs[0].tensors if t.name == name.encode())
     buffer = graph.buffers[tensor.buffer]
     expected = buffer.size = len(buffer.data)
     buffer.data, buffer.offset = None, 4096
     found = {
         weight.name: (weight.dtype, weight.num_bytes)
-        for weight in tflite_weights.weights(tflite_graph.write(graph))
+        for weight in tflite_weights.weights(graphs.write(graph))
     }
     assert found[name] == ("INT8", expected)
 
 
 def test_no_constant_is_beyond_half_precision(tflite_files):
-    graph = tflite_graph.read(tflite_files["none"].read_bytes())
-    values = [tflite_graph.constant(graph, t) for t in graph.subgraphs[0].tensors]
-    assert max(np.abs(v).max() for v in values if v is not None) == tflite_graph.BOUND
+    graph = graphs.read(tflite_files["none"].read_bytes())
+    values = [graphs.constant(graph, t) for t in graph.subgraphs[0].tensors]
+    assert max(np.abs(v).max() for v in values if v is not None) == graphs.BOUND
 
 
 def test_the_summary_says_what_stayed_float(tflite_files):
@@ -198,17 +193,17 @@ def test_needs_only_built_in_operations(tflite_files, inputs, quantization):
 def test_errors(tflite_files, trained, records_dir):
     content = tflite_files["none"].read_bytes()
     with pytest.raises(InputError, match=r"one of .*Received: 'int3'"):
-        tflite_quantization.quantize(content, "int3")
+        quantizer.quantize(content, "int3")
     with pytest.raises(InputError, match="at least 8 examples .*Received: 1$"):
-        one = tflite_export.read_inputs(trained, str(records_dir), 1)
-        tflite_quantization.calibrate(content, "int8", one)
+        one = exporter.read_inputs(trained, str(records_dir), 1)
+        quantizer.calibrate(content, "int8", one)
     everything = {weight.name for weight in tflite_weights.weights(content)}
     with pytest.raises(InputError, match="int4: nothing is left to quantise"):
-        tflite_quantization.quantize(content, "int4", keep_float=everything)
+        quantizer.quantize(content, "int4", keep_float=everything)
 
 
 def test_weights_to_keep_stay_float(tflite_files):
-    content = tflite_quantization.quantize(
+    content = quantizer.quantize(
         tflite_files["none"].read_bytes(),
         "dynamic_int8",
         keep_float={"bert/encoder/layer_0/output/dense/kernel"},
@@ -243,27 +238,27 @@ def test_operations_that_phones_lack_are_refused(trained, serve):
     with pytest.raises(
         InputError, match=r"set: CumulativeLogsumexp\..*pass --allow_select_ops"
     ):
-        tflite.convert_float(trained)
-    content = tflite.convert_float(trained, allow_select_ops=True)
+        converter.convert_float(trained)
+    content = converter.convert_float(trained, allow_select_ops=True)
     assert tflite_weights.operator_counts(content)["FlexCumulativeLogsumexp"] == 2
     serve(lambda value: tf.math.igamma(value, value))
     with pytest.raises(InputError, match=r"set: Igamma\..*no phone has them"):
-        tflite.convert_float(trained, allow_select_ops=True)
+        converter.convert_float(trained, allow_select_ops=True)
 
 
 def test_without_litert_its_extra_is_named(monkeypatch, tmp_path):
-    from export.backends import TFLiteBackend
+    from export.check.backends import TFLiteBackend
 
     for name in ("ai_edge_litert", "ai_edge_litert.interpreter"):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
     for name, doing in (
-        ("tflite_quantization", "Quantising"),
-        ("tflite_graph", "Writing"),
-        ("tflite_weights", "Reading"),
+        ("export.tflite.quantizer", "Quantising"),
+        ("export.tflite.graphs", "Writing"),
+        ("export.check.tflite_weights", "Reading"),
     ):
         with pytest.raises(InputError, match=rf"{doing} a TFLite .*bert-tf\[mobile\]"):
-            monkeypatch.delitem(sys.modules, f"export.{name}")
-            importlib.import_module(f"export.{name}")
+            monkeypatch.delitem(sys.modules, name)
+            importlib.import_module(name)
     with pytest.raises(InputError, match=r"Running a TFLite .*bert-tf\[mobile\]"):
         TFLiteBackend(tmp_path / "any.tflite", num_threads=1)

@@ -18,7 +18,8 @@ from bert_tf.errors import InputError
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
-from export import pretrained, tflite, tflite_metadata
+from export.checkpoint import pretrained
+from export.tflite import converter, metadata
 
 pytestmark = pytest.mark.slow
 
@@ -65,13 +66,13 @@ def trained(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(trained):
-    return tflite.convert_float(trained)
+    return converter.convert_float(trained)
 
 
 @pytest.fixture(scope="module")
 def opened(trained, plain):
-    tflite_metadata.check_opens(trained)
-    return tflite_metadata.add(plain, trained)
+    metadata.check_opens(trained)
+    return metadata.add(plain, trained)
 
 
 def run(content, texts, trained):
@@ -176,17 +177,17 @@ def test_mediapipe_answers_alike(trained, opened, tmp_path):
 
 
 def test_the_same_bytes_each_time(trained, plain, opened):
-    assert tflite_metadata.add(plain, trained) == opened
+    assert metadata.add(plain, trained) == opened
 
 
 def test_what_no_task_opens_is_refused(trained):
     tagging = dataclasses.replace(trained, task=_Named("token_classification"))
     with pytest.raises(InputError, match="has a task for token_classification; they"):
-        tflite_metadata.check_opens(tagging)
+        metadata.check_opens(tagging)
     vocabulary = Vocabulary.from_entries(VOCABULARY, TokenizerConfig(False))
     folder = dataclasses.replace(trained.folder, vocabulary=vocabulary)
     with pytest.raises(InputError, match="lower-cases all text, but this model's"):
-        tflite_metadata.check_opens(dataclasses.replace(trained, folder=folder))
+        metadata.check_opens(dataclasses.replace(trained, folder=folder))
 
 
 @dataclasses.dataclass

@@ -3,7 +3,7 @@
 import pytest
 
 from bert_tf.errors import InputError
-from export.versions import version_dir
+from export.saved_model.versions import version_dir
 
 
 def test_a_models_first_version_is_1(tmp_path):

@@ -184,14 +184,17 @@ def test_training_makes_vectors_and_exports_that_agree(checkpoint, tmp_path):
     assert row["cosine"] == pytest.approx(vectors[0] @ vectors[1], abs=1e-6)
 
     from bert_tf.checkpoints.workdir import resolve_checkpoint
-    from export import pretrained, saved_model, tflite, verification
+    from export.check import verification
+    from export.checkpoint import pretrained
+    from export.saved_model import saving
+    from export.tflite import converter
 
     trained = pretrained.load(resolve_checkpoint(workdir))
-    saved_model.save(tmp_path / "saved", trained)
+    saving.save(tmp_path / "saved", trained)
     served = tf.saved_model.load(str(tmp_path / "saved"))
     found = served.signatures["serving_default"](text=tf.constant(texts))
     np.testing.assert_allclose(found["sentence_embedding"], vectors, atol=1e-5)
-    (tmp_path / "model.tflite").write_bytes(tflite.convert(trained, "none"))
+    (tmp_path / "model.tflite").write_bytes(converter.convert(trained, "none"))
     report = verification.verify(
         trained,
         str(tmp_path / "pairs.csv"),

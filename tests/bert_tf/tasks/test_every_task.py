@@ -27,17 +27,11 @@ from bert_tf.tasks.inference import Inference
 from bert_tf.training.finetuning import train_and_evaluate
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 from bert_tf.training.finetuning_preparation import prepare
-from export import (
-    prediction_log,
-    pretrained,
-    saved_model,
-    serving_check,
-    usage,
-    verification,
-    warmup,
-)
-from export.backends import RefusedRequestError
-from export.quantizations import QUANTIZATIONS
+from export.check import verification
+from export.check.backends import RefusedRequestError
+from export.checkpoint import pretrained
+from export.saved_model import prediction_log, saving, serving_check, usage, warmup
+from export.tflite.quantizations import QUANTIZATIONS
 
 pytestmark = pytest.mark.slow
 
@@ -305,22 +299,23 @@ def test_a_converted_model_answers_as_the_run_does(runs, trained, tmp_path, form
 
 
 def test_exports_compute_what_the_model_does(runs, trained, tmp_path, monkeypatch):
-    from export import tflite, tflite_export, tflite_quantization, tflite_weights
+    from export.check import tflite_weights
+    from export.tflite import converter, exporter, quantizer
 
     if not ROWS[runs.config.task.name].exported:
         pytest.skip("it has no signature that takes text")
     # All weights of a toy are small.
-    monkeypatch.setattr(tflite_quantization, "MIN_ELEMENTS", 1)
+    monkeypatch.setattr(quantizer, "MIN_ELEMENTS", 1)
 
     model = pretrained.load(resolve_checkpoint(trained))
-    saved_model.save(tmp_path / "saved_model", model)
+    saving.save(tmp_path / "saved_model", model)
     assert tf.saved_model.contains_saved_model(str(tmp_path / "saved_model"))
     quantizations = QUANTIZATIONS if ROWS[runs.config.task.name].on_phones else {}
-    content = tflite.convert_float(model) if quantizations else b""
-    examples = tflite_export.read_inputs(model, runs.config.data.train, 10)
+    content = converter.convert_float(model) if quantizations else b""
+    examples = exporter.read_inputs(model, runs.config.data.train, 10)
     for name in quantizations:
-        ranges = tflite_quantization.calibrate(content, name, examples)
-        quantized = tflite_quantization.quantize(content, name, ranges=ranges)
+        ranges = quantizer.calibrate(content, name, examples)
+        quantized = quantizer.quantize(content, name, ranges=ranges)
         (tmp_path / f"{name}.tflite").write_bytes(quantized)
         found = {weight.dtype for weight in tflite_weights.weights(quantized)}
         assert QUANTIZATIONS[name].upper() in found
@@ -350,7 +345,7 @@ def test_what_stands_beside_an_export_fits_it(runs, trained, tmp_path):
         pytest.skip("it has no signature that takes text")
     directory = tmp_path / "bert" / "1"
     model = pretrained.load(resolve_checkpoint(trained))
-    description = saved_model.save(directory, model)
+    description = saving.save(directory, model)
     text = usage.describe(directory, model, model_name="bert")
     signatures = tf.saved_model.load(str(directory)).signatures
     assert sorted(signatures) == sorted(description["signatures"])

@@ -25,7 +25,10 @@ from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
-from export import pretrained, saved_model, tflite, verification
+from export.check import verification
+from export.checkpoint import pretrained
+from export.saved_model import saving
+from export.tflite import converter
 
 WORDS = "red blue green old new big small cat dog bird tree house runs sleeps".split()
 VOCABULARY = Vocabulary.from_entries(
@@ -331,14 +334,14 @@ def test_training_answers_and_exports_agree(tmp_path):
     answers = bert_tf.load(workdir).predict(inputs)
     assert bert_tf.load(workdir, max_sentences=1).predict(inputs[:1])[0]["selected"]
     trained = pretrained.load(resolve_checkpoint(workdir))
-    saved_model.save(tmp_path / "saved", trained)
+    saving.save(tmp_path / "saved", trained)
     served = tf.saved_model.load(str(tmp_path / "saved"))
     filled = [sentences + [""] * (7 - len(sentences)) for sentences in inputs]
     found = served.signatures["serving_default"](sentences=tf.constant(filled))
     assert found["indices"].numpy().tolist() == [
         [chosen["index"] for chosen in row["selected"]] for row in answers
     ]
-    (tmp_path / "model.tflite").write_bytes(tflite.convert(trained, "none"))
+    (tmp_path / "model.tflite").write_bytes(converter.convert(trained, "none"))
     report = verification.verify(
         trained,
         str(file),

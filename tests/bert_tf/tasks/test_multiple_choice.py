@@ -23,7 +23,10 @@ from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
-from export import pretrained, saved_model, tflite, verification
+from export.check import verification
+from export.checkpoint import pretrained
+from export.saved_model import saving
+from export.tflite import converter
 
 WORDS = "red blue green old new big small cat dog bird tree house runs sleeps".split()
 VOCABULARY = Vocabulary.from_entries(
@@ -165,7 +168,7 @@ def test_training_answers_and_exports_agree(tmp_path):
     rows = [{k: v for k, v in row.items() if k != "label"} for row in questions(5, 1)]
     answers = bert_tf.load(workdir).predict(rows)
     trained = pretrained.load(resolve_checkpoint(workdir))
-    saved_model.save(tmp_path / "saved", trained)
+    saving.save(tmp_path / "saved", trained)
     served = tf.saved_model.load(str(tmp_path / "saved"))
     choices = [row["choices"] + [""] * (3 - len(row["choices"])) for row in rows]
     found = served.signatures["serving_default"](
@@ -178,7 +181,7 @@ def test_training_answers_and_exports_agree(tmp_path):
             probabilities[:real], row["probabilities"], atol=1e-5
         )
         assert not probabilities[real:].any()
-    (tmp_path / "model.tflite").write_bytes(tflite.convert(trained, "none"))
+    (tmp_path / "model.tflite").write_bytes(converter.convert(trained, "none"))
     report = verification.verify(
         trained,
         str(file),

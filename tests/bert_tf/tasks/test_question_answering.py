@@ -16,7 +16,8 @@ from bert_tf.tasks.settings import QuestionAnsweringSettings
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
-from export import pretrained, saved_model
+from export.checkpoint import pretrained
+from export.saved_model import saving
 
 WORDS = "who is it anna bert ##ram smith went to the sea and saw é . , a".split()
 SETTINGS = QuestionAnsweringSettings(
@@ -163,7 +164,7 @@ def test_an_export_answers_as_prediction_does_in_windows(workdir, tmp_path):
     from bert_tf.checkpoints.workdir import resolve_checkpoint
 
     trained = pretrained.load(resolve_checkpoint(str(workdir)))
-    saved_model.save(tmp_path / "saved", trained)
+    saving.save(tmp_path / "saved", trained)
     serve = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
     asked = [
         {"question": q.question * (1 + n % 2), "context": q.context}
@@ -214,4 +215,4 @@ def test_bad_input_is_named(workdir):
         predictor.load(workdir).predict(["who is it"])
     trained = pretrained.load(resolve_checkpoint(str(workdir)), 7)
     with pytest.raises(InputError, match="must be more than 7"):
-        saved_model.save(workdir / "unused", trained)
+        saving.save(workdir / "unused", trained)

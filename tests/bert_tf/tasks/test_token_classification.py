@@ -24,7 +24,8 @@ from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.words import split_words
-from export import pretrained, saved_model
+from export.checkpoint import pretrained
+from export.saved_model import saving
 
 WORDS = (
     "anna bert ##ram smith paris rome new york lives in and likes . , ' s é - u of"
@@ -179,7 +180,7 @@ def test_an_export_finds_what_prediction_finds(workdir, tmp_path):
     from bert_tf.checkpoints.workdir import resolve_checkpoint
 
     trained = pretrained.load(resolve_checkpoint(str(workdir)), 32)
-    saved_model.save(tmp_path / "saved", trained)
+    saving.save(tmp_path / "saved", trained)
     serve = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
     texts = ["Anna, é Bertram  Smith likes New York.", "", "and likes", "Rome"]
     served = {k: v.numpy() for k, v in serve(tf.constant(texts)).items()}

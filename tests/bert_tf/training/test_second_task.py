@@ -75,12 +75,15 @@ def test_both_exports_agree_with_it(tmp_path, toy, undisturbed, monkeypatch):
     import second_task
 
     from bert_tf.tasks import catalog
-    from export import pretrained, saved_model, tflite, verification
+    from export.check import verification
+    from export.checkpoint import pretrained
+    from export.saved_model import saving
+    from export.tflite import converter
 
     monkeypatch.setitem(catalog.TASKS, "order", second_task.OrderTask)
     trained = pretrained.load(newest_checkpoint(undisturbed))
-    saved_model.save(tmp_path / "served", trained)
-    (tmp_path / "it.tflite").write_bytes(tflite.convert(trained, "none"))
+    saving.save(tmp_path / "served", trained)
+    (tmp_path / "it.tflite").write_bytes(converter.convert(trained, "none"))
     report = verification.verify(
         trained,
         str(toy.eval_dir),

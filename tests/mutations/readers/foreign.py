@@ -66,18 +66,19 @@ def read_model(folder: Path) -> Parts:
 
 
 def write_tflite(folder: Path) -> None:
-    from export import pretrained, tflite
+    from export.checkpoint import pretrained
+    from export.tflite import converter
 
     with tempfile.TemporaryDirectory() as checkpoint:
         write_checkpoint(Path(checkpoint))
         trained = pretrained.load(
             load_model_folder(checkpoint), max_predictions_per_seq=P
         )
-        (folder / "a.tflite").write_bytes(tflite.convert(trained, "none"))
+        (folder / "a.tflite").write_bytes(converter.convert(trained, "none"))
 
 
 def read_tflite(folder: Path) -> Parts:
-    from export.backends import TFLiteBackend
+    from export.check.backends import TFLiteBackend
 
     s = CONFIG.max_position_embeddings
     backend = TFLiteBackend(folder / "a.tflite", num_threads=1)

@@ -17,9 +17,9 @@ import flatbuffers
 
 from bert_tf.errors import InputError
 from bert_tf.text.vocabulary import VOCABULARY_NAME
-from export import tflite_graph
-from export.pretrained import TrainedModel
-from export.tflite_graph import schema
+from export.checkpoint.pretrained import TrainedModel
+from export.tflite import graphs
+from export.tflite.graphs import schema
 
 LABELS_NAME = "labels.txt"
 _METADATA_NAME = b"TFLITE_METADATA"
@@ -85,20 +85,20 @@ def add(content: bytes, trained: TrainedModel) -> bytes:
     """Returns a file with probabilities in place of logits, and with its metadata.
 
     Args:
-        content: a file of `export.tflite`.
+        content: a file of `export.tflite.converter`.
         trained: what it was made of, for which `check_opens` passed.
     """
     kind = _KINDS[trained.task.name]
-    graph = tflite_graph.read(content)
+    graph = graphs.read(content)
     if kind.last is not None:
-        tflite_graph.append_activation(graph, kind.last, "probabilities")
+        graphs.append_activation(graph, kind.last, "probabilities")
     files = {VOCABULARY_NAME: trained.folder.vocabulary.files[VOCABULARY_NAME]}
     if kind.last is not None:
         labels = trained.task.description.labels
         files[LABELS_NAME] = "".join(f"{label}\n" for label in labels).encode()
     metadata = _ModelMetadata(graph, kind, trained).serialized()
-    tflite_graph.add_metadata(graph, _METADATA_NAME, metadata)
-    archive = io.BytesIO(tflite_graph.write(graph))
+    graphs.add_metadata(graph, _METADATA_NAME, metadata)
+    archive = io.BytesIO(graphs.write(graph))
     with zipfile.ZipFile(archive, "a") as behind:
         for name, value in files.items():
             # Stored, not compressed: phones map the file. A fixed date: same bytes.

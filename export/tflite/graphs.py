@@ -1,7 +1,6 @@
 """What a TFLite file's graph becomes after the converter, before it is quantised.
 
-Each function changes a graph in place; `convert` of `export.tflite` applies them in
-this order.
+Each function changes a graph in place; `converter.convert` applies them in this order.
 
 Source: `tensorflow/compiler/mlir/lite/schema/schema.fbs`.
 """

@@ -1,6 +1,6 @@
 """Runs a SavedModel in a process that knows nothing but TensorFlow.
 
-Usage: `python -m export.saved_model_process SAVED_MODEL_DIR NUM_THREADS`. Requests come
+Usage: `saved_model_process.py SAVED_MODEL_DIR NUM_THREADS`. Requests come
 pickled on standard input, answers leave pickled on standard output; `backends` holds
 the other end. Whatever a SavedModel lacks shows here as it would on a server: the only
 imports are `tensorflow` and `tensorflow_text`. A request that the model refuses gets

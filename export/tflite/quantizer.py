@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from bert_tf.errors import InputError
-from export import tflite_graph, tflite_weights
-from export.quantizations import CALIBRATED, QUANTIZATIONS
+from export.check import tflite_weights
+from export.tflite import graphs
+from export.tflite.quantizations import CALIBRATED, QUANTIZATIONS
 
 try:
     from ai_edge_quantizer import qtyping, quantizer
@@ -58,8 +59,8 @@ def calibrate(
     """Returns the ranges that `quantize` needs, an empty dictionary if it needs none.
 
     Args:
-        content: a float32 file of `export.tflite`.
-        quantization: see `export.tflite.convert`.
+        content: a float32 file of `export.tflite.converter`.
+        quantization: see `export.tflite.converter.convert`.
         examples: inputs of the signature by name, one example each.
 
     Raises:
@@ -75,7 +76,7 @@ def calibrate(
         )
     with _quietly():
         work = quantizer.Quantizer(bytearray(content), _recipe(content, quantization))
-        given = {tflite_graph.SIGNATURE: list(map(dict, examples))}
+        given = {graphs.SIGNATURE: list(map(dict, examples))}
         return work.calibrate(given, num_threads=2)
 
 
@@ -89,8 +90,8 @@ def quantize(
     """Returns a file with its weights quantised.
 
     Args:
-        content: a float32 file of `export.tflite`.
-        quantization: see `export.tflite.convert`.
+        content: a float32 file of `export.tflite.converter`.
+        quantization: see `export.tflite.converter.convert`.
         ranges: what `calibrate` returned.
         keep_float: names of weights to leave alone.
 
@@ -110,7 +111,7 @@ def quantize(
             ranges or None, enable_progress_bar=False, enable_progress_report=False
         )
     # It puts values behind the flatbuffer, where older runtimes do not look.
-    return tflite_graph.write(tflite_graph.read(bytes(result.quantized_model)))
+    return graphs.write(graphs.read(bytes(result.quantized_model)))
 
 
 def _recipe(

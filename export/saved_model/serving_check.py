@@ -11,11 +11,12 @@ from tqdm import tqdm
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.tfrecord import read_records
-from export import prediction_log, pretrained, sample_requests, serving_ops, warmup
-from export.backends import KerasBackend, RefusedRequestError
-from export.comparison import FLOAT32_TOLERANCE
-from export.pretrained import TrainedModel
-from export.saved_model import EXTRA_ASSETS, WITH_INPUT_IDS, text_endpoints
+from export.check.backends import KerasBackend, RefusedRequestError
+from export.check.comparison import FLOAT32_TOLERANCE
+from export.checkpoint import pretrained
+from export.checkpoint.pretrained import TrainedModel
+from export.saved_model import prediction_log, sample_requests, serving_ops, warmup
+from export.saved_model.saving import EXTRA_ASSETS, WITH_INPUT_IDS, text_endpoints
 
 _SEED = 0
 # Rows and tokens of the random ids on which checkpoint and export are compared.

@@ -19,8 +19,8 @@ from bert_tf.errors import InputError
 from bert_tf.layers.embeddings import Embeddings
 from bert_tf.models import named_variables
 from bert_tf.storage.wildcards import without_wildcards
-from export import tflite_graph, tflite_quantization
-from export.pretrained import TrainedModel
+from export.checkpoint.pretrained import TrainedModel
+from export.tflite import graphs, quantizer
 
 _TABLE = "word_embeddings"
 
@@ -59,8 +59,8 @@ def convert(
     content = convert_float(
         trained, allow_select_ops=allow_select_ops, scratch_dir=scratch_dir
     )
-    ranges = tflite_quantization.calibrate(content, quantization, calibration)
-    return tflite_quantization.quantize(
+    ranges = quantizer.calibrate(content, quantization, calibration)
+    return quantizer.quantize(
         content, quantization, ranges=ranges, keep_float=keep_float
     )
 
@@ -87,10 +87,10 @@ def convert_float(
     module = _FixedShape(trained, embeddings)
     # Through a SavedModel: `from_concrete_functions` loses a Keras 3 model's weights.
     with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
-        tf.saved_model.save(module, directory, {tflite_graph.SIGNATURE: module.predict})
+        tf.saved_model.save(module, directory, {graphs.SIGNATURE: module.predict})
         with without_wildcards(Path(directory)) as readable:
             converter = tf.lite.TFLiteConverter.from_saved_model(
-                str(readable), signature_keys=[tflite_graph.SIGNATURE]
+                str(readable), signature_keys=[graphs.SIGNATURE]
             )
             if allow_select_ops:
                 converter.target_spec.supported_ops = [
@@ -102,15 +102,15 @@ def convert_float(
             except Exception as error:
                 # The converter's exceptions are of a private class.
                 raise _unsupported(error) from error
-    graph = tflite_graph.read(content)
+    graph = graphs.read(content)
     if embeddings is not None:
         table = np.asarray(embeddings.effective_word_embeddings())
-        tflite_graph.fix_input(graph, _TABLE, table)
-    tflite_graph.bound_constants(graph)
-    tflite_graph.look_up_embeddings(graph)
+        graphs.fix_input(graph, _TABLE, table)
+    graphs.bound_constants(graph)
+    graphs.look_up_embeddings(graph)
     weights = {n: np.asarray(v) for n, v in named_variables(trained.model).items()}
-    tflite_graph.name_products(graph, weights)
-    return tflite_graph.write(graph)
+    graphs.name_products(graph, weights)
+    return graphs.write(graph)
 
 
 class _FixedShape(tf.Module):

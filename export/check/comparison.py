@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf.data.source import ExampleSource
 from bert_tf.tasks.task import Task
-from export.backends import Arrays
+from export.check.backends import Arrays
 
 FLOAT32_TOLERANCE = 1e-4
 """How far a float32 artifact's logits may be from the Keras model's."""

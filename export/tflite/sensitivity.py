@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from export import tflite_graph, tflite_quantization, tflite_weights
-from export.backends import litert_interpreter
+from export.check import tflite_weights
+from export.check.backends import litert_interpreter
+from export.tflite import graphs, quantizer
 
 _BLOCK = re.compile(r"(.*/layer_\d+)/(attention|intermediate|output|crossattention)/")
 # Beyond that little of the gain in size and speed is left.
@@ -25,13 +26,13 @@ def candidates(
     quantised. Each set is twice as large as the one before.
 
     Args:
-        content: a float32 file of `export.tflite`.
+        content: a float32 file of `export.tflite.converter`.
         quantize: makes a file in which the weights named stay float32.
         inputs: of the signature by name, one example each.
     """
     groups: dict[str, set[str]] = {}
     for weight in tflite_weights.weights(content):
-        if weight.size >= tflite_quantization.MIN_ELEMENTS:
+        if weight.size >= quantizer.MIN_ELEMENTS:
             groups.setdefault(_group(weight.name), set()).add(weight.name)
     everything = set().union(*groups.values())
     expected = _outputs(content, inputs)
@@ -56,7 +57,7 @@ def _group(name: str) -> str:
 def _outputs(content: bytes, inputs: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
     """Returns all outputs of all examples in a row."""
     interpreter = litert_interpreter()(model_content=content, num_threads=2)
-    run = interpreter.get_signature_runner(tflite_graph.SIGNATURE)
+    run = interpreter.get_signature_runner(graphs.SIGNATURE)
     outputs = [run(**example) for example in inputs]
     return np.concatenate(
         [value.ravel() for row in outputs for _, value in sorted(row.items())]

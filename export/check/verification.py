@@ -15,15 +15,15 @@ from tqdm import tqdm
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.text.tokenization import BertTokenizer
-from export.backends import (
+from export.check.backends import (
     Arrays,
     Backend,
     KerasBackend,
     SavedModelBackend,
     TFLiteBackend,
 )
-from export.comparison import Comparison, failures
-from export.pretrained import TrainedModel
+from export.check.comparison import Comparison, failures
+from export.checkpoint.pretrained import TrainedModel
 
 BATCH_SIZE = 16
 # What readers make no longer than a batch needs.
@@ -160,7 +160,7 @@ def _open(
         quantized = served.precision != "float32"
         artifacts.append({"format": "saved_model", "quantized": quantized})
     for path in tflite_files:
-        from export import tflite_weights  # needs LiteRT
+        from export.check import tflite_weights  # needs LiteRT
 
         backends[os.fspath(path)] = TFLiteBackend(path, num_threads)
         weights = tflite_weights.weights(Path(path).read_bytes())

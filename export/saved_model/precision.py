@@ -18,10 +18,10 @@ import tensorflow as tf
 from bert_tf.errors import InputError
 from bert_tf.models import assign_variables
 from bert_tf.storage.json_files import read_json, write_json
-from export import verification
-from export.inference_weights import InferenceWeights
-from export.pretrained import TrainedModel
-from export.saved_model import EXTRA_ASSETS
+from export.check import verification
+from export.checkpoint.pretrained import TrainedModel
+from export.saved_model.inference_weights import InferenceWeights
+from export.saved_model.saving import EXTRA_ASSETS
 
 FLAGS_FILE = "/proc/cpuinfo"
 

@@ -17,9 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.storage.tfrecord import RecordWriter
-from export import prediction_log, sample_requests
-from export.pretrained import TrainedModel
-from export.saved_model import EXTRA_ASSETS
+from export.checkpoint.pretrained import TrainedModel
+from export.saved_model import prediction_log, sample_requests
+from export.saved_model.saving import EXTRA_ASSETS
 
 FILE_NAME = "tf_serving_warmup_requests"
 BATCH_SIZES = (1, 8, 32)

@@ -6,7 +6,7 @@ from bert_tf.checkpoints.workdir import CHECKPOINTS
 from bert_tf.reporting import model_card
 from bert_tf.storage.json_files import read_json
 from bert_tf.training.run_comparison import SWEEP_FILE
-from export.pretrained import TrainedModel
+from export.checkpoint.pretrained import TrainedModel
 
 
 def write(

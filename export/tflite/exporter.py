@@ -7,16 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from bert_tf.errors import InputError
-from export import (
-    tflite,
-    tflite_metadata,
-    tflite_quantization,
-    tflite_sensitivity,
-    tflite_weights,
-    verification,
-)
-from export.pretrained import TrainedModel
-from export.quantizations import CALIBRATED
+from export.check import tflite_weights, verification
+from export.checkpoint.pretrained import TrainedModel
+from export.tflite import converter, metadata, quantizer, sensitivity
+from export.tflite.quantizations import CALIBRATED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +18,7 @@ class Settings:
     """What is wanted of a TFLite file.
 
     Attributes:
-        quantization: see `tflite.convert`.
+        quantization: see `converter.convert`.
         calibration_data: what the task calls held-out data, but not that; for
             quantisations that need it.
         eval_data: held-out data to measure the file on; None to measure nothing.
@@ -32,7 +26,7 @@ class Settings:
         max_examples: how many examples of each to use.
         keep_float: parts of names of weights that stay float32; None to find them if
             the file loses too much, and to keep none otherwise.
-        allow_select_ops: see `tflite.convert_float`.
+        allow_select_ops: see `converter.convert_float`.
         mediapipe: whether MediaPipe and the Task Library are to open the file.
     """
 
@@ -74,7 +68,7 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
             that phones lack, or a file that loses too much.
     """
     if settings.mediapipe:
-        tflite_metadata.check_opens(trained)
+        metadata.check_opens(trained)
     calibration: list[dict[str, np.ndarray]] = []
     if settings.quantization in CALIBRATED:
         if settings.calibration_data is None:
@@ -84,14 +78,14 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
                 "dynamic_int8 needs none."
             )
         calibration = read_inputs(trained, settings.calibration_data, 128)
-    content = tflite.convert_float(
+    content = converter.convert_float(
         trained, allow_select_ops=settings.allow_select_ops, scratch_dir=scratch
     )
     kept = _named(content, settings.keep_float or ())
-    ranges = tflite_quantization.calibrate(content, settings.quantization, calibration)
+    ranges = quantizer.calibrate(content, settings.quantization, calibration)
 
     def quantize(keep_float: set[str]) -> bytes:
-        return tflite_quantization.quantize(
+        return quantizer.quantize(
             content,
             settings.quantization,
             ranges=ranges,
@@ -104,7 +98,7 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     if failures and search:
         assert settings.eval_data is not None
         inputs = read_inputs(trained, settings.eval_data, 16)
-        for kept in tflite_sensitivity.candidates(content, quantize, inputs):
+        for kept in sensitivity.candidates(content, quantize, inputs):
             quantized = quantize(kept)
             table, failures = _measure(trained, content, quantized, settings, scratch)
             measured += f"\nWith {len(kept)} weights left in float32:\n{table}"
@@ -115,10 +109,10 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     summary = tflite_weights.summary(
         quantized,
         keep_float=kept,
-        min_elements=tflite_quantization.MIN_ELEMENTS,
+        min_elements=quantizer.MIN_ELEMENTS,
     )
     if settings.mediapipe:
-        quantized = tflite_metadata.add(quantized, trained)
+        quantized = metadata.add(quantized, trained)
     return Exported(quantized, summary, measured)
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
-from export import sample_requests, signature_meanings
-from export.pretrained import TrainedModel
-from export.signature_meanings import Meaning
+from export.checkpoint.pretrained import TrainedModel
+from export.saved_model import sample_requests, signature_meanings
+from export.saved_model.signature_meanings import Meaning
 
 # Vectors and logits are shown by their beginning.
 _SHOWN = 4

@@ -22,10 +22,10 @@ from bert_tf.errors import InputError
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
-from export import serving_ops
-from export.inference_weights import InferenceWeights
-from export.input_checks import checked_inputs
-from export.pretrained import TrainedModel
+from export.checkpoint.pretrained import TrainedModel
+from export.saved_model import serving_ops
+from export.saved_model.inference_weights import InferenceWeights
+from export.saved_model.input_checks import checked_inputs
 
 EXTRA_ASSETS = "assets.extra"
 """TF Serving's name for files that travel along without being loaded."""

@@ -24,7 +24,7 @@ class Weight:
     """The constant matrix that an operator multiplies by or looks up in.
 
     Attributes:
-        name: of the weight, in files of `export.tflite` the checkpoint's.
+        name: of the weight, in files of `export.tflite.converter` the checkpoint's.
         output: name of what the operator makes.
         operator: `FULLY_CONNECTED`, `BATCH_MATMUL` or `EMBEDDING_LOOKUP`.
         dtype: `FLOAT32`, `FLOAT16`, `INT8` or `INT4`.

@@ -1,0 +1,1 @@
+"""Whether exported files compute what the checkpoint does, each in its own runtime."""

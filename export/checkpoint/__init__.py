@@ -1,0 +1,1 @@
+"""What exports are made from: a trained model, and the card that tells of it."""

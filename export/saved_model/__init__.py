@@ -1,0 +1,1 @@
+"""SavedModels for TF Serving, and what is written beside them."""
