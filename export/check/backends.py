@@ -18,7 +18,6 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from bert_tf.cli.quiet_tensorflow import held_back_stderr
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.wildcards import without_wildcards
@@ -61,7 +60,7 @@ class KerasBackend:
 
     def time_calls(self, example: Arrays, calls: int) -> list[float]:
         """Returns the seconds of each of `calls` predictions of a batch of one."""
-        return _seconds(lambda: self.predict(example), calls)
+        return seconds_of_calls(lambda: self.predict(example), calls)
 
 
 class SavedModelBackend:
@@ -79,11 +78,7 @@ class SavedModelBackend:
     """
 
     def __init__(self, directory: str | os.PathLike[str], num_threads: int):
-        if not (Path(directory) / "saved_model.pb").is_file():
-            raise InputError(
-                f"{os.fspath(directory)}: no SavedModel here (no saved_model.pb). "
-                "Write one with `python -m export.export_saved_model`."
-            )
+        check_saved_model(directory)
         self._directory = os.fspath(directory)
         described = Path(directory) / "assets.extra" / "export.json"
         description = read_json(described) if described.is_file() else {}
@@ -177,78 +172,8 @@ class SavedModelBackend:
         self._links.close()
 
 
-class TFLiteBackend:
-    """A TFLite file in LiteRT's interpreter, which takes one example a call.
-
-    Args:
-        path: the file.
-        num_threads: threads the interpreter may use.
-
-    Raises:
-        InputError: LiteRT is not installed, or this is no TFLite file of
-            `export.export_tflite`.
-        FileNotFoundError: no such file.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], num_threads: int):
-        interpreter = litert_interpreter()
-        content = Path(path).read_bytes()
-        try:
-            self._interpreter = interpreter(
-                model_content=content, num_threads=num_threads
-            )
-            self._run: Callable[..., Arrays] = self._interpreter.get_signature_runner(
-                "serving_default"
-            )
-            self._lengths = {
-                name: int(details["shape"][1])
-                for name, details in self._run.get_input_details().items()
-            }
-            zeros = {
-                name: np.zeros([1, length], np.int32)
-                for name, length in self._lengths.items()
-            }
-            with held_back_stderr():  # LiteRT greets at the first call.
-                self._run(**zeros)
-        except (RuntimeError, ValueError) as error:
-            # LiteRT has a line for each of the operations that it cannot make.
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"{os.fspath(path)}: not a TFLite file of `python -m "
-                f"export.export_tflite` ({reason:.300})."
-            ) from error
-        self._path = os.fspath(path)
-
-    def predict(self, batch: Arrays) -> Arrays:
-        """Returns the logits of a batch, one example after the other.
-
-        Raises:
-            InputError: the examples are of another length than the file's.
-        """
-        self._check(batch)
-        examples = range(len(batch["input_ids"]))
-        rows = [
-            self._run(**{name: value[i : i + 1] for name, value in batch.items()})
-            for i in examples
-        ]
-        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-
-    def time_calls(self, example: Arrays, calls: int) -> list[float]:
-        """Returns the seconds of each of `calls` predictions of a batch of one."""
-        self._check(example)
-        return _seconds(lambda: self._run(**example), calls)
-
-    def _check(self, batch: Arrays) -> None:
-        for name, length in self._lengths.items():
-            if batch[name].shape[1] != length:
-                raise InputError(
-                    f"{self._path}: its input `{name}` is {length} long, but the "
-                    f"examples' is {batch[name].shape[1]}. Export it with their "
-                    "--max_seq_length."
-                )
-
-
-def _seconds(call: Callable[[], Any], calls: int) -> list[float]:
+def seconds_of_calls(call: Callable[[], Any], calls: int) -> list[float]:
+    """Returns the seconds of each of some calls."""
     seconds = []
     for _ in range(calls):
         start = time.perf_counter()
@@ -257,12 +182,14 @@ def _seconds(call: Callable[[], Any], calls: int) -> list[float]:
     return seconds
 
 
-def litert_interpreter() -> Any:
-    """Returns LiteRT's class that runs files."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
+def check_saved_model(directory: str | os.PathLike[str]) -> None:
+    """Checks that a folder holds a SavedModel.
+
+    Raises:
+        InputError: it does not.
+    """
+    if not (Path(directory) / "saved_model.pb").is_file():
         raise InputError(
-            "Running a TFLite file needs LiteRT: pip install 'bert-tf[mobile]'"
-        ) from None
-    return Interpreter
+            f"{os.fspath(directory)}: no SavedModel here (no saved_model.pb). "
+            "Write one with `python -m export.export_saved_model`."
+        )

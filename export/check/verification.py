@@ -20,9 +20,10 @@ from export.check.backends import (
     Backend,
     KerasBackend,
     SavedModelBackend,
-    TFLiteBackend,
 )
 from export.check.comparison import Comparison, failures
+from export.check.litert import TFLiteBackend
+from export.check.measurement import num_bytes
 from export.checkpoint.pretrained import TrainedModel
 
 BATCH_SIZE = 16
@@ -207,14 +208,6 @@ def latency_ms(backend: Backend, example: Arrays, calls: int) -> float:
     """
     backend.time_calls(example, calls=max(1, calls // 10))
     return 1000 * statistics.median(backend.time_calls(example, calls))
-
-
-def num_bytes(path: str | os.PathLike[str]) -> int:
-    """Returns the size of a file, or of all files of a folder."""
-    path = Path(path)
-    if path.is_file():
-        return path.stat().st_size
-    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
 
 
 def table(report: dict[str, Any], shown: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from export.check import tflite_weights
-from export.check.backends import litert_interpreter
+from export.check.litert import litert_interpreter
 from export.tflite import graphs, quantizer
 
 _BLOCK = re.compile(r"(.*/layer_\d+)/(attention|intermediate|output|crossattention)/")

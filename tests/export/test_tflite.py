@@ -14,7 +14,8 @@ from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.errors import InputError
 from bert_tf.models import named_variables
 from export.check import tflite_weights
-from export.check.backends import KerasBackend, TFLiteBackend
+from export.check.backends import KerasBackend
+from export.check.litert import TFLiteBackend
 from export.checkpoint import pretrained
 from export.tflite import converter, exporter, graphs, quantizer
 from export.tflite.quantizations import QUANTIZATIONS
@@ -247,7 +248,7 @@ def test_operations_that_phones_lack_are_refused(trained, serve):
 
 
 def test_without_litert_its_extra_is_named(monkeypatch, tmp_path):
-    from export.check.backends import TFLiteBackend
+    from export.check.litert import TFLiteBackend
 
     for name in ("ai_edge_litert", "ai_edge_litert.interpreter"):
         monkeypatch.setitem(sys.modules, name, None)

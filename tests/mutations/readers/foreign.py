@@ -78,7 +78,7 @@ def write_tflite(folder: Path) -> None:
 
 
 def read_tflite(folder: Path) -> Parts:
-    from export.check.backends import TFLiteBackend
+    from export.check.litert import TFLiteBackend
 
     s = CONFIG.max_position_embeddings
     backend = TFLiteBackend(folder / "a.tflite", num_threads=1)
