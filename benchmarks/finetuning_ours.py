@@ -62,6 +62,7 @@ def finetune_and_predict(run: Run) -> Result:
             str(workdir),
             run.eval_file,
             str(run.predict_batch_size),
+            run.precision,
         )
         predicted = float(output.splitlines()[-1])
     count = results["train_examples"]
@@ -87,7 +88,7 @@ def _run(module: str, *arguments: str) -> str:
     return result.stdout
 
 
-def predict(checkpoint: str, file: str, batch_size: int) -> float:
+def predict(checkpoint: str, file: str, batch_size: int, precision: str) -> float:
     """Returns the texts a second that a fine-tuned model answers, tokenized anew."""
     import csv
 
@@ -97,7 +98,7 @@ def predict(checkpoint: str, file: str, batch_size: int) -> float:
     memory.keep_memory()
     with open(file, encoding="utf-8", newline="") as rows:
         texts = [row["text"] for row in csv.DictReader(rows)]
-    model = bert_tf.load(checkpoint)
+    model = bert_tf.load(checkpoint, precision=precision)
     model.predict(texts[:batch_size], batch_size)  # loads and traces
     start = time.perf_counter()
     model.predict(texts, batch_size)
@@ -105,4 +106,4 @@ def predict(checkpoint: str, file: str, batch_size: int) -> float:
 
 
 if __name__ == "__main__":
-    print(predict(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    print(predict(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]))

@@ -229,8 +229,11 @@ def _prediction_rate(
     run: Run, model: Any, tokenizer: Any, texts: Sequence[str]
 ) -> float:
     """Returns how many texts a second its pipeline classifies."""
+    import torch
     import transformers
 
+    if run.precision == "bfloat16":
+        model = model.to(torch.bfloat16)
     pipeline = transformers.pipeline(
         "text-classification",
         model=model,

@@ -21,7 +21,10 @@ if sys.argv[:1] == ["-m"] and (
 
 
 def load(
-    path: str | os.PathLike[str], task: str | None = None, **settings: Any
+    path: str | os.PathLike[str],
+    task: str | None = None,
+    precision: str = "float32",
+    **settings: Any,
 ) -> "Predictor":
     """Opens a trained model: `bert_tf.load(path).predict([...])`.
 
@@ -30,16 +33,18 @@ def load(
             `bert_tf.convert_checkpoint` reads.
         task: what to use it for, in place of what it was trained for: `embedding` takes
             any encoder, `pretraining` fills [MASK].
+        precision: `float32`, or `bfloat16` for products that are faster on some
+            processors, and for slightly other numbers.
         **settings: of the task, in place of those it was trained with, for instance
             `pooling="cls"`.
 
     Raises:
         InputError: nothing that can be read is there, it lacks the weights that the
-            task needs, or there is no such task or setting.
+            task needs, or there is no such task, precision or setting.
     """
     from bert_tf.prediction import predictor  # TensorFlow loads here
 
-    return predictor.load(path, task, **settings)
+    return predictor.load(path, task, precision, **settings)
 
 
 def for_keras(

@@ -51,6 +51,13 @@ _BATCH_SIZE = flags.DEFINE_integer(
     "Texts of 64 tokens that run at once; more of shorter ones, fewer of longer ones.",
     lower_bound=1,
 )
+_PRECISION = flags.DEFINE_enum(
+    "precision",
+    "float32",
+    ["float32", "bfloat16"],
+    "Of the products: bfloat16 is faster on some processors, slower on others, and "
+    "changes the numbers a little.",
+)
 
 # Read together and sorted by length: enough for full batches of like lengths.
 _CHUNK = 4096
@@ -82,7 +89,7 @@ def _write(writer: "RowWriter") -> int:
     memory.keep_memory()
     from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
 
-    model = predictor.load(str(_CHECKPOINT.value), _USE.value)
+    model = predictor.load(str(_CHECKPOINT.value), _USE.value, _PRECISION.value)
     count = 0
     for example, prediction in _predictions(model):
         writer.write({**inputs_of(example), **prediction})

@@ -159,8 +159,15 @@ class Predictor:
         return example
 
 
+PRECISIONS = {"float32": None, "bfloat16": "mixed_bfloat16"}
+"""What products can be computed in -> the Keras dtype policy."""
+
+
 def load(
-    path: str | os.PathLike[str], task: str | None = None, **settings: Any
+    path: str | os.PathLike[str],
+    task: str | None = None,
+    precision: str = "float32",
+    **settings: Any,
 ) -> Predictor:
     """Opens a trained model.
 
@@ -169,13 +176,19 @@ def load(
             google-research/bert, Model Garden or KerasHub.
         task: what to use it for, in place of what it was trained for: `embedding` takes
             any encoder, `pretraining` fills [MASK].
+        precision: `float32`, or `bfloat16` for products that are faster on some
+            processors, and for slightly other numbers.
         **settings: of the task, in place of those it was trained with, for instance
             `pooling="cls"`.
 
     Raises:
         InputError: nothing that can be read is there, it lacks the weights that the
-            task needs, or there is no such task or setting.
+            task needs, or there is no such task, precision or setting.
     """
+    if precision not in PRECISIONS:
+        raise InputError(
+            f"`precision` must be one of {sorted(PRECISIONS)}. Received: {precision!r}"
+        )
     weights = load_any(Path(path))
     if weights.vocabulary is None:
         raise InputError(
@@ -197,7 +210,7 @@ def load(
                 f"{described.name} has the settings {sorted(found.setting_names)}. "
                 f"Received: {name!r}"
             )
-    model = found.create_model(weights.config)
+    model = found.create_model(weights.config, dtype=PRECISIONS[precision])
     try:
         assign_variables(model, weights.variables)
     except InputError as error:

@@ -1,0 +1,66 @@
+"""In what a loaded model computes its products."""
+
+import numpy as np
+import pytest
+
+import bert_tf
+from bert_tf.checkpoints.model_folder import save_model_folder
+from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
+from bert_tf.models import BertEncoder, named_variables
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary.from_entries(
+    [*SPECIAL_TOKENS, "one", "two", "three"], TokenizerConfig()
+)
+CONFIG = BertConfig(
+    vocab_size=len(VOCABULARY),
+    hidden_size=16,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=32,
+    max_position_embeddings=8,
+    initializer_range=0.5,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    model = BertEncoder(CONFIG)
+    model.build()
+    return save_model_folder(
+        tmp_path_factory.mktemp("models") / "encoder",
+        config=CONFIG,
+        variables={
+            f"bert/{name}": np.asarray(value)
+            for name, value in named_variables(model).items()
+        },
+        vocabulary=VOCABULARY,
+    )
+
+
+def test_bfloat16_answers_nearly_the_same(folder):
+    texts = ["one two", "three", "two two one three"]
+
+    exact, rounded = (
+        np.array(
+            [
+                answer["embedding"]
+                for answer in bert_tf.load(
+                    folder, task="embedding", precision=precision
+                ).predict(texts)
+            ]
+        )
+        for precision in ("float32", "bfloat16")
+    )
+
+    # bfloat16 keeps 8 bits: the vectors of length 1 differ, and by no more than that
+    # adds up to in two layers.
+    assert 1e-5 < np.abs(exact - rounded).max() < 0.03
+
+
+def test_an_unknown_precision_is_refused(folder):
+    with pytest.raises(InputError, match=r"one of \['bfloat16', 'float32'\].*'int8'"):
+        bert_tf.load(folder, task="embedding", precision="int8")
