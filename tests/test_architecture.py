@@ -38,8 +38,8 @@ LAYERS = (
     ("generation",),
     ("tasks",),
     ("prediction",),
-    ("training",),
     ("compression",),
+    ("training",),
     ("cli",),
 )
 

@@ -24,6 +24,11 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     return {variable.path.removeprefix(root): variable for variable in model.weights}
 
 
+def trained_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns those of `named_variables` that an optimiser trains."""
+    return {name: v for name, v in named_variables(model).items() if v.trainable}
+
+
 @dataclasses.dataclass(frozen=True)
 class Assignment:
     """What `assign_variables` did.

@@ -114,6 +114,31 @@ class Task(abc.ABC):
         """
         return model(batch, training=training, dropout_seed=dropout_seed)
 
+    def begin_step(  # noqa: B027  (most tasks have no schedule)
+        self, model: keras.Model, step: tf.Tensor
+    ) -> None:
+        """Does what is due before a training step, in the graph: by default nothing.
+
+        Called once a step in every replica, before its first micro-batch; for schedules
+        that change variables which are not trained. It must do the same in every
+        replica, and leave the same behind if it is called twice for a step, as it is
+        when a run goes on from a checkpoint of that step.
+
+        Args:
+            model: the task's model.
+            step: int64, steps done before.
+        """
+
+    @property
+    def methods(self) -> list[str]:
+        """What is done to the model beside learning, a sentence each, for its card."""
+        return []
+
+    @property
+    def as_evaluated(self) -> "Task":
+        """The task by which held-out examples are scored."""
+        return self
+
     # Its losses and metrics, as sums.
 
     @property

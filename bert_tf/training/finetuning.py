@@ -14,7 +14,14 @@ from bert_tf.tasks.catalog import LABELLED_TASKS
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.text.sentence_windows import longest_sentence
 from bert_tf.text.vocabulary import Vocabulary
-from bert_tf.training import cluster, finetuning_data, run, run_folder, summary
+from bert_tf.training import (
+    cluster,
+    compressed,
+    finetuning_data,
+    run,
+    run_folder,
+    summary,
+)
 from bert_tf.training.finetuning_config import FinetuningConfig
 from bert_tf.training.finetuning_data import LabelledData
 from bert_tf.training.loop import Run
@@ -160,6 +167,7 @@ def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Pl
         model_config = dataclasses.replace(
             model_config, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate
         )
+    wrapped = compressed.wrap(task, config, num_steps)
     return run.Plan(
         config=dataclasses.replace(config, eval_interval=interval),
         model_config=model_config,
@@ -167,7 +175,7 @@ def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Pl
         vocabulary=inputs.vocabulary,
         phases=[
             run.PhasePlan(
-                task=task,
+                task=wrapped,
                 batch=config.data,
                 num_steps=num_steps,
                 optimizer=config.optimizer,
@@ -176,7 +184,7 @@ def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Pl
             )
         ],
         initialize=lambda model: initialize(model, weights, task),
-        origin=describe_origin(config, train),
+        origin=" ".join([describe_origin(config, train), *wrapped.methods]),
     )
 
 

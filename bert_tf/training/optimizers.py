@@ -24,7 +24,8 @@ def create_optimizer(
 
     Args:
         config: the optimiser's settings.
-        variables: the variables to train by name; see `bert_tf.models.named_variables`.
+        variables: the variables to train by name; see
+            `bert_tf.models.variables.trained_variables`.
 
     Returns:
         The optimiser, with its slots created in the current distribution scope.

@@ -16,7 +16,7 @@ from bert_tf.checkpoints.workdir import newest_checkpoint
 from bert_tf.config import BatchConfig, BertConfig, OptimizerConfig
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
-from bert_tf.models import named_variables
+from bert_tf.models.variables import trained_variables
 from bert_tf.tasks.task import Task
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import distribution, state
@@ -139,7 +139,7 @@ def _build_run(plan: Plan, preemption: Preemption) -> tuple[Run, Any]:
             dtype=_POLICIES[config.precision],
         )
         assert first.optimizer is not None
-        optimizer = create_optimizer(first.optimizer, named_variables(model))
+        optimizer = create_optimizer(first.optimizer, trained_variables(model))
     folder = newest_checkpoint(plan.workdir)
     if folder is not None:
         restored = state.restore(folder, model=model, optimizer=optimizer)
@@ -238,7 +238,7 @@ def _open_phase(run: Run, plan: Plan, number: int, optimizer: Any) -> Phase:
         ),
         evaluators=[
             Evaluator(
-                phase.task,
+                phase.task.as_evaluated,
                 run.model,
                 devices,
                 source,
@@ -267,7 +267,7 @@ def _replica_batch_size(batch: BatchConfig, config: RunConfig, replicas: int) ->
 def _next_optimizer(run: Run, config: OptimizerConfig, before: Any) -> Any:
     """Returns an optimiser of other settings that has the same slots."""
     with run.devices.strategy.scope():
-        optimizer = create_optimizer(config, named_variables(run.model))
+        optimizer = create_optimizer(config, trained_variables(run.model))
     for name, slot in optimizer.slots.items():
         slot.assign(before.slots[name].numpy())
     return optimizer

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from bert_tf.models.variables import trained_variables
 from bert_tf.ops.dropout import fold_in
 from bert_tf.tasks.task import Task
 from bert_tf.training.optimizers import clip_by_global_norm
@@ -196,11 +197,23 @@ def _build_replica_step(
 ) -> Callable[[_StepInputs], tuple[tf.Tensor, tf.Tensor]]:
     """Builds one step of one replica: its row of numbers, and whether it applied."""
     summed_gradients = _build_summed_gradients(task, model, settings)
+    begins = type(task).begin_step is not Task.begin_step
+
+    def begin_step(step: tf.Tensor) -> tf.Tensor:
+        task.begin_step(model, step)
+        return tf.constant(True)
 
     def replica_step(inputs: _StepInputs) -> tuple[tf.Tensor, tf.Tensor]:
         replica = tf.distribute.get_replica_context()
         step_seed = fold_in(tf.constant([settings.seed, 0]), inputs.step)
         step_seed = fold_in(step_seed, replica_id(replica))
+        if begins:
+            # Not once a loss was not finite: what is saved then is the state before.
+            tf.cond(
+                inputs.alive,
+                lambda: begin_step(inputs.step),
+                lambda: tf.constant(True),
+            )
         # The divisors first: they depend on inputs only, and with them the summed
         # gradient needs no division, though each loss has a divisor of its own.
         whole = {
@@ -232,7 +245,7 @@ def _build_summed_gradients(
     task: Task, model: Any, settings: StepSettings
 ) -> Callable[..., tuple[list[tf.Tensor], tf.Tensor]]:
     """Builds the sum of gradients and of losses over a replica's micro-batches."""
-    variables, names = model.trainable_variables, sum_names(task)
+    variables, names = list(trained_variables(model).values()), sum_names(task)
 
     def gradients(
         batch: Batches, weights: Batches, scale: tf.Tensor, dropout_seed: tf.Tensor

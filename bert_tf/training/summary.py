@@ -1,12 +1,16 @@
 """What a finished run leaves behind: `eval.json` and the report."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
+from bert_tf.checkpoints.added_variables import ADDED
+from bert_tf.models import named_variables
 from bert_tf.reporting import model_card, report
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.task import Task
@@ -36,7 +40,7 @@ def write(run: Run, plan: Plan) -> None:
         return
     results: dict[str, Any] = {
         "step": run.state.step,
-        "parameters": int(run.model.count_params()),
+        "parameters": _num_parameters(run.model),
         "train_examples": last.train.num_examples,
         "seconds": round(run.state.seconds, 1),
         "best_step": run.state.best_step,
@@ -71,6 +75,15 @@ def write(run: Run, plan: Plan) -> None:
         write_model_card(workdir, last.task, plan.origin, results)
     write_json(workdir / EVAL_FILE, results)
     print(f"Wrote {workdir / EVAL_FILE} and {written}.")
+
+
+def _num_parameters(model: keras.Model) -> int:
+    """Returns how many there are but for those that leave with training."""
+    return sum(
+        math.prod(variable.shape)
+        for name, variable in named_variables(model).items()
+        if not name.startswith(ADDED)
+    )
 
 
 def write_model_card(

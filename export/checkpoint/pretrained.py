@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
+from bert_tf.checkpoints.added_variables import plain_variables
 from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.model_folder import ModelFolder, check_finite
 
@@ -63,7 +64,7 @@ def load(
     for name, array in folder.variables.items():
         check_finite(folder.path, name, array)
     config, variables = resizing.without_surplus_rows(
-        folder.config, folder.variables, folder.vocabulary
+        folder.config, plain_variables(folder.variables), folder.vocabulary
     )
     folder = dataclasses.replace(folder, config=config, variables=variables)
     given = {name: value for name, value in settings.items() if value is not None}

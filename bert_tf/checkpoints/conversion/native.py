@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from bert_tf.checkpoints.added_variables import plain_variables
 from bert_tf.checkpoints.conversion import heads
 from bert_tf.checkpoints.conversion.model_weights import (
     HuggingFaceSettings,
@@ -37,7 +38,11 @@ def load(path: Path) -> ModelWeights:
             folder.metadata.get("labels", ()),
             str(folder.path / MANIFEST),
         )
-    arrays = {name: a for name, a in folder.variables.items() if name not in new}
+    arrays = {
+        name: array
+        for name, array in plain_variables(folder.variables).items()
+        if name not in new
+    }
     left_over: dict[str, tuple[int, ...]] = {}
     if task.settings.get("norm_first"):
         # None of google-research/bert's: its embeddings have no LayerNorm.
