@@ -40,6 +40,8 @@ class LabelledSource:
             of an example follow each other.
         examples: what they were encoded from, for scores and reports.
         description: what the report says of the data.
+        chosen: bool `[examples]`, which ones there are of a held-out source; None for
+            all.
     """
 
     encoded: EncodedExamples
@@ -48,13 +50,14 @@ class LabelledSource:
     examples: Any = None
     description: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     num_damaged: int = 0
+    chosen: np.ndarray | None = None
 
     @property
     def num_examples(self) -> int:
         """Sequences each time round; examples, where whole groups are trained on."""
         if self.group_splits is not None:
             return len(self.group_splits) - 1
-        return len(self.encoded)
+        return len(self.encoded) if self.chosen is None else len(self.order)
 
     @property
     def group_splits(self) -> np.ndarray | None:
@@ -74,7 +77,15 @@ class LabelledSource:
         examples, lengths = self.encoded.example_of, self.encoded.lengths
         longest = np.zeros(examples.max() + 1, np.int64)
         np.maximum.at(longest, examples, lengths)
-        return np.lexsort((-lengths, examples, -longest[examples]))
+        order = np.lexsort((-lengths, examples, -longest[examples]))
+        return order if self.chosen is None else order[self.chosen[examples[order]]]
+
+    def sample(self, num_examples: int, seed: int) -> "LabelledSource":
+        """Returns a held-out source with so many of its examples, drawn at random."""
+        chosen = np.zeros(int(self.encoded.example_of.max()) + 1, bool)
+        here = np.unique(self.encoded.example_of[self.order])
+        chosen[np.random.default_rng(seed).permutation(here)[:num_examples]] = True
+        return dataclasses.replace(self, chosen=chosen)
 
     def in_order(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Puts held-out predictions where their sequences stand.

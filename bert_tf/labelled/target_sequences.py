@@ -20,12 +20,14 @@ class TargetSequences:
         starts: int64 `[N + 1]`, where each one starts in `ids`; U at the end.
         max_length: places of a decoder's packed row.
         kept: float `[N]`, the share of each target's pieces that was not cut.
+        vocabulary: whose ids these are.
     """
 
     ids: np.ndarray
     starts: np.ndarray
     max_length: int
     kept: np.ndarray
+    vocabulary: Vocabulary
 
     @classmethod
     def build(
@@ -42,7 +44,8 @@ class TargetSequences:
         joined = join([pieces], vocabulary, max_target_length)
         kept = (joined.lengths - 2) / np.maximum(pieces.lengths, 1)
         kept[pieces.lengths == 0] = 1.0
-        return cls(joined.input_ids, joined.starts, max_target_length - 1, kept)
+        length = max_target_length - 1
+        return cls(joined.input_ids, joined.starts, length, kept, vocabulary)
 
     @property
     def lengths(self) -> np.ndarray:

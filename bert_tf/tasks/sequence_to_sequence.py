@@ -22,7 +22,8 @@ from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.target_sequences import TargetSequences
 from bert_tf.labelled.tokenized import tokenize_cached
 from bert_tf.models.encoder_decoder import EncoderDecoder
-from bert_tf.tasks import decoders, next_token, written_texts
+from bert_tf.reporting.sections import Section
+from bert_tf.tasks import decoders, next_token, writing, written_texts
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.masked_tokens import unigram_baseline
@@ -52,8 +53,8 @@ class SequenceToSequenceTask(LabelledTask):
     settings_type = SequenceToSequenceSettings
     usual_best = "loss"
     quality = "token_accuracy"
-    shown = next_token.SHOWN
-    charts = next_token.CHARTS
+    shown = {**next_token.SHOWN, **writing.SHOWN}
+    charts = {**next_token.CHARTS, **writing.SHOWN}
 
     def __init__(self, description: TaskDescription):
         super().__init__(description)
@@ -266,7 +267,21 @@ class SequenceToSequenceTask(LabelledTask):
         """Divides sums once, and adds perplexities; see `Task`."""
         return super().summarize(sums) | next_token.perplexities_of(sums)
 
+    def writing(self, held_out: ExampleSource) -> writing.Writing | None:
+        """Returns what is written of held-out examples; see `Task`."""
+        assert isinstance(held_out, LabelledSource)
+        longest = self.settings.max_target_length - 1  # [CLS] is not chosen.
+        most = self.settings.max_written_examples
+        return writing.Writing.of(held_out, most, longest)
+
     # What people see of it.
+
+    def sections(
+        self, model: keras.Model, held_out: ExampleSource, seed: int
+    ) -> Sequence[Section]:
+        """Returns some of what the model writes, drawn at random."""
+        found = self.writing(held_out)
+        return [] if found is None else [found.section(model, seed)]
 
     def report_lines(self, examples: Sequence[Any]) -> list[str]:
         """Returns how long texts and targets are."""

@@ -153,6 +153,8 @@ class SequenceToSequenceSettings(TaskSettings):
         num_decoder_layers: the first so many of the decoder's checkpoint; 0 for all.
         tie_word_embeddings: whether encoder and decoder have one table of words.
         label_smoothing: share of a token's weight that is spread over the vocabulary.
+        max_written_examples: an evaluation writes texts for so many of the held-out
+            examples and scores them: chrF, BLEU, ROUGE, exact match and F1; 0 for none.
     """
 
     name: ClassVar[str] = "sequence_to_sequence"
@@ -164,9 +166,12 @@ class SequenceToSequenceSettings(TaskSettings):
     num_decoder_layers: int = 0
     tie_word_embeddings: bool = False
     label_smoothing: float = 0.1
+    max_written_examples: int = 200
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
+        written = self.max_written_examples
+        check(self, "max_written_examples", written >= 0, "at least 0")
         check(self, "max_target_length", self.max_target_length >= 3, "at least 3")
         check(self, "decoder", self.decoder in DECODERS, f"one of {DECODERS}")
         sizes = ("", *SIZES)

@@ -20,6 +20,7 @@ from bert_tf.config import BertConfig
 from bert_tf.data.source import ExampleSource
 from bert_tf.reporting.sections import Section
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
+from bert_tf.tasks.writing import Writing
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
@@ -228,6 +229,10 @@ class Task(abc.ABC):
                 beginning of it where not all were evaluated.
         """
         return {}
+
+    def writing(self, held_out: ExampleSource) -> Writing | None:
+        """Returns how texts are written of held-out examples to be scored, too."""
+        return None
 
     # What people see of it.
 

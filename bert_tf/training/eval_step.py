@@ -1,4 +1,4 @@
-"""One evaluation step, as a TensorFlow function."""
+"""One step of an evaluation, as TensorFlow functions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from bert_tf.tasks.task import Task
+from bert_tf.tasks.writing import Writing
 from bert_tf.training.replicas import all_reduce, first_replica, place_rows
 from bert_tf.training.step import pack_sums, sum_names
 
@@ -40,3 +41,24 @@ def build_eval_function(
         }
 
     return evaluate
+
+
+def build_writing_function(
+    strategy: tf.distribute.Strategy, writing: Writing, model: Any
+) -> Callable[[Batches], tf.Tensor]:
+    """Builds the function that writes for one micro-batch of each replica.
+
+    Returns:
+        A function of the batches, per replica name -> `[batch, ...]`, that returns
+        tokens, int32 `[replicas * batch, max_new_tokens]`.
+    """
+
+    def replica_step(batch: Batches) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        return all_reduce(replica, place_rows(replica, writing.write(model, batch)))
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def write(batch: Batches) -> tf.Tensor:
+        return first_replica(strategy, strategy.run(replica_step, args=(batch,)))
+
+    return write

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 
 from bert_tf.data.input_pipeline import Prefetcher
-from bert_tf.data.source import ExampleSource
+from bert_tf.data.source import ExampleSource, Reader
 from bert_tf.tasks.inference import concatenate
 from bert_tf.tasks.task import Task
 from bert_tf.training.distribution import Devices
-from bert_tf.training.eval_step import build_eval_function
+from bert_tf.training.eval_step import (
+    build_eval_function,
+    build_writing_function,
+)
 from bert_tf.training.step import sum_names
 
 
@@ -44,15 +47,23 @@ class Evaluator:
         self._devices = devices
         self._names = sum_names(task)
         self._evaluate = build_eval_function(devices.strategy, task, model)
-        self._reader = source.reader(
-            replica_batch_size=replica_batch_size,
-            num_replicas=devices.num_replicas,
-            local_replicas=devices.local_replicas,
-        )
+        self._writing = task.writing(source)
+
+        def reader(source: ExampleSource) -> Reader:
+            return source.reader(
+                replica_batch_size=replica_batch_size,
+                num_replicas=devices.num_replicas,
+                local_replicas=devices.local_replicas,
+            )
+
+        self._reader = reader(source)
+        if self._writing is not None:
+            self._write = build_writing_function(devices.strategy, self._writing, model)
+            self._writing_reader = reader(self._writing.source)
         self._num_positions = source.num_positions(max_examples)
 
     def evaluate(self) -> dict[str, float]:
-        """Returns the held-out metrics: those that add up, and the task's scores."""
+        """Returns the held-out metrics: sums, and scores of all examples together."""
         size = self._reader.micro_batch_size
         starts = range(0, self._num_positions, size)
         total = np.zeros(len(self._names))
@@ -71,7 +82,21 @@ class Evaluator:
         return {
             **self._task.summarize(sums),
             **self._task.score(self.source, predictions),
+            **self._scores_of_writing(),
         }
+
+    def _scores_of_writing(self) -> dict[str, float]:
+        """Lets the model write, and returns the scores of that."""
+        if self._writing is None:
+            return {}
+        count, reader = self._writing.source.num_examples, self._writing_reader
+        parts = []
+        for position in range(0, count, reader.micro_batch_size):
+            # What lies beyond the last is written for, too, and left out below.
+            read = reader.read(position, 1)
+            batch = {name: read[name][:, 0] for name in self._writing.inputs}
+            parts.append(self._write(self._devices.distribute(batch)).numpy())
+        return self._writing.score(np.concatenate(parts)[:count])
 
     def _read(self, position: int) -> dict[str, np.ndarray]:
         """Reads a micro-batch of each replica; what lies beyond the last weighs 0."""

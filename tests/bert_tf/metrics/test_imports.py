@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bert_tf import metrics
 
-HEAVY = {"nltk", "rouge_score", "scipy", "seqeval", "sklearn"}
+HEAVY = {"nltk", "rouge_score", "sacrebleu", "scipy", "seqeval", "sklearn"}
 
 
 def test_importing_metrics_loads_none_of_the_libraries_behind_them():

@@ -106,7 +106,9 @@ ROWS = {
         },
     ),
     "sequence_to_sequence": Row(
-        settings.SequenceToSequenceSettings(max_target_length=6),
+        settings.SequenceToSequenceSettings(
+            max_target_length=6, max_written_examples=0
+        ),
         lambda i: {"text": TEXTS[i], "target": TEXTS[(3 * i) % 20]},
         predicts=False,
         on_phones=False,
