@@ -16,6 +16,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.reporting.sections import Section
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.task import Task
+from bert_tf.tasks.writing import Writing
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
@@ -145,6 +146,10 @@ class WrappingTask(Task):
     ) -> dict[str, float]:
         """Scores the predictions of held-out examples; see `Task`."""
         return self.inner.score(source, predictions)
+
+    def writing(self, held_out: ExampleSource) -> Writing | None:
+        """Returns how texts are written of held-out examples; see `Task`."""
+        return self.inner.writing(held_out)
 
     def baseline(
         self, train: ExampleSource, held_out: ExampleSource, seed: int
