@@ -40,6 +40,7 @@ LAYERS = (
     ("prediction",),
     ("compression",),
     ("training",),
+    ("chain",),
     ("cli",),
 )
 
@@ -53,6 +54,7 @@ EXPORT_LAYERS = (
 
 # Folders and modules that load no TensorFlow when they are imported.
 TF_FREE = (
+    "bert_tf/chain",
     "bert_tf/checkpoints",
     "bert_tf/cli",
     "bert_tf/config.py",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bert_tf.chain.config import CompressionConfig
 from bert_tf.cli.config_file import load_config
 from bert_tf.training.config import PretrainingConfig, to_json
 from bert_tf.training.finetuning_config import FinetuningConfig
@@ -16,12 +17,15 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 def test_config(path, tmp_path):
     module = runpy.run_path(str(path))
     variants = module.get("VARIANTS", ())
-    finetuning = path.stem.startswith(("finetune_", "seq2seq_", "causal_lm"))
+    chain = path.stem.startswith("compress_")
+    finetuning = chain or path.stem.startswith(("finetune_", "seq2seq_", "causal_lm"))
     config_type = FinetuningConfig if finetuning else PretrainingConfig
+    config_type = CompressionConfig if chain else config_type
     for argument in [f"{path}:{name}" for name in variants] or [str(path)]:
         config = load_config(argument, config_type)
         if finetuning:
             config.init_from, config.data.train = "a checkpoint", "a file"
+            config.data.eval = "another file"
         config.validate()
         if finetuning:
             continue  # Its configuration is written to be compared, not read.

@@ -33,7 +33,7 @@ def chart(title: str, series: Mapping[str, Points]) -> str:
     if not points:
         return ""
     left, right = min(x for x, _ in points), max(x for x, _ in points)
-    ticks = _ticks(min(y for _, y in points), max(y for _, y in points))
+    ticks = ticks_of(min(y for _, y in points), max(y for _, y in points))
     low, high = ticks[0], ticks[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -78,8 +78,8 @@ def _thin(points: Points) -> Points:
     return [*points[:-1:stride], points[-1]]
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Returns about five round numbers that span the values."""
+def ticks_of(low: float, high: float) -> list[float]:
+    """Returns about five round numbers that span the values, in order."""
     spread = (high - low) or abs(high) or 1.0
     unit = 10 ** math.floor(math.log10(spread / 4))
     step = next(unit * m for m in (1, 2, 5, 10) if unit * m >= spread / 4)

@@ -135,6 +135,50 @@ def measure_saved_model(
     return Measurement(os.fspath(directory), num_bytes(directory), timings)
 
 
+def measure_in_turns(
+    *,
+    tflite_files: Sequence[str | os.PathLike[str]],
+    saved_model_dirs: Sequence[str | os.PathLike[str]],
+    length: int,
+    num_threads: int,
+    rounds: int = 3,
+    calls: int = CALLS,
+) -> list[Measurement]:
+    """Measures files side by side, so that a busy machine slows all of them.
+
+    Args:
+        tflite_files: see `measure_tflite`.
+        saved_model_dirs: see `measure_saved_model`.
+        length: tokens of the example.
+        num_threads: that the runtime may use.
+        rounds: how often each of them has its turn.
+        calls: timed calls of a turn.
+
+    Returns:
+        A measurement of each, TFLite files first, with one timing: that of the round
+        with the fastest call.
+
+    Raises:
+        InputError: see the other two.
+    """
+    turns: list[list[Measurement]] = []
+    for _ in range(rounds):
+        turns.append(
+            [
+                measure(path, [length], [num_threads], calls=calls)
+                for measure, paths in (
+                    (measure_tflite, tflite_files),
+                    (measure_saved_model, saved_model_dirs),
+                )
+                for path in paths
+            ]
+        )
+    return [
+        min(of_one, key=lambda each: each.timings[0].best_ms)
+        for of_one in zip(*turns, strict=True)
+    ]
+
+
 def num_bytes(path: str | os.PathLike[str]) -> int:
     """Returns the size of a file, or of all files of a folder."""
     path = Path(path)

@@ -147,6 +147,11 @@ COMMANDS = {
         *(f"--config={ROOT}/configs/finetune_classification.py", "--workdir=x"),
         *("--config.data.train=tests/a.csv", "--config.init_from=y"),
     ],
+    "bert_tf.run_compression": [
+        f"--config={ROOT}/configs/compress_classification.py",
+        *("--workdir=x", "--config.init_from=y"),
+        *("--config.data.train=tests/a.csv", "--config.data.eval=tests/b.csv"),
+    ],
     "bert_tf.run_prediction": ["--checkpoint=x", "--text=y"],
     "bert_tf.run_generation": ["--checkpoint=x", "--text=y"],
     "bert_tf.prune_vocabulary": [
@@ -163,6 +168,9 @@ COMMANDS = {
     "data_prep.inspect_records": ["--input_dir=x"],
     "export.export_saved_model": ["--checkpoint=x", "--output_dir=y"],
     "export.export_tflite": ["--checkpoint=x", "--output_file=y"],
+    "export.measure_export": [
+        *("--tflite_file=x", "--max_seq_length=8", "--output_file=y")
+    ],
     "export.run_client": ["--model=x", "--text=y"],
     "export.serve": ["--model_dir=x"],
     "export.verify_export": [

@@ -1,0 +1,213 @@
+"""What a chain refuses before anything starts."""
+
+import dataclasses
+
+import pytest
+
+from bert_tf.chain import plan, preparation
+from bert_tf.chain.config import CompressionConfig
+from bert_tf.chain.stages import Export, Finetune, PruneVocabulary
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.cli.config_file import load_config
+from bert_tf.errors import InputError, validated
+from bert_tf.tasks.settings import (
+    CausalLmSettings,
+    ClassificationSettings,
+    SequenceToSequenceSettings,
+)
+from bert_tf.training.finetuning_config import (
+    FinetuningConfig,
+    LabelledDataConfig,
+    SweepConfig,
+)
+
+
+def chain(*stages, **fields):
+    data = LabelledDataConfig(train="train.csv", eval="held_out.csv")
+    stages = stages or (Finetune(), PruneVocabulary(), Export())
+    values = {"init_from": "minilm", "data": data, "stages": stages, **fields}
+    return CompressionConfig(**values)
+
+
+def test_a_chain_that_can_start():
+    assert validated(chain(), "--config.").export == Export()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (chain(data=LabelledDataConfig(train="a")), "`data.eval` must name held-out"),
+        (chain(data=LabelledDataConfig(eval="a")), "`data.train` must name files"),
+        (chain(init_from=""), "`init_from` must name a checkpoint to start from"),
+        (chain(num_seeds=2), "`num_seeds` and `sweep` make several runs of one"),
+        (
+            chain(sweep=SweepConfig(learning_rates=(1e-5, 2e-5))),
+            "`num_seeds` and `sweep` make several runs of one",
+        ),
+        (chain(strategy="multi_worker"), "`strategy` must be one that a single"),
+        (chain(task=CausalLmSettings()), "a model of 'causal_lm' writes"),
+        (
+            chain(task=SequenceToSequenceSettings()),
+            "a model of 'sequence_to_sequence' writes",
+        ),
+        (
+            chain(Finetune()),
+            "`stages` must make a model and end with the only Export(). Received: "
+            "finetune",
+        ),
+        (chain(Export()), "end with the only Export(). Received: export"),
+        (
+            chain(Finetune(), Export(), PruneVocabulary()),
+            "Received: finetune, export, prune_vocabulary",
+        ),
+        (chain(Finetune(), Export(), Export()), "Received: finetune, export, export"),
+        (chain(Finetune(), "export"), "must be stages of bert_tf.chain.stages"),
+        (
+            chain(Finetune(num_train_epochs=-1.0), Export()),
+            "--config.stages[0].num_train_epochs must be at least 0. Received: -1.0",
+        ),
+        (
+            chain(Finetune(), PruneVocabulary(min_count=0), Export()),
+            "--config.stages[1].min_count must be at least 1. Received: 0",
+        ),
+        (
+            chain(Finetune(), Export(tflite=("int9",))),
+            "--config.stages[1].tflite must be different ones of ('none', ",
+        ),
+        (
+            chain(Finetune(), Export(tflite=("none", "none"))),
+            "--config.stages[1].tflite must be different ones of",
+        ),
+        (chain(Finetune(), Export(tflite=())), "at least one or a `saved_model`"),
+        (
+            chain(Finetune(), Export(max_examples=0)),
+            "--config.stages[1].max_examples must be at least 1",
+        ),
+        (
+            chain(Finetune(), Export(num_threads=0)),
+            "--config.stages[1].num_threads must be at least 1",
+        ),
+    ],
+)
+def test_a_chain_that_contradicts_itself(config, message):
+    with pytest.raises(InputError) as error:
+        validated(config, "--config.")
+    assert message in str(error.value)
+
+
+def test_a_training_stage_runs_as_the_chain_says_but_for_its_own_fields(tmp_path):
+    stage = Finetune(num_train_epochs=7.0, learning_rate=1e-3)
+    config = chain(Finetune(), stage, Export(), num_train_epochs=2.0, seed=5)
+    first, second = plan.make_plan(config, tmp_path).stages
+    assert first.make.run.init_from == "minilm"
+    assert first.make.run.num_train_epochs == 2.0
+    run = second.make.run
+    assert type(run) is FinetuningConfig
+    assert run.init_from == str(tmp_path / "1_finetune" / "model")
+    assert (run.num_train_epochs, run.optimizer.learning_rate) == (7.0, 1e-3)
+    assert (run.seed, run.data, run.optimizer.decay) == (5, config.data, "linear")
+    assert config.optimizer.learning_rate == 5e-5
+
+
+def test_the_written_configuration_is_the_run(tmp_path):
+    """A stage can be run by hand, with the file that the chain wrote for it."""
+    task = ClassificationSettings(labels=("it's", 'a "b"\n'))
+    config = chain(task=task)
+    config.data.reading.columns.text = "Text"
+    run = config.training(config.stages[0], "minilm")
+    (tmp_path / "config.py").write_text(plan.as_python(run))
+    assert load_config(str(tmp_path / "config.py"), FinetuningConfig) == run
+
+
+def test_each_stage_is_made_exported_and_measured(tmp_path):
+    export = Export(tflite=("none", "int8"), saved_model=True, num_threads=1)
+    config = chain(Finetune(), PruneVocabulary(keep_file="k.txt", min_count=2), export)
+    todo = plan.make_plan(config, tmp_path)
+    assert [step.label for step in todo.steps] == [
+        *("1_finetune/make", "1_finetune/none", "1_finetune/int8"),
+        *("1_finetune/saved_model", "1_finetune/accuracy"),
+        *("2_prune_vocabulary/make", "2_prune_vocabulary/none"),
+        *("2_prune_vocabulary/int8", "2_prune_vocabulary/saved_model"),
+        *("2_prune_vocabulary/accuracy", f"{tmp_path.name}/latency"),
+    ]
+    steps = list(todo.steps)
+    second = tmp_path / "2_prune_vocabulary"
+    assert steps[5].command == (
+        f"python -m bert_tf.prune_vocabulary --checkpoint={tmp_path}/1_finetune/model "
+        f"--input_file=train.csv --output_dir={second}/model --min_count=2 "
+        "--keep_file=k.txt"
+    )
+    assert "--calibration_data=train.csv" in steps[7].arguments
+    assert "calibration_data" not in steps[6].flags
+    assert [file.path for file in todo.files][3:] == [
+        *(second / "none.tflite", second / "int8.tflite", second / "saved_model/1")
+    ]
+    assert steps[-1].arguments.count(f"--tflite_file={second}/none.tflite") == 1
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\na,b\n")
+    (tmp_path / "held_out.csv").write_text("text,label\nc,b\n")
+    data = LabelledDataConfig(
+        train=str(tmp_path / "train.csv"), eval=str(tmp_path / "held_out.csv")
+    )
+    return lambda *stages, **fields: chain(*stages, data=data, **fields)
+
+
+def test_a_workdir_is_of_one_chain_with_its_data(files, tmp_path):
+    workdir = tmp_path / "chain"
+    with preparation.open_workdir(files(), workdir):
+        with pytest.raises(InputError, match="another run is at work here"):
+            preparation.open_workdir(files(), workdir)
+    preparation.open_workdir(files(), workdir).close()
+    (tmp_path / "held_out.csv").write_text("text,label\nd,b\n")
+    with pytest.raises(InputError, match="began with other files of `data.eval`"):
+        preparation.open_workdir(files(), workdir)
+
+
+def test_a_folder_with_something_else_in_it(files, tmp_path):
+    (tmp_path / "chain").mkdir()
+    (tmp_path / "chain" / "precious").touch()
+    with pytest.raises(InputError, match="holds files but no chain.json"):
+        preparation.open_workdir(files(), tmp_path / "chain")
+    with pytest.raises(InputError, match="`--workdir` must name a folder"):
+        preparation.open_workdir(files(), type(tmp_path)(""))
+
+
+def test_missing_data_is_told_before_anything_starts(tmp_path):
+    with pytest.raises(InputError, match=r"train\.csv: no such file"):
+        preparation.open_workdir(chain(), tmp_path / "chain")
+    assert not (tmp_path / "chain").exists()
+
+
+def test_a_chain_without_training_starts_from_a_model_of_its_task(
+    files, tmp_path, make_weights
+):
+    from bert_tf.checkpoints import conversion
+
+    weights = make_weights()
+    conversion.save(weights, tmp_path / "pretrained", "native")
+    task = TaskDescription("classification", max_seq_length=8, labels=("a", "b"))
+    conversion.save(
+        dataclasses.replace(weights, task=task), tmp_path / "classifier", "native"
+    )
+
+    def open_from(name):
+        start = str(tmp_path / name)
+        config = files(PruneVocabulary(), Export(), init_from=start)
+        return preparation.open_workdir(config, tmp_path / "chain")
+
+    with pytest.raises(InputError) as error:
+        open_from("pretrained")
+    assert "must be a model of the task 'classification'" in str(error.value)
+    assert "Received: one of 'pretraining'. Put Finetune() before it" in str(
+        error.value
+    )
+    open_from("classifier").close()
+
+
+def test_limits_are_positive():
+    preparation.check_limits(max_mb=1.0, max_latency_ms=None)
+    with pytest.raises(InputError, match="--max_latency_ms must be positive. Receive"):
+        preparation.check_limits(max_mb=None, max_latency_ms=0.0)
