@@ -8,6 +8,7 @@ with its type (`--config.optimizer.learning_rate=3e-4`). Overrides also skip
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 from bert_tf.errors import InputError, check, validated
@@ -44,6 +45,11 @@ class BertConfig:
         type_vocab_size: segment types.
         initializer_range: standard deviation of the truncated-normal initialiser.
         layer_norm_eps: epsilon inside every LayerNorm.
+        num_attention_heads_by_layer: heads of each layer, of a model that lost some;
+            empty for `num_attention_heads` each. They stay as wide as that number of
+            heads makes them.
+        intermediate_size_by_layer: width of each feed-forward layer, likewise; empty
+            for `intermediate_size` each.
 
     Source: Devlin et al. 2019 (arXiv:1810.04805), section 3; google-research/bert,
     `modeling.BertConfig`.
@@ -61,9 +67,58 @@ class BertConfig:
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
+    num_attention_heads_by_layer: tuple[int, ...] = ()
+    intermediate_size_by_layer: tuple[int, ...] = ()
+
+    @property
+    def head_size(self) -> int:
+        """Width of an attention head, in every layer."""
+        return self.hidden_size // self.num_attention_heads
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all layers are as released models have them."""
+        return not (self.num_attention_heads_by_layer + self.intermediate_size_by_layer)
+
+    def heads_of(self, layer: int) -> int:
+        """Returns how many attention heads a layer has."""
+        heads = self.num_attention_heads_by_layer
+        return heads[layer] if heads else self.num_attention_heads
+
+    def intermediate_size_of(self, layer: int) -> int:
+        """Returns the width of a layer's feed-forward network."""
+        sizes = self.intermediate_size_by_layer
+        return sizes[layer] if sizes else self.intermediate_size
+
+    def with_layers(self, layers: Sequence[int]) -> Self:
+        """Returns the shape of a model of these layers, counted from 0."""
+        heads, sizes = (
+            self.num_attention_heads_by_layer,
+            self.intermediate_size_by_layer,
+        )
+        return dataclasses.replace(
+            self,
+            num_hidden_layers=len(layers),
+            num_attention_heads_by_layer=tuple(heads[i] for i in layers if heads),
+            intermediate_size_by_layer=tuple(sizes[i] for i in layers if sizes),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields of a `bert_config.json`, with no more keys than needed."""
+        values = dataclasses.asdict(self)
+        for name in BY_LAYER:
+            if not values[name]:
+                del values[name]
+        return values
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
+        for name in BY_LAYER:
+            sizes = tuple(getattr(self, name))
+            setattr(self, name, sizes)  # JSON has lists in place of tuples.
+            count = self.num_hidden_layers
+            fits = not sizes or (len(sizes) == count and min(sizes) >= 1)
+            check(self, name, fits, f"empty, or {count} numbers of at least 1")
         for name in (
             "vocab_size",
             "hidden_size",
@@ -98,6 +153,9 @@ class BertConfig:
             values.pop(key, None)
         return validated(from_dict(cls, values, source=str(path)), f"{path}: ")
 
+
+BY_LAYER = ("num_attention_heads_by_layer", "intermediate_size_by_layer")
+"""The fields of a `BertConfig` that say where its layers differ."""
 
 SIZES = {
     "tiny": BertConfig(

@@ -148,7 +148,7 @@ def save_model_folder(
 
     with files.atomic_path(directory) as folder:
         folder.mkdir()
-        write_json(folder / CONFIG, dataclasses.asdict(config.validate()))
+        write_json(folder / CONFIG, config.validate().to_dict())
         vocabulary.save(folder)
         write_tensors(folder / VARIABLES, variables)
         if optimizer is not None:

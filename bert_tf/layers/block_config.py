@@ -37,17 +37,23 @@ class BlockConfig:
     initializer_range: float = 0.02
 
     @classmethod
-    def from_bert_config(cls, config: BertConfig, **others: Any) -> Self:
-        """Returns the shape that all blocks of a BERT have.
+    def from_bert_config(
+        cls, config: BertConfig, layer: int | None = None, **others: Any
+    ) -> Self:
+        """Returns the shape that a block of a BERT has.
 
         Args:
             config: of the BERT.
+            layer: which block; None for one beside those of the BERT.
             **others: fields that it says nothing of.
         """
+        heads, width = config.num_attention_heads, config.intermediate_size
+        if layer is not None:
+            heads, width = config.heads_of(layer), config.intermediate_size_of(layer)
         return cls(
-            num_heads=config.num_attention_heads,
-            head_size=config.hidden_size // config.num_attention_heads,
-            intermediate_size=config.intermediate_size,
+            num_heads=heads,
+            head_size=config.head_size,
+            intermediate_size=width,
             activation=config.hidden_act,
             attention_dropout=config.attention_probs_dropout_prob,
             hidden_dropout=config.hidden_dropout_prob,

@@ -12,6 +12,9 @@ from bert_tf.ops.matmul import Activation, matmul
 WeightTransform = Callable[[tf.Tensor], tf.Tensor]
 """Maps a float32 weight to the tensor that is used in its place."""
 
+InputTransform = Callable[[tf.Tensor], tf.Tensor]
+"""Maps a layer's inputs to the tensor of the same shape and dtype in their place."""
+
 
 def truncated_normal(stddev: float, seed: int) -> keras.initializers.Initializer:
     """Returns BERT's initialiser, the same values for the same seed."""
@@ -38,6 +41,8 @@ class Dense(BaseLayer):
             instance fake quantisation, a mask of pruned weights, or the addition of a
             low-rank update; None for the kernel itself. Variables that it uses belong
             to whoever sets it.
+        input_transform: what turns the inputs into the tensor that is multiplied, for
+            instance a mask; None for the inputs themselves.
 
     Args:
         units: width of the outputs.
@@ -54,6 +59,7 @@ class Dense(BaseLayer):
         self.initializer_range = initializer_range
         self.seed = seed
         self.kernel_transform: WeightTransform | None = None
+        self.input_transform: InputTransform | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates `kernel` `[inputs, units]` and `bias` `[units]`."""
@@ -72,6 +78,7 @@ class Dense(BaseLayer):
         self, inputs: tf.Tensor, activation: Activation | None = None
     ) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`, with an activation on request."""
+        inputs = self._effective_inputs(inputs)
         return matmul(inputs, self.effective_kernel(), self.bias, activation)
 
     def effective_kernel(self) -> tf.Tensor:
@@ -83,8 +90,11 @@ class Dense(BaseLayer):
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`, without the bias."""
-        return matmul(inputs, self.effective_kernel())
+        return matmul(self._effective_inputs(inputs), self.effective_kernel())
 
     def add_bias(self, product: tf.Tensor) -> tf.Tensor:
         """Adds the bias to what `project` returned."""
         return tf.cast(tf.cast(product, tf.float32) + self.bias, product.dtype)
+
+    def _effective_inputs(self, inputs: tf.Tensor) -> tf.Tensor:
+        return inputs if self.input_transform is None else self.input_transform(inputs)

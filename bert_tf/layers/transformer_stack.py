@@ -15,10 +15,17 @@ from bert_tf.layers.transformer_block import BlockCache, TransformerBlock
 from bert_tf.ops.dropout import split
 from bert_tf.ops.masks import mask_at
 
+Observer = Callable[[int, tf.Tensor, tf.Tensor], tf.Tensor]
+"""Is told the number of a block, its inputs and its outputs, and returns the latter."""
+
 
 @keras.saving.register_keras_serializable("bert_tf")
 class TransformerStack(BaseLayer):
     """The blocks of an encoder or a decoder.
+
+    Attributes:
+        observer: sees what each block makes of its inputs, at the positions that it
+            computes, and may put something else in its place; None for nobody.
 
     Args:
         blocks: the shape of each, a `BlockConfig` or its fields as a dictionary. If
@@ -45,6 +52,7 @@ class TransformerStack(BaseLayer):
         self.hidden_size = hidden_size
         self.seed = seed
         self.rematerialize = rematerialize
+        self.observer: Observer | None = None
         self.layers = [
             TransformerBlock(block, **child_arguments(self, f"layer_{index}"))
             for index, block in enumerate(blocks)
@@ -116,7 +124,12 @@ class TransformerStack(BaseLayer):
             )
             if self.rematerialize and fused:
                 call = tf.recompute_grad(call)
+            before = x
             x = call(x) if memory is None else call(x, memory)
+            if self.observer is not None:
+                if positions is not None:
+                    before = tf.gather(before, positions, batch_dims=1)
+                x = self.observer(len(hidden_states) - 1, before, x)
             hidden_states.append(x)
         if self.layer_norm is not None:
             hidden_states[-1] = self.layer_norm(x, fused=fused)

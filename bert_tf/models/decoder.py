@@ -64,11 +64,16 @@ class BertDecoder(BertModel):
             normalize=not norm_first,
             **child_arguments(self, "embeddings"),
         )
-        block = BlockConfig.from_bert_config(
-            self.config, norm_first=norm_first, cross_attention=cross_attention
-        )
         self.encoder = TransformerStack(
-            [block] * self.config.num_hidden_layers,
+            [
+                BlockConfig.from_bert_config(
+                    self.config,
+                    layer,
+                    norm_first=norm_first,
+                    cross_attention=cross_attention,
+                )
+                for layer in range(self.config.num_hidden_layers)
+            ],
             self.config.hidden_size,
             rematerialize=rematerialize,
             **child_arguments(self, "encoder"),

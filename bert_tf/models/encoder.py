@@ -45,7 +45,10 @@ class BertEncoder(BertModel):
         self.rematerialize = rematerialize
         self.embeddings = Embeddings(self.config, **child_arguments(self, "embeddings"))
         self.encoder = TransformerStack(
-            [BlockConfig.from_bert_config(self.config)] * self.config.num_hidden_layers,
+            [
+                BlockConfig.from_bert_config(self.config, layer)
+                for layer in range(self.config.num_hidden_layers)
+            ],
             self.config.hidden_size,
             rematerialize=rematerialize,
             **child_arguments(self, "encoder"),

@@ -60,7 +60,15 @@ def _new_decoder(
             f"{source.config.num_hidden_layers}, the layers of the decoder's "
             f"checkpoint, or `task.decoder` random. Received: {layers}"
         )
-    config = dataclasses.replace(source.config, num_hidden_layers=layers)
+    if settings.decoder == "random":
+        config = dataclasses.replace(
+            source.config,
+            num_hidden_layers=layers,
+            num_attention_heads_by_layer=(),
+            intermediate_size_by_layer=(),
+        )
+    else:
+        config = source.config.with_layers(range(layers))
     vocabulary = None
     if settings.decoder_from:
         if source.vocabulary is None:
@@ -83,9 +91,7 @@ def _new_decoder(
                 "vocabulary and width. Leave it out, or leave out `task.decoder_from`."
             )
     return {
-        "decoder_config": None
-        if config == weights.config
-        else dataclasses.asdict(config),
+        "decoder_config": None if config == weights.config else config.to_dict(),
         "decoder_vocabulary": vocabulary and describe_vocabulary(vocabulary),
         "shared": shared,
     }

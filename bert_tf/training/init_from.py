@@ -16,6 +16,8 @@ _MEANINGFUL = (
     "num_hidden_layers",
     "num_attention_heads",
     "intermediate_size",
+    "num_attention_heads_by_layer",
+    "intermediate_size_by_layer",
     "hidden_act",
     "max_position_embeddings",
     "type_vocab_size",

@@ -177,7 +177,7 @@ def save(
     for name, content in folder.vocabulary.files.items():
         (extra / name).write_bytes(content)
     for name, value in (
-        (CONFIG, dataclasses.asdict(folder.config)),
+        (CONFIG, folder.config.to_dict()),
         ("export.json", description),
     ):
         write_json(extra / name, value)

@@ -90,11 +90,8 @@ def save(
         raise InputError(f"No format {format!r}. Known: {', '.join(WRITERS)}")
     if path.exists() and any(path.iterdir()):
         raise InputError(f"{path} already exists. Delete it or name another.")
-    if weights.task.settings.get("norm_first") and format != "native":
-        raise InputError(
-            f"The format {format} has no place for a model whose LayerNorms come "
-            "first, as GPT-2's do. It stays in a model folder: --to_format=native."
-        )
+    if format != "native":
+        _check_released_shape(weights, format)
     with atomic_path(path) as folder:
         folder.mkdir()
         new = WRITERS[format](weights, folder)
@@ -114,6 +111,32 @@ def save(
                 f"are {len(gaps)}: {', '.join(gaps)}."
             )
         return new
+
+
+def _check_released_shape(weights: ModelWeights, format: str) -> None:
+    """Raises an InputError over a model of another shape than any released BERT."""
+    stays = "It stays in a model folder: --to_format=native."
+    if weights.task.settings.get("norm_first"):
+        raise InputError(
+            f"The format {format} has no place for a model whose LayerNorms come "
+            f"first, as GPT-2's do. {stays}"
+        )
+    decoder = decoder_description.config_of(weights.task.settings)
+    for config in (weights.config, decoder or weights.config):
+        if config.num_attention_heads_by_layer:
+            raise InputError(
+                f"The format {format} makes a layer's heads as wide together as its "
+                f"hidden states, {config.hidden_size}. This model lost heads: its "
+                f"layers have {[*config.num_attention_heads_by_layer]} of "
+                f"{config.head_size} each. {stays}"
+            )
+        if config.intermediate_size_by_layer:
+            raise InputError(
+                f"The format {format} has one intermediate_size for all layers. This "
+                f"model's are {[*config.intermediate_size_by_layer]}: it lost neurons, "
+                f"which python -m bert_tf.prune_model --uniform takes from all layers "
+                f"alike. {stays}"
+            )
 
 
 def _load(path: Path) -> ModelWeights:

@@ -26,7 +26,7 @@ from bert_tf.checkpoints.conversion.model_weights import (
 )
 from bert_tf.checkpoints.conversion.safetensors_folder import WEIGHTS, open_arrays
 from bert_tf.checkpoints.task_description import TaskDescription
-from bert_tf.config import BertConfig
+from bert_tf.config import BY_LAYER, BertConfig
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import from_known_fields, read_json, write_json
 from bert_tf.storage.safetensors_files import write_tensors
@@ -62,7 +62,9 @@ _PROBLEM_TYPES = {
     "regression": "regression",
 }
 _SHARED_KEYS = [
-    f.name for f in dataclasses.fields(BertConfig) if f.name != "hidden_act"
+    f.name
+    for f in dataclasses.fields(BertConfig)
+    if f.name not in ("hidden_act", *BY_LAYER)
 ]
 # Heads whose names no rule translates.
 _HEAD_NAMES_OUT = {

@@ -7,7 +7,6 @@ Source of names and configuration keys: Hugging Face transformers,
 `modeling_encoder_decoder.py` and `configuration_encoder_decoder.py`.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -227,6 +226,6 @@ def _describe(
     same = config == decoder_config
     return stated.with_settings(
         shared=shared,
-        decoder_config=None if same else dataclasses.asdict(decoder_config),
+        decoder_config=None if same else decoder_config.to_dict(),
         decoder_vocabulary=vocabulary,
     )

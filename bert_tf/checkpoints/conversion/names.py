@@ -36,15 +36,10 @@ def embeddings(config: BertConfig) -> Shapes:
 
 def layer(config: BertConfig, index: int) -> Shapes:
     """Returns the names and shapes of one transformer block."""
-    hidden, inner = config.hidden_size, config.intermediate_size
+    hidden, inner = config.hidden_size, config.intermediate_size_of(index)
     root = f"bert/encoder/layer_{index}"
-    attention = f"{root}/attention"
     return {
-        **_dense(f"{attention}/self/query", hidden, hidden),
-        **_dense(f"{attention}/self/key", hidden, hidden),
-        **_dense(f"{attention}/self/value", hidden, hidden),
-        **_dense(f"{attention}/output/dense", hidden, hidden),
-        **_layer_norm(f"{attention}/output/LayerNorm", hidden),
+        **_attention(f"{root}/attention", config, index),
         **_dense(f"{root}/intermediate/dense", hidden, inner),
         **_dense(f"{root}/output/dense", inner, hidden),
         **_layer_norm(f"{root}/output/LayerNorm", hidden),
@@ -61,15 +56,7 @@ def encoder(config: BertConfig) -> Shapes:
 
 def cross_attention(config: BertConfig, index: int) -> Shapes:
     """Returns the names and shapes of a decoder's attention to its encoder."""
-    hidden = config.hidden_size
-    root = f"bert/encoder/layer_{index}/crossattention"
-    return {
-        **_dense(f"{root}/self/query", hidden, hidden),
-        **_dense(f"{root}/self/key", hidden, hidden),
-        **_dense(f"{root}/self/value", hidden, hidden),
-        **_dense(f"{root}/output/dense", hidden, hidden),
-        **_layer_norm(f"{root}/output/LayerNorm", hidden),
-    }
+    return _attention(f"bert/encoder/layer_{index}/crossattention", config, index)
 
 
 def decoder(config: BertConfig) -> Shapes:
@@ -136,6 +123,17 @@ def task_head(task: str, num_labels: int, config: BertConfig) -> Shapes:
     """Returns the names and shapes of a fine-tuned task's head."""
     weights, bias = head(task)
     return {weights: (num_labels, config.hidden_size), bias: (num_labels,)}
+
+
+def _attention(root: str, config: BertConfig, index: int) -> Shapes:
+    hidden, width = config.hidden_size, config.heads_of(index) * config.head_size
+    return {
+        **_dense(f"{root}/self/query", hidden, width),
+        **_dense(f"{root}/self/key", hidden, width),
+        **_dense(f"{root}/self/value", hidden, width),
+        **_dense(f"{root}/output/dense", width, hidden),
+        **_layer_norm(f"{root}/output/LayerNorm", hidden),
+    }
 
 
 def _dense(name: str, inputs: int, outputs: int) -> Shapes:

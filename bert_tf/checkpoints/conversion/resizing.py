@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -154,7 +154,6 @@ def with_layers(weights: ModelWeights, num_hidden_layers: int) -> ModelWeights:
     Source: Sanh et al. 2019 (arXiv:1910.01108), section 3; for 6 of 12 the same
     layers as in its code, 0, 2, 4, 7, 9 and 11.
     """
-    _check_resizable(weights)
     count = weights.config.num_hidden_layers
     if not 1 <= num_hidden_layers <= count:
         raise InputError(
@@ -162,6 +161,21 @@ def with_layers(weights: ModelWeights, num_hidden_layers: int) -> ModelWeights:
             f"Received: {num_hidden_layers}"
         )
     kept = np.linspace(0, count - 1, num_hidden_layers).round().astype(int).tolist()
+    return keep_layers(weights, kept)
+
+
+def keep_layers(weights: ModelWeights, kept: Sequence[int]) -> ModelWeights:
+    """Leaves out all layers but some.
+
+    Args:
+        weights: any.
+        kept: those that stay, counted from 0, ascending.
+
+    Raises:
+        InputError: they are an encoder and a decoder.
+    """
+    _check_resizable(weights)
+    count = weights.config.num_hidden_layers
     variables, source_names = {}, {}
     for name, array in weights.variables.items():
         if match := re.match(r"bert/encoder/layer_(\d+)/", name):
@@ -176,10 +190,10 @@ def with_layers(weights: ModelWeights, num_hidden_layers: int) -> ModelWeights:
         source_names[new_name] = weights.source_names.get(name, name)
     return dataclasses.replace(
         weights,
-        config=dataclasses.replace(weights.config, num_hidden_layers=num_hidden_layers),
+        config=weights.config.with_layers(kept),
         variables=variables,
         source_names=source_names,
-        notes=[*weights.notes, f"Layers kept, of {count}: {kept}."],
+        notes=[*weights.notes, f"Layers kept, of {count}: {[*kept]}."],
     )
 
 

@@ -112,7 +112,7 @@ def write(
         newly_initialised: names of variables that the format needed and got anew.
         homeless: variables that the format has no place for.
     """
-    write_json(folder / CONFIG, dataclasses.asdict(weights.config))
+    write_json(folder / CONFIG, weights.config.to_dict())
     if weights.vocabulary is not None:
         weights.vocabulary.save(folder)
     write_heads(folder, weights, newly_initialised, homeless)
