@@ -103,6 +103,7 @@ def main(argv: Sequence[str]) -> None:
         trained = pretrained.load(
             folder, max_seq_length, top_k=_TOP_K.value, generation=generation
         )
+        pretrained.warn_of_int8_training(trained, "a SavedModel")
         chosen = precision.choose(
             _PRECISION.value, trained, has_eval_data=eval_data is not None
         )

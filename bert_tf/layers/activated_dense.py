@@ -71,8 +71,8 @@ class ActivatedDense(BaseLayer):
 
         Fused, it keeps none of GELU's activations for the backward pass.
         """
-        has_kernel_alone = fused and dense.input_transform is None
-        if self.activation == "tanh" or not has_kernel_alone:
+        has_kernel_alone = dense.input_transform is None and dense.product is None
+        if self.activation == "tanh" or not fused or not has_kernel_alone:
             return dense.project(self(inputs, fused=fused))
         return bias_gelu_matmul(
             self.dense.project(inputs),

@@ -15,6 +15,9 @@ WeightTransform = Callable[[tf.Tensor], tf.Tensor]
 InputTransform = Callable[[tf.Tensor], tf.Tensor]
 """Maps a layer's inputs to the tensor of the same shape and dtype in their place."""
 
+Product = Callable[[tf.Tensor], tf.Tensor]
+"""Maps a layer's inputs to its product with them, the bias added."""
+
 
 def truncated_normal(stddev: float, seed: int) -> keras.initializers.Initializer:
     """Returns BERT's initialiser, the same values for the same seed."""
@@ -43,6 +46,8 @@ class Dense(BaseLayer):
             to whoever sets it.
         input_transform: what turns the inputs into the tensor that is multiplied, for
             instance a mask; None for the inputs themselves.
+        product: what computes `inputs @ kernel + bias` in the layer's place, for
+            instance as int8 would; None for the layer itself.
 
     Args:
         units: width of the outputs.
@@ -60,6 +65,7 @@ class Dense(BaseLayer):
         self.seed = seed
         self.kernel_transform: WeightTransform | None = None
         self.input_transform: InputTransform | None = None
+        self.product: Product | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates `kernel` `[inputs, units]` and `bias` `[units]`."""
@@ -79,6 +85,9 @@ class Dense(BaseLayer):
     ) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`, with an activation on request."""
         inputs = self._effective_inputs(inputs)
+        if self.product is not None:
+            outputs = self.product(inputs)
+            return outputs if activation is None else activation(outputs)
         return matmul(inputs, self.effective_kernel(), self.bias, activation)
 
     def effective_kernel(self) -> tf.Tensor:
@@ -90,7 +99,11 @@ class Dense(BaseLayer):
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[..., inputs]` to `[..., units]`, without the bias."""
-        return matmul(self._effective_inputs(inputs), self.effective_kernel())
+        inputs = self._effective_inputs(inputs)
+        if self.product is not None:
+            # Whoever calls this adds the bias.
+            return self.product(inputs) - self.bias
+        return matmul(inputs, self.effective_kernel())
 
     def add_bias(self, product: tf.Tensor) -> tf.Tensor:
         """Adds the bias to what `project` returned."""

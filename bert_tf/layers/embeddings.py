@@ -1,5 +1,6 @@
 """Token, segment and position embeddings, summed and normalised."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -24,6 +25,8 @@ class Embeddings(ConfiguredLayer):
     Attributes:
         word_embeddings_transform: what turns the table of words into the tensor that
             is looked up in and that heads multiply by; see `Dense.kernel_transform`.
+        row_transform: what turns rows of words or segments into those that are added,
+            given the name of their table; None for the rows themselves.
 
     Args:
         config: the model's shape, a `BertConfig` or its fields as a dictionary.
@@ -44,6 +47,7 @@ class Embeddings(ConfiguredLayer):
         super().__init__(config, seed, **kwargs)
         self.normalize = normalize
         self.word_embeddings_transform: WeightTransform | None = None
+        self.row_transform: Callable[[str, tf.Tensor], tf.Tensor] | None = None
         self.word_embeddings: keras.Variable | None = None
         self.layer_norm = None
         if normalize:
@@ -99,6 +103,9 @@ class Embeddings(ConfiguredLayer):
         """
         words = tf.gather(self.effective_word_embeddings(), input_ids)
         types = tf.cast(self.token_type_embeddings, self.compute_dtype)
+        if self.row_transform is not None:
+            words = self.row_transform("word_embeddings", words)
+            types = self.row_transform("token_type_embeddings", types)
         if segment_ids is None:
             types = types[0]
         elif fused:

@@ -6,12 +6,15 @@ import keras
 import tensorflow as tf
 
 from bert_tf.layers.base import BaseLayer
-from bert_tf.layers.dense import truncated_normal
+from bert_tf.layers.dense import Product, truncated_normal
 
 
 @keras.saving.register_keras_serializable("bert_tf")
 class Logits(BaseLayer):
     """Scores labels, in float32: `inputs @ transpose(output_weights) + output_bias`.
+
+    Attributes:
+        product: see `Dense`.
 
     Args:
         num_labels: how many.
@@ -34,6 +37,7 @@ class Logits(BaseLayer):
         self.num_labels = num_labels
         self.initializer_range = initializer_range
         self.seed = seed
+        self.product: Product | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates `output_weights` `[labels, inputs]` and `output_bias` `[labels]`."""
@@ -56,5 +60,7 @@ class Logits(BaseLayer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps `[..., inputs]` to float32 `[..., labels]`."""
         inputs = tf.cast(inputs, tf.float32)
+        if self.product is not None:
+            return self.product(inputs)
         logits = tf.matmul(inputs, self.output_weights, transpose_b=True)
         return logits + self.output_bias

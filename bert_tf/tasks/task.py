@@ -8,7 +8,7 @@ from the predictions of all held-out examples, on the host.
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -128,6 +128,25 @@ class Task(abc.ABC):
         Args:
             model: the task's model.
             step: int64, steps done before.
+        """
+
+    def end_step(  # noqa: B027  (most tasks have nothing to remember)
+        self,
+        model: keras.Model,
+        step: tf.Tensor,
+        applies: tf.Tensor,
+        maximum: Callable[[tf.Tensor], tf.Tensor],
+    ) -> None:
+        """Does what is due after a training step, in the graph: by default nothing.
+
+        Called once a step in every replica, after its last micro-batch.
+
+        Args:
+            model: the task's model.
+            step: int64, steps done before this one.
+            applies: bool, whether the step changes the model. If not, nothing may be
+                changed that is saved.
+            maximum: returns the largest of a tensor's values over all replicas.
         """
 
     @property

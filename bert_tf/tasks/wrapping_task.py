@@ -4,7 +4,7 @@ Distillation, pruning and quantization-aware training are such tasks, and one ma
 another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -70,6 +70,16 @@ class WrappingTask(Task):
     def begin_step(self, model: keras.Model, step: tf.Tensor) -> None:
         """Does what is due before a training step; see `Task`."""
         self.inner.begin_step(model, step)
+
+    def end_step(
+        self,
+        model: keras.Model,
+        step: tf.Tensor,
+        applies: tf.Tensor,
+        maximum: Callable[[tf.Tensor], tf.Tensor],
+    ) -> None:
+        """Does what is due after a training step; see `Task`."""
+        self.inner.end_step(model, step, applies, maximum)
 
     def apply(
         self,

@@ -1,5 +1,6 @@
 """The tasks of a fine-tuning run that compress while they learn."""
 
+from bert_tf.compression.quantization import QuantizationTask
 from bert_tf.tasks.task import Task
 from bert_tf.training.finetuning_config import FinetuningConfig
 
@@ -15,5 +16,6 @@ def wrap(task: Task, config: FinetuningConfig, num_steps: int) -> Task:
         config: validated.
         num_steps: of the run, for schedules.
     """
-    del config, num_steps
+    if config.quantization.export:
+        task = QuantizationTask(task, config.quantization, num_steps)
     return task

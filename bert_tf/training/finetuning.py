@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 from absl import logging
 
+from bert_tf.checkpoints.added_variables import ADDED
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.errors import InputError
 from bert_tf.labelled.source import LabelledSource
@@ -206,8 +207,9 @@ def initialize(model: keras.Model, weights: ModelWeights, task: LabelledTask) ->
         task: what the model is to learn.
     """
     done = assign_variables(model, task.initial_variables(weights), strict=False)
+    new = [name for name in done.missing if not name.startswith(ADDED)]
     logging.info(
         "%d variables start from the checkpoint; newly initialised: %s",
         len(done.assigned),
-        ", ".join(done.missing) or "none",
+        ", ".join(new) or "none",
     )

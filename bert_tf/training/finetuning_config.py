@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from typing import Any, Self
 
+from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BatchConfig, OptimizerConfig, check, operational
 from bert_tf.errors import InputError
 from bert_tf.labelled.options import ReadOptions
@@ -104,6 +105,7 @@ class FinetuningConfig(RunConfig):
         hidden_dropout_prob: in place of the model's; -1.0 for the model's.
         classifier_dropout: share of the head's inputs dropped; -1.0 for
             `hidden_dropout_prob`.
+        quantization: whether the model learns to be exported in int8.
     """
 
     task: TaskSettings = dataclasses.field(default_factory=ClassificationSettings)
@@ -119,6 +121,9 @@ class FinetuningConfig(RunConfig):
     evaluations_per_epoch: float = 1.0
     hidden_dropout_prob: float = -1.0
     classifier_dropout: float = -1.0
+    quantization: QuantizationConfig = dataclasses.field(
+        default_factory=QuantizationConfig
+    )
     log_interval: int = operational(20)
     checkpoint_interval: int = operational(500)
     keep_checkpoints: int = operational(1)
@@ -172,6 +177,7 @@ class FinetuningConfig(RunConfig):
         check(self, "num_train_epochs", self.num_train_epochs > 0, "positive")
         check(self, "num_seeds", self.num_seeds >= 1, "at least 1")
         self.sweep.validate()
+        self.quantization.validate().check_run(self.task.name, self.precision)
         if self.has_several_runs and not (self.data.eval or self.data.eval_share):
             raise InputError(
                 "`num_seeds` and `sweep` compare runs on held-out examples, and there "

@@ -34,3 +34,9 @@ def place_rows(replica: tf.distribute.ReplicaContext, values: tf.Tensor) -> tf.T
         return values
     own, nothing = replica_id(replica), tf.zeros_like(values)
     return tf.concat([tf.where(own == i, values, nothing) for i in range(count)], 0)
+
+
+def all_max(replica: tf.distribute.ReplicaContext, values: tf.Tensor) -> tf.Tensor:
+    """Returns the largest of values over all replicas, in each of them."""
+    rows = all_reduce(replica, place_rows(replica, values[tf.newaxis]))
+    return tf.reduce_max(rows, axis=0)

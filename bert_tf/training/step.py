@@ -13,6 +13,7 @@ every function that the loop calls, two seconds of processor time before the fir
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,7 +23,12 @@ from bert_tf.models.variables import trained_variables
 from bert_tf.ops.dropout import fold_in
 from bert_tf.tasks.task import Task
 from bert_tf.training.optimizers import clip_by_global_norm
-from bert_tf.training.replicas import all_reduce, first_replica, replica_id
+from bert_tf.training.replicas import (
+    all_max,
+    all_reduce,
+    first_replica,
+    replica_id,
+)
 
 # A float16 gradient that overflows halves the loss scale; this many steps without one
 # double it. Source: Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2.
@@ -235,6 +241,7 @@ def _build_replica_step(
             lambda: _apply(optimizer, grads, inputs.learning_rate, inputs.step),
             lambda: tf.constant(True),
         )
+        task.end_step(model, inputs.step, applies, functools.partial(all_max, replica))
         row = tf.concat([sums, [norm, inputs.learning_rate], host_values], 0)
         return row, applies
 

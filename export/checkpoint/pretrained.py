@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from absl import logging
 
+from bert_tf.checkpoints import quantization_ranges
 from bert_tf.checkpoints.added_variables import plain_variables
 from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.model_folder import ModelFolder, check_finite
+from bert_tf.checkpoints.quantization_ranges import Ranges
 
 if TYPE_CHECKING:
     import keras
@@ -24,12 +26,30 @@ class TrainedModel:
         task: what it was trained for.
         model: the task's model with the checkpoint's weights, in float32.
         max_seq_length: tokens of the longest sequences that it takes.
+        ranges: of activations, if it was trained for int8; empty otherwise.
     """
 
     folder: ModelFolder
     task: "Task"
     model: "keras.Model"
     max_seq_length: int
+    ranges: Ranges = dataclasses.field(default_factory=dict)
+
+
+def warn_of_int8_training(trained: TrainedModel, made: str) -> None:
+    """Says if an export is not the one that a model was trained for.
+
+    Args:
+        trained: the checkpoint.
+        made: what it becomes.
+    """
+    if trained.ranges:
+        logging.warning(
+            "%s was trained for `export_tflite --quantization=int8`. What %s computes "
+            "was not simulated in training, whose ranges it leaves out.",
+            trained.folder.path,
+            made,
+        )
 
 
 def load(
@@ -63,6 +83,7 @@ def load(
         )
     for name, array in folder.variables.items():
         check_finite(folder.path, name, array)
+    ranges = quantization_ranges.from_variables(folder.path, folder.variables)
     config, variables = resizing.without_surplus_rows(
         folder.config, plain_variables(folder.variables), folder.vocabulary
     )
@@ -71,4 +92,4 @@ def load(
     task = create_task(folder.task.with_settings(**given))
     model = task.create_model(folder.config)
     assign_variables(model, folder.variables)
-    return TrainedModel(folder, task, model, length)
+    return TrainedModel(folder, task, model, length, ranges)

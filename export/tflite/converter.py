@@ -12,11 +12,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import InputError
 from bert_tf.layers.embeddings import Embeddings
+from bert_tf.layers.layer_norm import LayerNorm
 from bert_tf.models import named_variables
 from bert_tf.storage.wildcards import without_wildcards
 from export.checkpoint.pretrained import TrainedModel
@@ -84,7 +86,9 @@ def convert_float(
         InputError: such an operation, and it was not asked for.
     """
     embeddings = _embeddings(trained.model)
-    module = _FixedShape(trained, embeddings)
+    # Of products that were trained in int8, each weight has to stay what it was.
+    norms = _layer_norms(trained.model) if trained.ranges else {}
+    module = _FixedShape(trained, embeddings, norms)
     # Through a SavedModel: `from_concrete_functions` loses a Keras 3 model's weights.
     with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
         tf.saved_model.save(module, directory, {graphs.SIGNATURE: module.predict})
@@ -106,6 +110,8 @@ def convert_float(
     if embeddings is not None:
         table = np.asarray(embeddings.effective_word_embeddings())
         graphs.fix_input(graph, _TABLE, table)
+    for name, variable in norms.items():
+        graphs.fix_input(graph, name, np.asarray(variable))
     graphs.bound_constants(graph)
     graphs.look_up_embeddings(graph)
     weights = {n: np.asarray(v) for n, v in named_variables(trained.model).items()}
@@ -117,10 +123,16 @@ class _FixedShape(tf.Module):
     """One example of one length, which lets the converter fold every shape.
 
     The table of words passes the converter as an input: of a constant it makes a copy
-    for the masked-LM head, scaled by the LayerNorm before it.
+    for the masked-LM head, scaled by the LayerNorm before it. So do variables of
+    LayerNorms that must not scale the kernels behind them.
     """
 
-    def __init__(self, trained: TrainedModel, embeddings: Embeddings | None):
+    def __init__(
+        self,
+        trained: TrainedModel,
+        embeddings: Embeddings | None,
+        norms: Mapping[str, keras.Variable],
+    ):
         super().__init__()
         model, task = trained.model, trained.task
         self.model_variables = [variable.value for variable in model.weights]
@@ -131,9 +143,15 @@ class _FixedShape(tf.Module):
         if embeddings is not None:
             table = embeddings.effective_word_embeddings()
             specs[_TABLE] = tf.TensorSpec(table.shape, tf.float32, name=_TABLE)
+        for name, variable in norms.items():
+            specs[name] = tf.TensorSpec(variable.shape, tf.float32, name=name)
 
         def predict(**inputs: tf.Tensor) -> dict[str, Any]:
-            with _looking_up_in(embeddings, inputs.pop(_TABLE, None)):
+            fixed = [(variable, inputs.pop(name)) for name, variable in norms.items()]
+            with (
+                _looking_up_in(embeddings, inputs.pop(_TABLE, None)),
+                keras.StatelessScope(state_mapping=fixed),
+            ):
                 return dict(task.serve_ids(model).function(inputs))
 
         self.predict = tf.function(predict).get_concrete_function(**specs)
@@ -144,6 +162,16 @@ def _embeddings(model: Any) -> Embeddings | None:
     layers = (getattr(layer, "embeddings", None) for layer in (model, *model.layers))
     found = {id(each): each for each in layers if isinstance(each, Embeddings)}
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _layer_norms(model: Any) -> dict[str, keras.Variable]:
+    """Returns the variables of a model's LayerNorms under names for inputs."""
+    layers = [each for each in model._flatten_layers() if isinstance(each, LayerNorm)]
+    return {
+        f"layer_norm_{index}_{name}": getattr(layer, name)
+        for index, layer in enumerate(layers)
+        for name in ("gamma", "beta")
+    }
 
 
 @contextlib.contextmanager

@@ -3,14 +3,22 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 
+from bert_tf.compression import int8_products
 from bert_tf.errors import InputError
+from bert_tf.models import assign_variables
 from export.check import tflite_weights, verification
+from export.checkpoint import pretrained
 from export.checkpoint.pretrained import TrainedModel
 from export.tflite import converter, metadata, quantizer, sensitivity
 from export.tflite.quantizations import CALIBRATED
+
+SIMULATION_TOLERANCE = 0.1
+"""How far an int8 file's outputs may be from those that training simulated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +77,11 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     """
     if settings.mediapipe:
         metadata.check_opens(trained)
+    simulates = trained.ranges and settings.quantization == "int8"
+    if trained.ranges:
+        _check_trained(trained, settings)
     calibration: list[dict[str, np.ndarray]] = []
-    if settings.quantization in CALIBRATED:
+    if settings.quantization in CALIBRATED and not simulates:
         if settings.calibration_data is None:
             raise InputError(
                 f"--quantization={settings.quantization} needs --calibration_data: "
@@ -82,7 +93,10 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         trained, allow_select_ops=settings.allow_select_ops, scratch_dir=scratch
     )
     kept = _named(content, settings.keep_float or ())
-    ranges = quantizer.calibrate(content, settings.quantization, calibration)
+    if simulates:
+        ranges = quantizer.trained_ranges(content, trained.ranges)
+    else:
+        ranges = quantizer.calibrate(content, settings.quantization, calibration)
 
     def quantize(keep_float: set[str]) -> bytes:
         return quantizer.quantize(
@@ -93,9 +107,12 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         )
 
     quantized = quantize(kept)
-    measured, failures = _measure(trained, content, quantized, settings, scratch)
+    if simulates:
+        measured, failures = compare(trained, quantized, settings, scratch)
+    else:
+        measured, failures = _measure(trained, content, quantized, settings, scratch)
     search = settings.keep_float is None and settings.quantization != "none"
-    if failures and search:
+    if failures and search and not simulates:
         assert settings.eval_data is not None
         inputs = read_inputs(trained, settings.eval_data, 16)
         for kept in sensitivity.candidates(content, quantize, inputs):
@@ -149,13 +166,80 @@ def _measure(
     contents: Mapping[str, bytes] = {"float32": content}
     if settings.quantization != "none":
         contents = {**contents, settings.quantization: quantized}
+    report = _verify(trained, contents, settings.eval_data, settings, scratch)
+    return verification.table(report, trained.task.shown), report["failures"]
+
+
+def _check_trained(trained: TrainedModel, settings: Settings) -> None:
+    """Refuses what contradicts quantization-aware training, and warns of the rest."""
+    if settings.quantization == "int8":
+        for name in ("calibration_data", "keep_float"):
+            if getattr(settings, name):
+                raise InputError(
+                    f"--{name}: the checkpoint was trained for int8, with ranges and "
+                    "with all weights rounded. Leave it out."
+                )
+    elif settings.quantization == "int4":
+        raise InputError(
+            "--quantization=int4: the checkpoint was trained for int8, and rounding to "
+            "int4 is not what it has learned. Export it with --quantization=int8."
+        )
+    else:
+        pretrained.warn_of_int8_training(trained, f"a file of {settings.quantization}")
+
+
+def compare(
+    trained: TrainedModel, quantized: bytes, settings: Settings, scratch: Path
+) -> tuple[str, list[str]]:
+    """Compares an int8 file with what training simulated; see `_measure`."""
+    if settings.eval_data is None:
+        return "", []
+    simulated = dataclasses.replace(trained, model=simulated_model(trained))
+    report = _verify(
+        simulated, {"int8": quantized}, settings.eval_data, settings, scratch
+    )
+    difference = report["artifacts"][0]["max_abs_diff"]
+    failures = list(report["failures"])
+    if not difference <= SIMULATION_TOLERANCE:
+        failures.append(
+            f"int8: its outputs differ from those that training simulated by up to "
+            f"{difference:g}; at most {SIMULATION_TOLERANCE:g} is allowed."
+        )
+    lines = [
+        verification.table(report, trained.task.shown),
+        "Keras is the model as training simulated the file; the largest difference of "
+        f"their outputs is {difference:.2e} (at most {SIMULATION_TOLERANCE:g}).",
+    ]
+    return "\n".join(lines), failures
+
+
+def simulated_model(trained: TrainedModel) -> keras.Model:
+    """Returns a model that computes as quantization-aware training simulated it.
+
+    Args:
+        trained: a checkpoint with ranges.
+    """
+    model = trained.task.create_model(trained.folder.config)
+    assign_variables(model, trained.folder.variables)
+    int8_products.simulate(model, trained.ranges)
+    return model
+
+
+def _verify(
+    trained: TrainedModel,
+    contents: Mapping[str, bytes],
+    eval_data: str,
+    settings: Settings,
+    scratch: Path,
+) -> dict[str, Any]:
+    """Returns the report on files by name, with these names in place of paths."""
     paths = []
     for name, each in contents.items():
         paths.append(scratch / name)
         paths[-1].write_bytes(each)
     report = verification.verify(
         trained,
-        settings.eval_data,
+        eval_data,
         saved_model_dir=None,
         tflite_files=paths,
         texts=[],
@@ -169,7 +253,7 @@ def _measure(
     for artifact in report["artifacts"]:
         artifact["path"] = Path(artifact["path"]).name
     failures = [each.removeprefix(f"{scratch}/") for each in report["failures"]]
-    return verification.table(report, trained.task.shown), failures
+    return {**report, "failures": failures}
 
 
 def _named(content: bytes, parts: Sequence[str]) -> set[str]:

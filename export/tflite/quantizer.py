@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from bert_tf.checkpoints import quantization_ranges
+from bert_tf.compression.int8_products import MIN_ELEMENTS
 from bert_tf.errors import InputError
 from export.check import tflite_weights
 from export.tflite import graphs
@@ -29,13 +31,10 @@ except ImportError:
         "'bert-tf[mobile]'"
     ) from None
 
-MIN_ELEMENTS = 1024
-"""Smaller weights stay float32: they take no space, and heads are sensitive."""
-
 MIN_CALIBRATION_EXAMPLES = 8
 
 Ranges = Mapping[str, Any]
-"""What calibration found of each tensor, by name."""
+"""What is known of each tensor, by name: of calibration, or of training."""
 
 _PRODUCT = qtyping.TFLOperationName.FULLY_CONNECTED
 _TABLE = qtyping.TFLOperationName.EMBEDDING_LOOKUP
@@ -78,6 +77,55 @@ def calibrate(
         work = quantizer.Quantizer(bytearray(content), _recipe(content, quantization))
         given = {graphs.SIGNATURE: list(map(dict, examples))}
         return work.calibrate(given, num_threads=2)
+
+
+def trained_ranges(content: bytes, ranges: quantization_ranges.Ranges) -> Ranges:
+    """Returns the ranges that quantization-aware training found, for `quantize`.
+
+    Args:
+        content: a float32 file of `export.tflite.converter`.
+        ranges: of the checkpoint that it was made from.
+
+    Raises:
+        InputError: they are of another model.
+    """
+    graph = graphs.read(content)
+    tensors = graph.subgraphs[0].tensors
+    found: dict[str, Any] = {}
+    for operator in graphs.products(graph):
+        weight = tensors[operator.inputs[1]].name.decode()
+        if graphs.operator_name(graph, operator) != _PRODUCT or weight not in ranges:
+            continue
+        around = ranges[weight]
+        for index, known in (
+            (operator.inputs[0], around.inputs),
+            (operator.outputs[0], around.outputs),
+        ):
+            # As calibration shapes them.
+            shape = [1] * len(tensors[index].shape)
+            limits = {
+                "min": np.full(shape, known.minimum, np.float32),
+                "max": np.full(shape, known.maximum, np.float32),
+            }
+            if found.setdefault(tensors[index].name.decode(), limits) != limits:
+                raise InputError(
+                    f"The ranges of what `{weight}` is multiplied by are not those of "
+                    "the other products of the same tensor. They are of another model."
+                )
+    lacking = [
+        weight.name
+        for weight in tflite_weights.weights(content)
+        if weight.operator == _PRODUCT
+        and weight.size >= MIN_ELEMENTS
+        and weight.name not in ranges
+    ]
+    if lacking:
+        raise InputError(
+            f"Training left no ranges for {len(lacking)} weights, the first of them "
+            f"`{lacking[0]}`. They are of another model, or the vocabulary is a part "
+            "of what the model scores, which int8 training does not support."
+        )
+    return found
 
 
 def quantize(

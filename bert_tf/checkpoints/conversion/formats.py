@@ -105,6 +105,12 @@ def save(
                 f"{', ...' if len(added) > 5 else ''} in a text before it is split. "
                 "Here they are entries of the vocabulary like others."
             )
+        if format != "native" and weights.ranges:
+            gaps.append("left over: the ranges of int8 training")
+            weights.notes.append(
+                f"The ranges of {len(weights.ranges)} products that the model was "
+                "trained for int8 with are left out: only model folders keep them."
+            )
         if strict and gaps:
             raise InputError(
                 f"{path} is not written: strict conversion allows no gap, and there "

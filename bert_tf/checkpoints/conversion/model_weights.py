@@ -8,6 +8,7 @@ import numpy as np
 
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.model_folder import check_finite
+from bert_tf.checkpoints.quantization_ranges import Ranges
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
@@ -54,6 +55,7 @@ class ModelWeights:
         hugging_face: what only Hugging Face's files say.
         history: what was done to the model since, a sentence each; model folders keep
             it.
+        ranges: of activations, if it was trained for int8; model folders keep them.
         source_names: what each variable was called in the source.
         left_over: weights of the source that no BERT has, with their shapes.
         notes: what a reader of the report should know, a sentence each.
@@ -68,6 +70,7 @@ class ModelWeights:
         default_factory=HuggingFaceSettings
     )
     history: list[str] = dataclasses.field(default_factory=list)
+    ranges: Ranges = dataclasses.field(default_factory=dict)
     source_names: dict[str, str] = dataclasses.field(default_factory=dict)
     left_over: dict[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)

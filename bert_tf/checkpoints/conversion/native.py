@@ -9,6 +9,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from bert_tf.checkpoints import quantization_ranges
 from bert_tf.checkpoints.added_variables import plain_variables
 from bert_tf.checkpoints.conversion import heads
 from bert_tf.checkpoints.conversion.model_weights import (
@@ -69,6 +70,7 @@ def load(path: Path) -> ModelWeights:
             source=f"{folder.path / MANIFEST}: metadata.hugging_face",
         ),
         history=_history(folder),
+        ranges=quantization_ranges.from_variables(folder.path, folder.variables),
         source_names={name: name for name in variables},
         left_over=left_over,
     )
@@ -98,7 +100,9 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     save_model_folder(
         folder,
         config=weights.config,
-        variables=weights.variables | new,
+        variables=weights.variables
+        | new
+        | quantization_ranges.to_variables(weights.ranges),
         vocabulary=weights.vocabulary,
         task=weights.task,
         metadata=metadata,

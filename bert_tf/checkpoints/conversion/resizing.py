@@ -188,12 +188,16 @@ def keep_layers(weights: ModelWeights, kept: Sequence[int]) -> ModelWeights:
             new_name = name
         variables[new_name] = array
         source_names[new_name] = weights.source_names.get(name, name)
+    notes = [*weights.notes, f"Layers kept, of {count}: {[*kept]}."]
+    if weights.ranges:
+        notes.append("The ranges of int8 training are left out: others hold now.")
     return dataclasses.replace(
         weights,
         config=weights.config.with_layers(kept),
         variables=variables,
+        ranges={},
         source_names=source_names,
-        notes=[*weights.notes, f"Layers kept, of {count}: {[*kept]}."],
+        notes=notes,
     )
 
 
