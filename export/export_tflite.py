@@ -87,6 +87,7 @@ def main(argv: Sequence[str]) -> None:
     """Loads the checkpoint, converts it and writes the file."""
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.storage import files
+    from bert_tf.storage.json_files import write_json
     from export.checkpoint import pretrained
 
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
@@ -96,7 +97,7 @@ def main(argv: Sequence[str]) -> None:
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
         from export.checkpoint import card  # loads TensorFlow
-        from export.tflite import exporter
+        from export.tflite import description, exporter
 
         trained = pretrained.load(
             folder,
@@ -119,6 +120,8 @@ def main(argv: Sequence[str]) -> None:
         )
         temporary.write_bytes(exported.content)
     path = Path(str(_OUTPUT_FILE.value))
+    description_path = path.with_name(path.name + description.SUFFIX)
+    write_json(description_path, description.describe(trained))
     weights = QUANTIZATIONS[_QUANTIZATION.value]
     card_path = path.with_name(f"{path.name}.README.md")
     card.write(
@@ -130,7 +133,8 @@ def main(argv: Sequence[str]) -> None:
     print(
         f"Wrote {_OUTPUT_FILE.value}: {len(exported.content) / 1e6:.1f} MB, step "
         f"{folder.step} of {folder.path}, {trained.max_seq_length} tokens an example. "
-        f"Its model card is {card_path}."
+        f"Its model card is {card_path}; what applications need is in "
+        f"{description_path}."
     )
     print(
         jobs.next_command(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
-from toy_checkpoint import P, S, write_records
+from toy_checkpoint import VOCABULARY, P, S, write_records
 
 from export.check.backends import SavedModelBackend
 
@@ -39,6 +39,9 @@ def test_from_checkpoint_to_verified_artifacts(
         card = tmp_path / f"{quantization}.tflite.README.md"
         kind = {"none": "float32", "dynamic_int8": "int8"}[quantization]
         assert f"a TFLite file with {kind} weights" in card.read_text()
+        described = json.loads((tmp_path / f"{quantization}.tflite.json").read_text())
+        assert described["vocabulary"] == VOCABULARY
+        assert described["task"] == "pretraining" and described["max_seq_length"] == S
     card = (saved_model_dir / "README.md").read_text()
     assert "This is a SavedModel" in card and "Exported from step 7." in card
     text = "the [MASK] of the union is [MASK] ."
