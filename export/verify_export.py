@@ -24,6 +24,7 @@ a quantised one loses too much accuracy; the output file says by how much either
 
 import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 
 from absl import flags
 
@@ -121,6 +122,13 @@ def _compare() -> None:
         from export.check import verification  # loads TensorFlow
 
         trained = pretrained.load(folder)
+        if trained.ranges and not _SAVED_MODEL_DIR.value:
+            from export.check import tflite_weights  # needs LiteRT
+
+            # Files that round as training did are compared with what it simulated.
+            contents = [Path(path).read_bytes() for path in _TFLITE_FILES.value]
+            if all(map(tflite_weights.rounds_activations, contents)):
+                trained = pretrained.simulated(trained)
         report = verification.verify(
             trained,
             str(_EVAL_DATA.value),

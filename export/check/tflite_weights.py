@@ -105,6 +105,11 @@ def operator_counts(content: bytes) -> dict[str, int]:
     return dict(collections.Counter(names).most_common())
 
 
+def rounds_activations(content: bytes) -> bool:
+    """Returns whether a file's products have int8 inputs of fixed ranges."""
+    return "QUANTIZE" in operator_counts(content)
+
+
 def summary(
     content: bytes, *, keep_float: Collection[str] = (), min_elements: int = 0
 ) -> str:

@@ -93,3 +93,18 @@ def load(
     model = task.create_model(folder.config)
     assign_variables(model, folder.variables)
     return TrainedModel(folder, task, model, length, ranges)
+
+
+def simulated(trained: TrainedModel) -> TrainedModel:
+    """Returns a checkpoint whose model computes as its int8 file does.
+
+    Args:
+        trained: a checkpoint that was trained for int8.
+    """
+    from bert_tf.compression import int8_products
+    from bert_tf.models import assign_variables
+
+    model = trained.task.create_model(trained.folder.config)
+    assign_variables(model, trained.folder.variables)
+    int8_products.simulate(model, trained.ranges)
+    return dataclasses.replace(trained, model=model)

@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
+from absl import logging
 
-from bert_tf.compression import int8_products
 from bert_tf.errors import InputError
-from bert_tf.models import assign_variables
 from export.check import tflite_weights, verification
 from export.checkpoint import pretrained
 from export.checkpoint.pretrained import TrainedModel
@@ -173,12 +171,16 @@ def _measure(
 def _check_trained(trained: TrainedModel, settings: Settings) -> None:
     """Refuses what contradicts quantization-aware training, and warns of the rest."""
     if settings.quantization == "int8":
-        for name in ("calibration_data", "keep_float"):
-            if getattr(settings, name):
-                raise InputError(
-                    f"--{name}: the checkpoint was trained for int8, with ranges and "
-                    "with all weights rounded. Leave it out."
-                )
+        if settings.keep_float:
+            raise InputError(
+                "--keep_float: the checkpoint was trained for int8, with all weights "
+                "rounded. Leave it out."
+            )
+        if settings.calibration_data:
+            logging.info(
+                "The checkpoint was trained for int8: its own ranges are used, and "
+                "--calibration_data is not read."
+            )
     elif settings.quantization == "int4":
         raise InputError(
             "--quantization=int4: the checkpoint was trained for int8, and rounding to "
@@ -194,9 +196,12 @@ def compare(
     """Compares an int8 file with what training simulated; see `_measure`."""
     if settings.eval_data is None:
         return "", []
-    simulated = dataclasses.replace(trained, model=simulated_model(trained))
     report = _verify(
-        simulated, {"int8": quantized}, settings.eval_data, settings, scratch
+        pretrained.simulated(trained),
+        {"int8": quantized},
+        settings.eval_data,
+        settings,
+        scratch,
     )
     difference = report["artifacts"][0]["max_abs_diff"]
     failures = list(report["failures"])
@@ -211,18 +216,6 @@ def compare(
         f"their outputs is {difference:.2e} (at most {SIMULATION_TOLERANCE:g}).",
     ]
     return "\n".join(lines), failures
-
-
-def simulated_model(trained: TrainedModel) -> keras.Model:
-    """Returns a model that computes as quantization-aware training simulated it.
-
-    Args:
-        trained: a checkpoint with ranges.
-    """
-    model = trained.task.create_model(trained.folder.config)
-    assign_variables(model, trained.folder.variables)
-    int8_products.simulate(model, trained.ranges)
-    return model
 
 
 def _verify(

@@ -22,6 +22,7 @@ from bert_tf.tasks.catalog import create_task
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
+from export.check import tflite_weights
 from export.check.backends import KerasBackend
 from export.check.litert import TFLiteBackend
 from export.checkpoint import pretrained
@@ -118,7 +119,7 @@ def test_the_file_computes_what_training_simulated(name, tmp_path):
     def answers(model):
         return KerasBackend(trained.task.serve_ids(model).function).predict(inputs)
 
-    simulated = answers(exporter.simulated_model(trained))
+    simulated = answers(pretrained.simulated(trained).model)
     found = TFLiteBackend(path, num_threads=1).predict(inputs)
     for output, plain in answers(trained.model).items():
         lost = np.abs(plain - simulated[output]).max()
@@ -170,9 +171,16 @@ def write_texts(path, count=24):
 
 def test_the_export_needs_no_calibration_and_measures_the_difference(trained, tmp_path):
     texts = write_texts(tmp_path / "texts.csv")
-    exported = export(trained, tmp_path, quantization="int8", eval_data=texts)
+    exported = export(
+        trained,
+        tmp_path,
+        quantization="int8",
+        eval_data=texts,
+        calibration_data="nobody reads this",
+    )
     found = re.search(r"difference of their outputs is (\S+)", exported.measured)
     assert 0 < float(found[1]) < exporter.SIMULATION_TOLERANCE
+    assert tflite_weights.rounds_activations(exported.content)
     assert not {path.name for path in tmp_path.iterdir()} - {"texts.csv"}
 
 
@@ -194,7 +202,6 @@ def test_a_file_that_computes_something_else_is_refused(trained, tmp_path):
     ("settings", "message"),
     [
         ({"quantization": "int4"}, "trained for int8, and rounding to int4"),
-        ({"quantization": "int8", "calibration_data": "a.csv"}, "--calibration_data"),
         ({"quantization": "int8", "keep_float": ["layer_0"]}, "--keep_float"),
     ],
 )

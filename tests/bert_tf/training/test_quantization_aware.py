@@ -23,6 +23,7 @@ from bert_tf.compression.quantization import QuantizationTask
 from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.models.variables import trained_variables
 from bert_tf.tasks.classification import ClassificationTask
 from bert_tf.tasks.settings import CausalLmSettings
 from bert_tf.training import finetuning
@@ -193,6 +194,34 @@ def test_ranges_are_means_of_the_steps_extremes():
     new = np.array([np.min(embedded), np.max(embedded)])
     limits = np.asarray(product.ranges)
     np.testing.assert_allclose(limits[0], 0.75 * expected + 0.25 * new, rtol=1e-5)
+
+
+def test_computing_blocks_twice_and_compiling_the_step_change_nothing():
+    def step(jit_compile, rematerialize):
+        task = make_task()
+        model = task.create_model(CONFIG, seed=3, rematerialize=rematerialize)
+        variables = list(trained_variables(model).values())
+
+        @tf.function(autograph=False, jit_compile=jit_compile)
+        def gradients(given):
+            with tf.GradientTape() as tape:
+                seed = tf.constant([1, 2])
+                outputs = task.apply(model, given, training=True, dropout_seed=seed)
+                loss = tf.reduce_sum(tf.square(outputs["logits"]))
+            return tape.gradient(loss, [v.value for v in variables])
+
+        found = [tf.convert_to_tensor(each) for each in gradients(batch(1))]
+        seen = [each.observed.numpy() for each in int8_products(model).values()]
+        return found, seen
+
+    expected, expected_seen = step(jit_compile=False, rematerialize=False)
+    for arguments in ((False, True), (True, False)):
+        found, seen = step(*arguments)
+        # A sum between two steps may go either way when it is compiled otherwise.
+        for one, other in zip(found, expected, strict=True):
+            scale = np.abs(other).max()
+            assert np.abs(one - other).mean() < 1e-2 * scale + 1e-7
+        np.testing.assert_allclose(seen, expected_seen, atol=1e-2)
 
 
 @pytest.mark.parametrize(
