@@ -18,7 +18,7 @@ def test_config(path, tmp_path):
     module = runpy.run_path(str(path))
     variants = module.get("VARIANTS", ())
     chain = path.stem.startswith("compress_")
-    labelled = ("finetune_", "seq2seq_", "causal_lm", "qat_")
+    labelled = ("finetune_", "seq2seq_", "causal_lm", "qat_", "distill_")
     finetuning = chain or path.stem.startswith(labelled)
     config_type = FinetuningConfig if finetuning else PretrainingConfig
     config_type = CompressionConfig if chain else config_type
@@ -27,6 +27,8 @@ def test_config(path, tmp_path):
         if finetuning:
             config.init_from, config.data.train = "a checkpoint", "a file"
             config.data.eval = "another file"
+            if path.stem.startswith("distill_"):
+                config.distillation.teacher = "a checkpoint"
         config.validate()
         if finetuning:
             continue  # Its configuration is written to be compared, not read.

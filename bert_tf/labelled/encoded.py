@@ -36,7 +36,8 @@ class EncodedExamples:
         starts: int64 `[N + 1]`, where each one starts in `input_ids`; T at the end.
         first_lengths: int32 `[N]`, tokens of `[CLS] A [SEP]`; segment 1 follows.
         targets: name -> `[N, ...]`.
-        token_targets: name -> `[T]`, `IGNORED` where there is none.
+        token_targets: name -> `[T]`, `IGNORED` where there is none; or floating point,
+            `[T, ...]`.
         cls_targets: name -> `[C]`, likewise.
         num_cut: sequences that were longer than allowed and lost tokens.
         windows: the sequences as parts of long texts; None if each is an example.

@@ -225,8 +225,8 @@ class LabelledReader:
         Returns:
             int32 unless stated:
 
-            - `input_ids`, `input_mask`, `segment_ids`, and the targets of tokens:
-              `[local, micro-batches, N, length]`;
+            - `input_ids`, `input_mask`, `segment_ids`, and the targets of tokens,
+              float32 if they are: `[local, micro-batches, N, length, ...]`;
             - float32 `example_weights`, which are 0.0 where there is no sequence, and
               the targets: `[local, micro-batches, N, K, ...]`; K is 1 if not packed,
               and counts sentences where those have a [CLS] each;
@@ -374,7 +374,9 @@ def _fill(
     )
 
     def spread(values: np.ndarray, empty: int = 0) -> np.ndarray:
-        array = np.full(shape, empty, np.int32)
+        is_float = values.dtype.kind == "f"  # What is no label has no place to ignore.
+        fill, dtype = (0, np.float32) if is_float else (empty, np.int32)
+        array = np.full([*shape, *values.shape[1:]], fill, dtype)
         array[place] = values
         return array
 

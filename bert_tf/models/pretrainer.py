@@ -58,6 +58,8 @@ class BertPretrainer(BertModel):
         dropout_seed: tf.Tensor | None = None,
         fused: bool | None = None,
         masked_lm_labels: tuple[tf.Tensor, tf.Tensor] | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> dict[str, Any]:
         """Scores masked tokens and sentence pairs.
 
@@ -70,21 +72,28 @@ class BertPretrainer(BertModel):
             masked_lm_labels: ids, integers, and weights, `[batch, max_predictions]`
                 each, to get sums of the masked-LM loss in place of its logits; None
                 for logits.
+            output_hidden_states: see `BertEncoder`.
+            output_attentions: see `BertEncoder`.
 
         Returns:
             `masked_lm_logits`, float32 `[batch, max_predictions, vocab]`, or
             `masked_lm_sums`, of losses and of right answers, float32 scalars; and
             `next_sentence_logits`, float32 `[batch, 2]`, of a packed batch
-            `[batch, examples, 2]`.
+            `[batch, examples, 2]`; `hidden_states` and `attentions` on request.
         """
         modes = self.modes(training, dropout_seed, fused)
         encoded = self.bert(
-            {**inputs, "output_positions": inputs["masked_lm_positions"]}, **modes
+            {**inputs, "output_positions": inputs["masked_lm_positions"]},
+            **modes,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
         )
-        return self.cls(
+        outputs = self.cls(
             encoded["sequence_output"],
             encoded["pooled_output"],
             self.bert.embeddings.effective_word_embeddings(),
             masked_lm_labels,
             fused=modes["fused"],
         )
+        requested = ("hidden_states", "attentions")
+        return outputs | {name: encoded[name] for name in requested if name in encoded}

@@ -360,6 +360,24 @@ def _answer_texts(example: QuestionExample) -> list[str]:
     return [answer.text for answer in example.answers or ()]
 
 
+def logits_of_sequences(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
+    """Returns the logits of each sequence's own positions; those of others never count.
+
+    Args:
+        logits: float32 `[batch, length]`.
+        batch: packed or not.
+
+    Returns:
+        float32 `[batch, sequences, length]`.
+    """
+    inside = batch["input_mask"][:, tf.newaxis, :] == 1
+    if "example_ids" in batch:
+        count = tf.shape(batch["example_weights"])[1]
+        number = tf.range(1, count + 1)[:, tf.newaxis]
+        inside = batch["example_ids"][:, tf.newaxis, :] == number
+    return tf.where(inside, logits[:, tf.newaxis, :], _NEVER)
+
+
 def _span_cross_entropy(
     logits: tf.Tensor, batch: Batch, positions: tf.Tensor
 ) -> tf.Tensor:
@@ -373,11 +391,8 @@ def _span_cross_entropy(
     Returns:
         float32 `[batch, sequences]`, nats.
     """
-    inside = batch["input_mask"][:, tf.newaxis, :] == 1
+    own = logits_of_sequences(logits, batch)
     if "example_ids" in batch:
-        number = tf.range(1, tf.shape(positions)[1] + 1)[:, tf.newaxis]
-        inside = batch["example_ids"][:, tf.newaxis, :] == number
         positions += batch["cls_positions"]
-    own = tf.where(inside, logits[:, tf.newaxis, :], _NEVER)
     label_logits = tf.gather(logits, positions, batch_dims=1)
     return tf.reduce_logsumexp(own, axis=-1) - label_logits

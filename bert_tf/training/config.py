@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from bert_tf.compression.distillation_config import PretrainingDistillationConfig
 from bert_tf.config import (
     BertConfig,
     DataConfig,
@@ -136,6 +137,7 @@ class PretrainingConfig(RunConfig):
         optimizer: the optimiser of the first phase.
         num_train_steps: steps of the first phase.
         phase_2: what follows it, usually longer sequences; None for nothing.
+        distillation: the teacher to learn from beside the records; off by default.
     """
 
     model: BertConfig = dataclasses.field(default_factory=BertConfig)
@@ -143,6 +145,9 @@ class PretrainingConfig(RunConfig):
     optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
     num_train_steps: int = 1_000_000
     phase_2: PhaseConfig | None = None
+    distillation: PretrainingDistillationConfig = dataclasses.field(
+        default_factory=PretrainingDistillationConfig
+    )
 
     @property
     def phases(self) -> list[PhaseConfig]:
@@ -153,6 +158,7 @@ class PretrainingConfig(RunConfig):
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
         super().validate()
+        self.distillation.validate()
         # Of the first phase, which has no object of its own.
         check(self, "num_train_steps", self.num_train_steps >= 1, "at least 1")
         # The data say it later: `vocab_size` 0 stands for any until then.

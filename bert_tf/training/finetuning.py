@@ -1,13 +1,23 @@
 """Fine-tuning: from labelled files and a checkpoint to a run's plan."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 from absl import logging
 
 from bert_tf.checkpoints.added_variables import ADDED
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
+from bert_tf.compression.lessons import Lessons
+from bert_tf.compression.student import start_of_student
+from bert_tf.compression.teacher import Teacher
+from bert_tf.compression.unlabelled import (
+    encode_unlabelled,
+    read_unlabelled,
+    with_unlabelled,
+)
 from bert_tf.errors import InputError
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
@@ -26,7 +36,7 @@ from bert_tf.training import (
 from bert_tf.training.finetuning_config import FinetuningConfig
 from bert_tf.training.finetuning_data import LabelledData
 from bert_tf.training.loop import Run
-from bert_tf.training.same_data import Fingerprints
+from bert_tf.training.same_data import Fingerprint, Fingerprints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +49,8 @@ class Inputs:
         vocabulary: the checkpoint's.
         train: the examples to train on.
         held_out: the examples to evaluate on; perhaps none.
-        fingerprints: of the examples.
+        fingerprints: of the examples, and of the teacher.
+        teacher: what a student learns from; None without distillation.
     """
 
     task: LabelledTask
@@ -48,6 +59,7 @@ class Inputs:
     train: LabelledSource
     held_out: list[LabelledSource]
     fingerprints: Fingerprints
+    teacher: Teacher | None = None
 
 
 def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
@@ -74,7 +86,9 @@ def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs
     """
     task_type = LABELLED_TASKS[config.task.name]
     data = finetuning_data.read_data(config, task_type)
-    weights = task_type.load_start(config.task, config.init_from)
+    distillation = config.distillation
+    teacher = Teacher.load(distillation.teacher) if distillation.is_on else None
+    weights = _load_start(config, task_type, teacher)
     vocabulary = weights.vocabulary
     if vocabulary is None:
         raise InputError(
@@ -82,13 +96,40 @@ def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs
             "tokenized for it. Convert it with `python -m bert_tf.convert_checkpoint "
             "--vocab_file=...` first."
         )
-    fingerprints = finetuning_data.fingerprints(config, data, vocabulary)
+    unlabelled: Sequence[Any] = ()
+    if teacher is not None:
+        teacher.check_vocabulary(vocabulary, _start(config))
+        teacher.check_length(config.data.max_seq_length)
+        unlabelled = read_unlabelled(
+            task_type, distillation.unlabelled, config.data.reading
+        )
+    fingerprints = {
+        **finetuning_data.fingerprints(config, data, vocabulary, unlabelled),
+        "distillation.teacher": Fingerprint(
+            distillation.teacher, teacher.fingerprint() if teacher else None
+        ),
+    }
     if workdir is not None and cluster.process_index() == 0:
         run_folder.describe_run(workdir, config, fingerprints)
     task = _create_task(config, task_type, data, weights)
     train = finetuning_data.source(
         task, data.train, vocabulary, config, data, seed=config.seed
     )
+    if unlabelled:
+        cache = finetuning_data.cache_directory(config)
+        more = encode_unlabelled(task, unlabelled, vocabulary, cache)
+        train = dataclasses.replace(
+            train,
+            encoded=with_unlabelled(train.encoded, more),
+            description={
+                **train.description,
+                "examples without labels": len(unlabelled),
+            },
+        )
+    if teacher is not None and distillation.cache_dir:
+        lessons = Lessons(task, teacher, distillation, weights.config)
+        encoded = compressed.with_taught(train.encoded, lessons, config)
+        train = dataclasses.replace(train, encoded=encoded)
     held_out = []
     if data.held_out:
         held_out = [
@@ -98,7 +139,26 @@ def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs
         ]
     for line in [*data.lines, *task.report_lines(data.train), *_cut(train)]:
         logging.info("%s", line)
-    return Inputs(task, weights, vocabulary, train, held_out, fingerprints)
+    return Inputs(task, weights, vocabulary, train, held_out, fingerprints, teacher)
+
+
+def _start(config: FinetuningConfig) -> str:
+    """Returns the name of what a model starts from."""
+    distillation = config.distillation
+    return config.init_from or distillation.student_config or distillation.teacher
+
+
+def _load_start(
+    config: FinetuningConfig, task_type: type[LabelledTask], teacher: Teacher | None
+) -> ModelWeights:
+    """Returns what the model starts from."""
+    weights = None
+    if config.init_from:
+        weights = task_type.load_start(config.task, config.init_from)
+    if teacher is not None:
+        return start_of_student(config.distillation, teacher, weights)
+    assert weights is not None, "`validate` asks for one"
+    return weights
 
 
 def _create_task(
@@ -112,7 +172,7 @@ def _create_task(
     if length > positions:
         raise InputError(
             f"`data.max_seq_length` must be at most {positions}, the positions of "
-            f"{config.init_from}. Received: {length}"
+            f"{_start(config)}. Received: {length}"
         )
     described = task_type.describe(config.task, data.train, length)
     described = described.with_settings(reading=dataclasses.asdict(config.data.reading))
@@ -168,7 +228,13 @@ def make_plan(config: FinetuningConfig, workdir: Path, inputs: Inputs) -> run.Pl
         model_config = dataclasses.replace(
             model_config, hidden_dropout_prob=rate, attention_probs_dropout_prob=rate
         )
-    wrapped = compressed.wrap(task, config, num_steps)
+    wrapped = compressed.wrap(
+        task,
+        config,
+        model_config=model_config,
+        num_steps=num_steps,
+        teacher=inputs.teacher,
+    )
     return run.Plan(
         config=dataclasses.replace(config, eval_interval=interval),
         model_config=model_config,
@@ -193,7 +259,7 @@ def describe_origin(config: FinetuningConfig, train: LabelledSource) -> str:
     """Returns what a model is made from, as a sentence for its card."""
     names = ", ".join(Path(path).name for path in config.data.train.split(","))
     return (
-        f"Fine-tuned from {Path(config.init_from).name} on {train.num_examples:,} "
+        f"Fine-tuned from {Path(_start(config)).name} on {train.num_examples:,} "
         f"examples of {names}."
     )
 

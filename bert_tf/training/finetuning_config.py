@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 from typing import Any, Self
 
+from bert_tf.compression.distillation_config import TaskDistillationConfig
 from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BatchConfig, OptimizerConfig, check, operational
 from bert_tf.errors import InputError
@@ -90,10 +91,11 @@ class SweepConfig:
 class FinetuningConfig(RunConfig):
     """One fine-tuning run.
 
-    The shape of the model is that of `init_from`.
+    The shape of the model is that of `init_from`, or of the student.
 
     Attributes:
         task: what is learned, and its settings.
+        distillation: the teacher to learn from beside the examples; off by default.
         data: the examples.
         optimizer: the optimiser.
         num_train_epochs: how often every training example is seen.
@@ -109,6 +111,9 @@ class FinetuningConfig(RunConfig):
     """
 
     task: TaskSettings = dataclasses.field(default_factory=ClassificationSettings)
+    distillation: TaskDistillationConfig = dataclasses.field(
+        default_factory=TaskDistillationConfig
+    )
     data: LabelledDataConfig = dataclasses.field(default_factory=LabelledDataConfig)
     optimizer: OptimizerConfig = dataclasses.field(
         default_factory=lambda: OptimizerConfig(
@@ -194,7 +199,14 @@ class FinetuningConfig(RunConfig):
         for name in ("hidden_dropout_prob", "classifier_dropout"):
             value = getattr(self, name)
             check(self, name, value == -1.0 or 0 <= value < 1, "in [0, 1), or -1.0")
-        if not self.init_from:
+        self.distillation.validate()
+        if self.distillation.student_config and self.init_from:
+            raise InputError(
+                "`distillation.student_config` is the shape of a student that starts "
+                "at random. Leave it out, or --config.init_from. Received: "
+                f"{self.distillation.student_config!r} and {self.init_from!r}"
+            )
+        if not self.init_from and not self.distillation.is_on:
             raise InputError(
                 "`init_from` must name a checkpoint to start from: a workdir of ours, "
                 "or whatever `python -m bert_tf.convert_checkpoint` reads. Set it with "

@@ -69,11 +69,23 @@ def read_data(config: FinetuningConfig, task_type: type[LabelledTask]) -> Labell
 
 
 def fingerprints(
-    config: FinetuningConfig, data: LabelledData, vocabulary: Vocabulary
+    config: FinetuningConfig,
+    data: LabelledData,
+    vocabulary: Vocabulary,
+    unlabelled: Sequence[Any] = (),
 ) -> Fingerprints:
-    """Returns what tells the data of a run from any other; see `same_data`."""
+    """Returns what tells the data of a run from any other; see `same_data`.
+
+    Args:
+        config: of the run.
+        data: with labels.
+        vocabulary: of the model.
+        unlabelled: further examples.
+    """
     held_out = _fingerprint(data.held_out, vocabulary) if data.held_out else None
+    more = _fingerprint(unlabelled, vocabulary) if unlabelled else None
     return {
+        "distillation.unlabelled": Fingerprint(config.distillation.unlabelled, more),
         "data.train": Fingerprint(
             config.data.train, _fingerprint(data.train, vocabulary)
         ),
@@ -115,7 +127,7 @@ def source(
         data: all examples, for the report.
         seed: Seed of the order to train in; None for held-out examples.
     """
-    encoded = task.encode(examples, vocabulary, _cache_directory(config))
+    encoded = task.encode(examples, vocabulary, cache_directory(config))
     targets = task.targets(examples)
     if seed is not None:
         targets |= task.training_targets(examples)
@@ -133,7 +145,8 @@ def source(
     )
 
 
-def _cache_directory(config: FinetuningConfig) -> Path | None:
+def cache_directory(config: FinetuningConfig) -> Path | None:
+    """Returns where tokenized texts are kept; None to keep none."""
     named = config.data.cache_dir
     if named == "none":
         return None

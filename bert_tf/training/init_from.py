@@ -1,9 +1,11 @@
 """Starting a training run from weights of any format."""
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from bert_tf.checkpoints.conversion import ModelWeights, load_any, resizing
+from bert_tf.compression.student import with_student_layers
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.models.variables import Assignment, assign_variables
@@ -30,6 +32,7 @@ def initialize(
     config: BertConfig,
     vocabulary: Vocabulary,
     path: str | os.PathLike[str],
+    layers: Sequence[int] = (),
 ) -> Assignment:
     """Gives a model the weights that `path` holds, in any format.
 
@@ -38,6 +41,7 @@ def initialize(
         config: its configuration.
         vocabulary: the one that the records were written with.
         path: whatever `load_any` reads.
+        layers: those of its layers that the model starts from; empty for all.
 
     Returns:
         What took its value from there; missing heads keep their initial values.
@@ -49,6 +53,7 @@ def initialize(
     weights = load_any(path)
     weights.check_post_norm(f"init_from {path}")
     _check_vocabulary(weights, vocabulary, path)
+    weights = with_student_layers(weights, layers)
     theirs, variables = resizing.without_surplus_rows(
         weights.config, weights.variables, vocabulary
     )

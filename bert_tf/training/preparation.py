@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from bert_tf.compression.teacher import Teacher
 from bert_tf.data.dataset import Dataset
 from bert_tf.data.fingerprint import fingerprint
 from bert_tf.errors import InputError
@@ -37,6 +38,7 @@ class PreparedRun:
         config: complete: what it left to the data is filled in.
         data: of each phase.
         vocabulary: of the data.
+        teacher: what a student learns from; None without distillation.
         workdir: holds `config.json`, `vocab.txt` and `tokenizer_config.json`.
         lock: keeps other runs out of the workdir until it is closed; held by the chief.
     """
@@ -44,6 +46,7 @@ class PreparedRun:
     config: PretrainingConfig
     data: list[PhaseData]
     vocabulary: Vocabulary
+    teacher: Teacher | None
     workdir: Path
     lock: contextlib.ExitStack
 
@@ -80,12 +83,28 @@ def prepare(
     model = dataclasses.replace(config.model, vocab_size=vocab_size)
     config = dataclasses.replace(config, model=model)
     vocabulary = data[0].train.vocabulary
+    teacher = _open_teacher(config, vocabulary)
     with contextlib.ExitStack() as lock:
         if cluster.process_index() == 0:
             lock.enter_context(run_folder.lock_run_folder(workdir, config))
-            run_folder.describe_run(workdir, config, _fingerprints(data))
+            fingerprints = _fingerprints(data)
+            fingerprints["distillation.teacher"] = Fingerprint(
+                config.distillation.teacher,
+                None if teacher is None else teacher.fingerprint(),
+            )
+            run_folder.describe_run(workdir, config, fingerprints)
             vocabulary.save(workdir)
-        return PreparedRun(config, data, vocabulary, workdir, lock.pop_all())
+        return PreparedRun(config, data, vocabulary, teacher, workdir, lock.pop_all())
+
+
+def _open_teacher(config: PretrainingConfig, vocabulary: Vocabulary) -> Teacher | None:
+    if not config.distillation.is_on:
+        return None
+    teacher = Teacher.load(config.distillation.teacher)
+    teacher.check_vocabulary(vocabulary, "that of the records")
+    for phase in config.phases:
+        teacher.check_length(phase.data.max_seq_length)
+    return teacher
 
 
 def _open_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:

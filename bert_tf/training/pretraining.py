@@ -5,10 +5,13 @@ from pathlib import Path
 import keras
 from absl import logging
 
+from bert_tf.compression.distillation import DistillationTask
+from bert_tf.compression.lessons import Lessons
 from bert_tf.config import BatchConfig
 from bert_tf.data.record_source import RecordSource
 from bert_tf.storage import files
 from bert_tf.tasks.pretraining import PretrainingTask, pretraining_description
+from bert_tf.tasks.task import Task
 from bert_tf.training import init_from, run, summary
 from bert_tf.training.preparation import PhaseData, PreparedRun
 
@@ -29,14 +32,19 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
     """
     config = prepared.config
     with prepared.lock, files.named_if_full(prepared.workdir):
+        phases = [_plan(prepared, number) for number in range(len(prepared.data))]
         plan = run.Plan(
             config=config,
             model_config=config.model,
             workdir=prepared.workdir,
             vocabulary=prepared.vocabulary,
-            phases=[_plan(prepared, number) for number in range(len(prepared.data))],
-            initialize=lambda model: _initialize(model, prepared),
-            origin=_origin(prepared),
+            phases=phases,
+            initialize=(
+                (lambda model: _initialize(model, prepared))
+                if config.init_from or config.distillation.student_layers
+                else None
+            ),
+            origin=" ".join([_origin(prepared), *phases[-1].task.methods]),
         )
         finished = run.train_and_evaluate(plan)
         if finished.devices.is_chief:
@@ -61,14 +69,19 @@ def _plan(prepared: PreparedRun, number: int) -> run.PhasePlan:
     held_out = []
     if described.eval is not None:
         held_out = [RecordSource.open(data.eval_dir, seed=None)]
+    task: Task = PretrainingTask(
+        pretraining_description(
+            max_seq_length=parameters.max_seq_length,
+            max_predictions_per_seq=parameters.max_predictions_per_seq,
+            sentence_pairs=parameters.objective != "none",
+        )
+    )
+    if prepared.teacher is not None:
+        settings = config.distillation
+        lessons = Lessons(task, prepared.teacher, settings, config.model)
+        task = DistillationTask(task, lessons, settings)
     return run.PhasePlan(
-        task=PretrainingTask(
-            pretraining_description(
-                max_seq_length=parameters.max_seq_length,
-                max_predictions_per_seq=parameters.max_predictions_per_seq,
-                sentence_pairs=parameters.objective != "none",
-            )
-        ),
+        task=task,
         batch=data,
         num_steps=described.config.num_train_steps,
         optimizer=described.config.optimizer,
@@ -83,12 +96,17 @@ def _plan(prepared: PreparedRun, number: int) -> run.PhasePlan:
 
 def _initialize(model: keras.Model, prepared: PreparedRun) -> None:
     config = prepared.config
+    start = config.init_from or config.distillation.teacher
     done = init_from.initialize(
-        model, config.model, prepared.vocabulary, config.init_from
+        model,
+        config.model,
+        prepared.vocabulary,
+        start,
+        config.distillation.student_layers,
     )
     logging.info(
         "%s gives %d variables; newly initialised: %s",
-        config.init_from,
+        start,
         len(done.assigned),
         done.missing or "none",
     )

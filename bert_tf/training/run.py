@@ -29,11 +29,12 @@ from bert_tf.training.phase import Phase
 from bert_tf.training.preemption import Preemption
 from bert_tf.training.state import Checkpoints, TrainingState
 
-_POLICIES = {
+POLICIES = {
     "float32": "float32",
     "bfloat16": "mixed_bfloat16",
     "float16": "mixed_float16",
 }
+"""Keras' names of the precisions that a configuration can name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Plan:
         workdir: where everything goes.
         vocabulary: of the data.
         phases: one after the other; the first has an optimiser of its own.
-        initialize: gives a new model the weights of `config.init_from`.
+        initialize: gives a new model the weights that the run starts from; None for
+            random ones.
         origin: what the model is trained on, as a sentence for people.
     """
 
@@ -77,7 +79,7 @@ class Plan:
     workdir: Path
     vocabulary: Vocabulary
     phases: Sequence[PhasePlan]
-    initialize: Callable[[keras.Model], None]
+    initialize: Callable[[keras.Model], None] | None
     origin: str = ""
 
 
@@ -136,7 +138,7 @@ def _build_run(plan: Plan, preemption: Preemption) -> tuple[Run, Any]:
             plan.model_config,
             seed=config.seed,
             rematerialize=config.rematerialize,
-            dtype=_POLICIES[config.precision],
+            dtype=POLICIES[config.precision],
         )
         assert first.optimizer is not None
         optimizer = create_optimizer(first.optimizer, trained_variables(model))
@@ -144,7 +146,7 @@ def _build_run(plan: Plan, preemption: Preemption) -> tuple[Run, Any]:
     if folder is not None:
         restored = state.restore(folder, model=model, optimizer=optimizer)
     else:
-        if config.init_from:
+        if plan.initialize is not None:
             plan.initialize(model)
         restored = TrainingState()
     checkpoints = Checkpoints(

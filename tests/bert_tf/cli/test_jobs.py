@@ -160,6 +160,9 @@ COMMANDS = {
     "bert_tf.prune_model": [
         *("--checkpoint=x", "--input_file=y", "--output_dir=z", "--keep_layers=1")
     ],
+    "bert_tf.augment_texts": [
+        *("--checkpoint=x", f"--input_file={ROOT}/README.md", "--output_file=y")
+    ],
     "bert_tf.convert_checkpoint": ["--from=x", "--to=y"],
     "data_prep.create_vocabulary": [
         f"--input_file={ROOT}/README.md",

@@ -1,0 +1,260 @@
+"""What a student learns of its teacher: which outputs of both are compared, and how."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from bert_tf.compression import distillation_losses as losses
+from bert_tf.compression.compared_states import (
+    LayerMap,
+    compared_states,
+    model_arguments,
+    state_names,
+)
+from bert_tf.compression.distillation_config import DistillationConfig
+from bert_tf.compression.soft_targets import soft_targets
+from bert_tf.compression.teacher import Teacher
+from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
+from bert_tf.models.variables import assign_variables
+from bert_tf.ops.masks import padding_mask, same_example_mask
+from bert_tf.tasks.endpoint import Batch, Outputs
+from bert_tf.tasks.task import Task
+
+# What a teacher may lack, by task: heads whose answers are not compared.
+_UNUSED = {"pretraining": ("bert/pooler/", "cls/seq_relationship/")}
+
+
+class Lessons:
+    """What is compared, of a task, a teacher and a student's shape.
+
+    Args:
+        task: the student's.
+        teacher: what it learns from.
+        config: what of it; on.
+        student: the student's shape.
+
+    Attributes:
+        teacher: the same.
+        weights: names of the losses -> what they are multiplied by.
+
+    Raises:
+        InputError: the teacher does not fit the student or the configuration.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        teacher: Teacher,
+        config: DistillationConfig,
+        student: BertConfig,
+    ):
+        self.teacher, self._task, self._student = teacher, task, student
+        self._map = LayerMap.of(config, student, teacher.weights.config)
+        weights = {
+            "soft_label": config.soft_weight,
+            "hidden_state": config.hidden_weight,
+            "cosine": config.cosine_weight,
+            "attention": config.attention_weight,
+            "relation": config.relation_weight,
+        }
+        self.weights = {name: weight for name, weight in weights.items() if weight}
+        self._temperature = config.temperature
+        self._answers = None
+        if "soft_label" in self.weights:
+            self._answers = soft_targets(task.name)
+            teacher.check_answers(task.description)
+        if "attention" in self.weights:
+            self._check_heads()
+        theirs = teacher.weights.config.heads_of(self._map.relation_layer)
+        self._relation_heads = config.relation_heads or theirs
+        if "relation" in self.weights:
+            self._check_relation_heads()
+
+    def _check_heads(self) -> None:
+        for own, layer in enumerate(self._map.teachers):
+            heads = self._student.heads_of(own)
+            theirs = self.teacher.weights.config.heads_of(layer)
+            if heads != theirs:
+                raise InputError(
+                    "`distillation.attention_weight` must be 0: the student has "
+                    f"{heads} attention heads in layer {own}, the teacher {theirs} in "
+                    f"layer {layer}. Compare relations, with "
+                    "--config.distillation.relation_weight, which need no equal heads."
+                )
+
+    def _check_relation_heads(self) -> None:
+        last = self._student.num_hidden_layers - 1
+        for name, width in (
+            ("teacher", _width(self.teacher.weights.config, self._map.relation_layer)),
+            ("student", _width(self._student, last)),
+        ):
+            if width % self._relation_heads:
+                raise InputError(
+                    f"`distillation.relation_heads` must divide the width of the "
+                    f"{name}'s attention, {width}. Received: {self._relation_heads}"
+                )
+
+    @property
+    def arguments(self) -> dict[str, bool]:
+        """What a model is called with, so that its outputs hold what is compared."""
+        return model_arguments(self.weights)
+
+    def student_states(self, outputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """Returns what is compared of a student's inside; see `compared_states`."""
+        layers = self._map.students
+        return compared_states(outputs, layers, layers[-1], self.weights)
+
+    # The teacher.
+
+    def teach(self, dtype: str | None) -> Callable[[Batch], Outputs]:
+        """Creates the teacher's model and returns what it says and sees of a batch.
+
+        Args:
+            dtype: name of a Keras dtype policy, None for the global one.
+        """
+        model = create_teacher(
+            self.teacher, self._task, dtype, answers=self._answers is not None
+        )
+
+        def taught(batch: Batch) -> Outputs:
+            outputs = model(batch, training=False, **self.arguments)
+            names = self._answers.names if self._answers is not None else ()
+            found = {name: outputs[name] for name in names} | compared_states(
+                outputs, self._map.teachers, self._map.relation_layer, self.weights
+            )
+            return {name: tf.stop_gradient(value) for name, value in found.items()}
+
+        return taught
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What decides about the numbers that `teach` returns, but for the batch."""
+        return {
+            **self.teacher.fingerprint(),
+            "task": self._task.name,
+            "layers": self._map.teachers,
+            "relation_layer": self._map.relation_layer,
+        }
+
+    @property
+    def shapes(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
+        """Whether each of the teacher's outputs goes by token, and its further axes."""
+        config = self.teacher.weights.config
+        layers = {
+            f"{part}_{number}": layer
+            for number, layer in enumerate(self._map.teachers)
+            for part in ("query", "key")
+        }
+        layers |= dict.fromkeys(state_names(["relation"], 0), self._map.relation_layer)
+        shapes: dict[str, tuple[bool, tuple[int, ...]]] = {}
+        for name in state_names(self.weights, len(self._map.teachers)):
+            layer = layers.get(name)
+            width = config.hidden_size if layer is None else _width(config, layer)
+            shapes[name] = (True, (width,))
+        if self._answers is not None:
+            axes = self._answers.axes(self._task.description)
+            shapes |= {n: (self._answers.by_token, axes) for n in self._answers.names}
+        return shapes
+
+    # What a batch comes to.
+
+    def counts(self, name: str, batch: Batch) -> tf.Tensor:
+        """Returns what a loss counts, 1.0 or 0.0: answers, or tokens."""
+        if name == "soft_label":
+            assert self._answers is not None
+            return self._answers.weights(batch)
+        return tf.cast(batch["input_mask"], tf.float32)
+
+    def loss(
+        self, name: str, student: Outputs, teacher: Outputs, batch: Batch
+    ) -> tf.Tensor:
+        """Returns how far a student is from its teacher, the shape of `counts`.
+
+        What is compared layer by layer is summed over the layers; of relations it is
+        the mean of queries', keys' and values'.
+
+        Args:
+            name: of the loss.
+            student: outputs, `student_states` among them, in the teacher's width.
+            teacher: what `teach` returns.
+            batch: the examples.
+        """
+        if name == "soft_label":
+            assert self._answers is not None
+            return self._answers.losses(student, teacher, batch, self._temperature)
+        if name == "cosine":
+            last = "last_hidden_state"
+            return losses.cosine_distance(student[last], teacher[last])
+        if name == "hidden_state":
+            return tf.add_n(
+                [
+                    losses.squared_error(student[state], teacher[state])
+                    for state in state_names([name], len(self._map.teachers))
+                ]
+            )
+        mask = tf.cast(_sees(batch), tf.float32)
+        if name == "relation":
+            values = [
+                losses.relation_loss(
+                    student[state], teacher[state], mask, self._relation_heads
+                )
+                for state in state_names([name], 0)
+            ]
+            return tf.add_n(values) / 3.0
+        return tf.add_n(
+            [
+                losses.attention_error(
+                    (student[f"query_{number}"], student[f"key_{number}"]),
+                    (teacher[f"query_{number}"], teacher[f"key_{number}"]),
+                    mask,
+                    self._student.heads_of(number),
+                )
+                for number in self._map.students
+            ]
+        )
+
+
+def _width(config: BertConfig, layer: int) -> int:
+    """Returns the width of a layer's queries, keys and values, heads side by side."""
+    return config.heads_of(layer) * config.head_size
+
+
+def create_teacher(
+    teacher: Teacher, task: Task, dtype: str | None, *, answers: bool
+) -> keras.Model:
+    """Returns a teacher's model, whose variables are not trained.
+
+    Args:
+        teacher: the checkpoint.
+        task: the student's.
+        dtype: name of a Keras dtype policy, None for the global one.
+        answers: whether its head is needed.
+
+    Raises:
+        InputError: it lacks variables that are needed.
+    """
+    model = task.create_model(teacher.weights.config, dtype=dtype)
+    done = assign_variables(model, teacher.weights.variables, strict=False)
+    unused = _UNUSED.get(task.name, ())
+    missing = [
+        name
+        for name in done.missing
+        if name.startswith("bert/e") or (answers and not name.startswith(unused))
+    ]
+    if missing:
+        raise InputError(
+            f"`distillation.teacher` {teacher.path}: lacks {len(missing)} variables, "
+            f"the first of them {missing[0]!r}. Convert or train it whole."
+        )
+    model.trainable = False
+    return model
+
+
+def _sees(batch: Batch) -> tf.Tensor:
+    """Returns which position sees which; see `bert_tf.ops.masks`."""
+    if "example_ids" in batch:
+        return same_example_mask(batch["example_ids"])
+    return padding_mask(batch["input_mask"])

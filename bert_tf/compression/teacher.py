@@ -1,0 +1,119 @@
+"""The checkpoint that a student learns from. Free of TensorFlow."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from bert_tf.checkpoints.conversion import resizing
+from bert_tf.checkpoints.conversion.formats import load_any
+from bert_tf.checkpoints.conversion.model_weights import ModelWeights
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.errors import InputError
+from bert_tf.text.vocabulary import Vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class Teacher:
+    """A checkpoint that only answers.
+
+    Attributes:
+        path: as the configuration names it.
+        weights: of the checkpoint.
+    """
+
+    path: str
+    weights: ModelWeights
+
+    @classmethod
+    def load(cls, path: str) -> Self:
+        """Opens a checkpoint of any format.
+
+        Raises:
+            InputError: it cannot be read, or has no vocabulary.
+        """
+        weights = load_any(path)
+        weights.check_post_norm(f"`distillation.teacher` {path}")
+        if weights.vocabulary is None:
+            raise InputError(
+                f"`distillation.teacher` {path}: has no vocabulary, so nobody knows "
+                "what its ids mean. Give it one with "
+                "`python -m bert_tf.convert_checkpoint --vocab_file=...`."
+            )
+        # Both must score the same entries.
+        config, variables = resizing.without_surplus_rows(
+            weights.config, weights.variables, weights.vocabulary
+        )
+        weights = dataclasses.replace(weights, config=config, variables=dict(variables))
+        return cls(path, weights)
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return Path(self.path).name
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Returns what tells this teacher from any other, wherever it lies."""
+        digest = hashlib.sha256(repr(self.weights.config).encode())
+        for name, array in sorted(self.weights.variables.items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(array).data)
+        assert self.weights.vocabulary is not None
+        return {
+            "weights_hash": digest.hexdigest(),
+            "vocab_hash": self.weights.vocabulary.hash,
+        }
+
+    def check_vocabulary(self, vocabulary: Vocabulary, student: str) -> None:
+        """Raises an InputError unless ids mean the same to the student.
+
+        Args:
+            vocabulary: the student's.
+            student: what it starts from, for the message.
+        """
+        theirs = self.weights.vocabulary
+        assert theirs is not None
+        if theirs == vocabulary:
+            return
+        difference = "reads text with other settings of case and accents"
+        if theirs.entries != vocabulary.entries:
+            difference = (
+                f"has {len(theirs):,} entries, the student's {len(vocabulary):,}"
+            )
+            if len(theirs) == len(vocabulary):
+                difference = "has other entries than the student's"
+        raise InputError(
+            f"`distillation.teacher` {self.path}: its vocabulary {difference} "
+            f"({student}). Both must read the same ids: start the student from the "
+            "teacher's layers with --config.distillation.student_layers, or adapt one "
+            "with `python -m bert_tf.convert_checkpoint --vocab_file=...`."
+        )
+
+    def check_length(self, max_seq_length: int) -> None:
+        """Raises an InputError if sequences are longer than the teacher can read."""
+        positions = self.weights.config.max_position_embeddings
+        if max_seq_length > positions:
+            raise InputError(
+                f"`data.max_seq_length` must be at most {positions}, the positions of "
+                f"the teacher {self.path}. Received: {max_seq_length}"
+            )
+
+    def check_answers(self, description: TaskDescription) -> None:
+        """Raises an InputError unless the teacher answers what the student learns."""
+        theirs = self.weights.task
+        if theirs.name != description.name:
+            raise InputError(
+                f"`distillation.teacher` {self.path}: was trained for {theirs.name!r}, "
+                f"so it has no soft labels of {description.name!r}. Fine-tune it for "
+                "that first, or give --config.distillation.soft_weight=0 and compare "
+                "hidden states, attention or relations."
+            )
+        if theirs.labels != description.labels:
+            raise InputError(
+                f"`distillation.teacher` {self.path}: its labels are "
+                f"{list(theirs.labels)}, the student's {list(description.labels)}. "
+                "Train both on the same labels in the same order; of a classifier "
+                "`task.labels` states it."
+            )

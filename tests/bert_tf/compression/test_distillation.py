@@ -1,0 +1,184 @@
+"""Runs that distil: what is trained and saved, resuming, replicas, precision."""
+
+import dataclasses
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from bert_tf.checkpoints import conversion
+from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
+from bert_tf.compression import lessons
+from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
+from bert_tf.models import named_variables
+from bert_tf.storage.json_files import read_json
+from bert_tf.training import finetuning
+from bert_tf.training.finetuning_preparation import prepare
+
+TEACHER = BertConfig(17, 8, 3, 2, 12, max_position_embeddings=16)
+
+pytestmark = pytest.mark.slow
+
+
+def train(config, workdir):
+    with prepare(config.validate(), workdir):
+        finetuning.train_and_evaluate(config, workdir)
+    return workdir
+
+
+def contents(workdir):
+    last = list_checkpoints(workdir)[-1]
+    names = ("model.safetensors", "optimizer.safetensors")
+    return [(last / name).read_bytes() for name in names]
+
+
+@pytest.fixture(scope="module")
+def whole(distil, tmp_path_factory):
+    """A run to its end, and its teacher's model."""
+    models = []
+
+    def create_model(*arguments, **settings):
+        models.append(original(*arguments, **settings))
+        return models[-1]
+
+    original = lessons.create_teacher
+    with mock.patch.object(lessons, "create_teacher", create_model):
+        workdir = train(distil, tmp_path_factory.mktemp("whole") / "workdir")
+    return workdir, models[0]
+
+
+def test_an_ordinary_classifier_of_fewer_layers_comes_of_it(whole, distil):
+    folder = resolve_checkpoint(whole[0])
+    assert folder.config.num_hidden_layers == 2
+    assert not any("layer_2" in name for name in folder.variables)
+    weights = conversion.load_any(whole[0])
+    assert weights.variables.keys() == folder.variables.keys()
+    assert weights.task.name == "classification"
+    assert weights.task.labels == ("0", "1")
+    card = (whole[0] / "README.md").read_text()
+    assert "Distilled from teacher (weights: own loss 0.5, soft label 0.5," in card
+    assert read_json(whole[0] / "eval.json")["commonest_class_accuracy"] == 0.5
+
+
+def test_the_teacher_is_neither_trained_nor_saved(whole, distil):
+    teacher = conversion.load_any(distil.distillation.teacher)
+    for name, variable in named_variables(whole[1]).items():
+        np.testing.assert_array_equal(variable, teacher.variables[name], name)
+    folder = resolve_checkpoint(whole[0])
+    slots = {name.rsplit("/", 1)[0] for name in folder.optimizer}
+    assert slots == folder.variables.keys()
+    student = folder.variables["bert/encoder/layer_1/output/dense/kernel"]
+    start = teacher.variables["bert/encoder/layer_2/output/dense/kernel"]
+    assert 0 < abs(student - start).max() < 0.2
+
+
+def test_it_comes_nearer_to_the_teacher(whole, losses_of):
+    found = losses_of(whole[0])
+    names = ("soft_label", "hidden_state", "attention", "relation")
+    for name in names:
+        assert 0 < found[-1][f"{name}_loss"] < found[0][f"{name}_loss"], name
+    total = sum(found[0][f"{name}_loss"] for name in names)
+    assert found[0]["loss"] > total
+
+
+@pytest.fixture
+def losses_of():
+    def read(workdir):
+        lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
+        return [line for line in lines if line["split"] == "train"]
+
+    return read
+
+
+def test_it_goes_on_to_the_same_bytes_and_only_with_its_teacher(
+    whole, distil, tmp_path, write_teacher, changed
+):
+    workdir = shutil.copytree(whole[0], tmp_path / "workdir", symlinks=True)
+    for checkpoint in list_checkpoints(workdir)[1:]:
+        shutil.rmtree(checkpoint)
+    moved = shutil.copytree(distil.distillation.teacher, tmp_path / "teacher")
+    config = changed(distil, teacher=str(moved))
+    train(config, workdir)
+    assert contents(workdir) == contents(whole[0])
+
+    shutil.rmtree(moved)
+    wider = dataclasses.replace(TEACHER, intermediate_size=16)
+    write_teacher(moved, "classification", ("0", "1"), 2, config=wider)
+    with pytest.raises(InputError, match="other data than `distillation.teacher`"):
+        train(config, workdir)
+
+
+def close(found, expected):
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=0, atol=3e-4, err_msg=name)
+
+
+def test_micro_batches_make_no_difference(whole, distil, tmp_path):
+    config = dataclasses.replace(distil, accumulation_steps=2)
+    found = resolve_checkpoint(train(config, tmp_path / "workdir"))
+    close(found.variables, resolve_checkpoint(whole[0]).variables)
+
+
+REPLICAS = """
+import dataclasses, pickle, sys
+from pathlib import Path
+
+import tensorflow as tf
+
+device = tf.config.LogicalDeviceConfiguration()
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [device, device])
+
+from test_distillation import train
+
+config = pickle.loads(Path(sys.argv[1]).read_bytes())
+train(dataclasses.replace(config, strategy="mirrored"), Path(sys.argv[2]))
+"""
+
+
+def test_two_replicas_compute_the_same(whole, distil, tmp_path, request):
+    (tmp_path / "config").write_bytes(pickle.dumps(distil))
+    workdir = tmp_path / "workdir"
+    subprocess.run(
+        [sys.executable, "-c", REPLICAS, tmp_path / "config", workdir],
+        check=True,
+        cwd=request.path.parent,
+    )
+    found = resolve_checkpoint(workdir).variables
+    close(found, resolve_checkpoint(whole[0]).variables)
+
+
+def test_other_widths_in_bfloat16_with_dropout(distil, tmp_path, changed, losses_of):
+    (tmp_path / "bert_config.json").write_text(
+        '{"vocab_size": 17, "hidden_size": 12, "num_hidden_layers": 1, '
+        '"num_attention_heads": 3, "intermediate_size": 16, '
+        '"max_position_embeddings": 16}'
+    )
+    config = changed(
+        distil,
+        student_layers=(),
+        student_config=str(tmp_path / "bert_config.json"),
+        attention_weight=0.0,
+        cosine_weight=1.0,
+        relation_heads=4,
+    )
+    config = dataclasses.replace(
+        config, precision="bfloat16", hidden_dropout_prob=0.1, num_train_epochs=2.0
+    )
+    workdir = train(config, tmp_path / "workdir")
+    found = losses_of(workdir)
+    for name in ("hidden_state", "cosine"):
+        assert found[-1][f"{name}_loss"] < found[0][f"{name}_loss"], name
+    folder = resolve_checkpoint(workdir)
+    added = {n: a.shape for n, a in folder.variables.items() if n.startswith("comp")}
+    assert added == {
+        "compression/distillation/embeddings": (12, 8),
+        "compression/distillation/hidden_states": (12, 8),
+    }
+    assert not any(n in conversion.load_any(workdir).variables for n in added)
