@@ -12,10 +12,9 @@ import tensorflow as tf
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.generation.results import Generated
-from bert_tf.generation.search import generate
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
-from bert_tf.tasks.written_texts import generation_config, write_from
+from bert_tf.tasks.written_texts import continue_from, generation_config, write_from
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
@@ -198,15 +197,7 @@ class ContinuationGenerator(Generator):
         vocabulary = self._tokenizer.vocabulary
 
         def search(tokens: tf.Tensor, lengths: tf.Tensor) -> Generated:
-            return generate(
-                self._model,
-                {"input_ids": tokens},
-                tokens,
-                lengths,
-                self.config,
-                end_id=vocabulary.sep_id,
-                pad_id=vocabulary.pad_id,
-            )
+            return continue_from(self._model, tokens, lengths, vocabulary, self.config)
 
         if width not in self._runs:
             signature = [

@@ -1,83 +1,178 @@
 """What tasks have in common whose model predicts the next token."""
 
+import abc
+import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints.conversion.model_weights import ModelWeights
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.data.source import ExampleSource
+from bert_tf.errors import InputError
+from bert_tf.labelled.encoded import IGNORED, EncodedExamples
+from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics.language_modelling import perplexities
 from bert_tf.ops.cross_entropy import cross_entropy, is_highest
 from bert_tf.tasks.endpoint import Batch, Outputs
+from bert_tf.tasks.labelled_task import LabelledTask
+from bert_tf.tasks.masked_tokens import unigram_baseline
+from bert_tf.tasks.random_start import load_start
 
-SHOWN = {"token_accuracy": "token accuracy", "perplexity": "perplexity"}
-CHARTS = {"token_accuracy": "Token accuracy", "perplexity": "Perplexity a token"}
-COUNTS = ("token_correct", "words", "bytes")
-"""The sums beside loss and weight; the last two of held-out text only."""
-
-WRITES = (
-    "This model writes texts: use `python -m bert_tf.run_generation`, or "
-    "`bert_tf.load(path).generate([...])`."
-)
-"""Why it does not predict."""
+MAX_SEQ_LENGTH = 512
+"""Of models that do not say on how many tokens they were trained."""
 
 
-def sums(
-    outputs: Outputs, labels: tf.Tensor, sizes: tuple[tf.Tensor, tf.Tensor] | None
-) -> dict[str, tf.Tensor]:
-    """Sums loss and right answers over the tokens of a micro-batch.
+class NextTokenTask(LabelledTask):
+    """A task whose model predicts the next token of what it writes.
 
-    Args:
-        outputs: of a `CausalLM` or an `EncoderDecoder`: sums, or logits.
-        labels: integers `[batch, length]`, negative where there is none.
-        sizes: words and bytes of the text, float32 scalars; None in training, whose
-            loss may be a smoothed one that no perplexity follows from.
-
-    Returns:
-        `token_loss` and `COUNTS`, float32 scalars.
+    Attributes:
+        labels: the feature that holds the tokens to predict, integers
+            `[batch, length]`, negative where there is none.
+        settings: of `settings_type`.
     """
-    if "sums" in outputs:
-        loss, correct = outputs["sums"]
-    else:
-        weights = label_weights(labels)
-        ids = tf.cast(tf.maximum(labels, 0), tf.int32)
-        loss = tf.reduce_sum(cross_entropy(outputs["logits"], ids) * weights)
-        correct = tf.reduce_sum(is_highest(outputs["logits"], ids) * weights)
-    words, num_bytes = (tf.constant(0.0), tf.constant(0.0)) if sizes is None else sizes
-    return {
-        "token_loss": loss,
-        "token_correct": correct,
-        "words": words,
-        "bytes": num_bytes,
-    }
+
+    usual_best = "loss"
+    quality = "token_accuracy"
+    shown = {"token_accuracy": "token accuracy", "perplexity": "perplexity"}
+    charts = {"token_accuracy": "Token accuracy", "perplexity": "Perplexity a token"}
+    labels: ClassVar[str]
+    settings: Any
+
+    def __init__(self, description: TaskDescription):
+        super().__init__(description)
+        if "classifier_dropout" in description.settings:
+            raise InputError(
+                "`classifier_dropout`: nothing is dropped before tokens are scored. "
+                "Leave it at -1.0; `hidden_dropout_prob` holds for the blocks."
+            )
+        fields = {field.name for field in dataclasses.fields(self.settings_type)}
+        values = description.settings.items()
+        self.settings = self.settings_type(
+            **{name: value for name, value in values if name in fields}
+        ).validate()
+
+    @classmethod
+    def load_start(cls, settings: Any, init_from: str) -> ModelWeights:
+        """Returns a checkpoint's weights, or a size without any."""
+        return load_start(settings.size, init_from)
+
+    def apply(
+        self,
+        model: keras.Model,
+        batch: Batch,
+        *,
+        training: bool = False,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> Outputs:
+        """Runs the model; where there are labels without making the large logits."""
+        labels = batch.get(self.labels)
+        smoothing = getattr(self.settings, "label_smoothing", 0.0)
+        return model(
+            batch,
+            training=training,
+            dropout_seed=dropout_seed,
+            labels=None
+            if labels is None
+            else (tf.maximum(labels, 0), _weights(labels)),
+            label_smoothing=smoothing if training else 0.0,
+        )
+
+    def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
+        """Returns nothing: the tokens that follow come with the encoded examples."""
+        return {}
+
+    # Its loss.
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """Names of the losses."""
+        return ("token",)
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Names of the other sums; the last two are of held-out text only."""
+        return ("token_correct", "words", "bytes")
+
+    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Returns the number of tokens to predict; see `Task`."""
+        return {"token": tf.reduce_sum(_weights(batch[self.labels]))}
+
+    def leave_out(
+        self, batch: Mapping[str, np.ndarray], real: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Makes some rows of a batch weigh nothing; see `Task`."""
+        labels = np.where(real[..., None] > 0, batch[self.labels], IGNORED)
+        return {**super().leave_out(batch, real), self.labels: labels}
+
+    def sums(
+        self, outputs: Outputs, batch: Batch, *, training: bool = False
+    ) -> dict[str, tf.Tensor]:
+        """Sums loss and right answers over the tokens of a micro-batch; see `Task`.
+
+        In training neither words nor bytes: its loss may be a smoothed one, which no
+        perplexity follows from.
+        """
+        labels = batch[self.labels]
+        if "sums" in outputs:
+            loss, correct = outputs["sums"]
+        else:
+            weights = _weights(labels)
+            ids = tf.cast(tf.maximum(labels, 0), tf.int32)
+            loss = tf.reduce_sum(cross_entropy(outputs["logits"], ids) * weights)
+            correct = tf.reduce_sum(is_highest(outputs["logits"], ids) * weights)
+        sizes = {"words": tf.constant(0.0), "bytes": tf.constant(0.0)}
+        if not training:
+            shares = batch["example_weights"]
+            sizes = {name: tf.reduce_sum(batch[name] * shares) for name in sizes}
+        return {"token_loss": loss, "token_correct": correct, **sizes}
+
+    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Divides sums once, and adds perplexities of held-out text; see `Task`."""
+        found = super().summarize(sums)
+        if not sums["words"]:
+            return found
+        return found | perplexities(
+            sums["token_loss"], sums["token_weight"], sums["words"], sums["bytes"]
+        )
+
+    # What people see of it.
+
+    def baseline(
+        self, train: ExampleSource, held_out: ExampleSource, seed: int
+    ) -> dict[str, float]:
+        """Returns what token frequencies alone would score; see `Task`."""
+        found = []
+        for source in (train, held_out):
+            assert isinstance(source, LabelledSource)
+            found.append(self.predicted(source.encoded))
+        size = max(int(ids.max()) for ids in found) + 1
+        return unigram_baseline(*(np.bincount(ids, minlength=size) for ids in found))
+
+    @staticmethod
+    @abc.abstractmethod
+    def predicted(encoded: EncodedExamples) -> np.ndarray:
+        """Returns all tokens of examples that are to be predicted, integers."""
+
+    def decode(
+        self,
+        examples: Sequence[Any],
+        encoded: EncodedExamples,
+        predictions: Mapping[str, np.ndarray],
+    ) -> list[dict[str, Any]]:
+        """Raises an InputError: such a model writes, which is another job."""
+        raise InputError(
+            "This model writes texts: use `python -m bert_tf.run_generation`, or "
+            "`bert_tf.load(path).generate([...])`."
+        )
 
 
-def held_out_sizes(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the words and bytes of a batch of examples, float32 scalars."""
-    weights = batch["example_weights"]
-    return (
-        tf.reduce_sum(batch["words"] * weights),
-        tf.reduce_sum(batch["bytes"] * weights),
-    )
-
-
-def label_weights(labels: tf.Tensor) -> tf.Tensor:
+def _weights(labels: tf.Tensor) -> tf.Tensor:
     """Returns 1.0 for labels, 0.0 where there is none; float32, the same shape."""
     return tf.cast(labels >= 0, tf.float32)
-
-
-def perplexities_of(sums: Mapping[str, float]) -> dict[str, float]:
-    """Returns the perplexities of held-out text, of sums; nothing in training."""
-    if not sums["words"]:
-        return {}
-    return perplexities(
-        sums["token_loss"], sums["token_weight"], sums["words"], sums["bytes"]
-    )
-
-
-def counts_of(*ids: np.ndarray) -> list[np.ndarray]:
-    """Returns how often each id occurs in several arrays, int64 `[largest id + 1]`."""
-    size = max(int(part.max()) for part in ids) + 1
-    return [np.bincount(part, minlength=size) for part in ids]
 
 
 def text_sizes(texts: Sequence[str], kept: np.ndarray) -> dict[str, np.ndarray]:

@@ -14,8 +14,9 @@ from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.data.source import ExampleSource
-from bert_tf.errors import InputError
-from bert_tf.labelled.encoded import IGNORED, EncodedExamples, join
+from bert_tf.generation.config import GenerationConfig
+from bert_tf.generation.results import Generated
+from bert_tf.labelled.encoded import EncodedExamples, join
 from bert_tf.labelled.examples import GenerationExample
 from bert_tf.labelled.reading import GENERATION
 from bert_tf.labelled.source import LabelledSource
@@ -23,11 +24,9 @@ from bert_tf.labelled.target_sequences import TargetSequences
 from bert_tf.labelled.tokenized import tokenize_cached
 from bert_tf.models.encoder_decoder import EncoderDecoder
 from bert_tf.reporting.sections import Section
-from bert_tf.tasks import decoders, next_token, writing, written_texts
-from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
-from bert_tf.tasks.labelled_task import LabelledTask
-from bert_tf.tasks.masked_tokens import unigram_baseline
-from bert_tf.tasks.random_start import load_start
+from bert_tf.tasks import decoders, writing, written_texts
+from bert_tf.tasks.endpoint import Batch, Endpoint
+from bert_tf.tasks.next_token import MAX_SEQ_LENGTH, NextTokenTask, text_sizes
 from bert_tf.tasks.sequence_task import has_pairs
 from bert_tf.tasks.settings import SequenceToSequenceSettings
 from bert_tf.tasks.text_endpoints import TextInputs
@@ -35,11 +34,8 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 512
 
-
-class SequenceToSequenceTask(LabelledTask):
+class SequenceToSequenceTask(NextTokenTask):
     """A text written of a text, or a pair; see `SequenceToSequenceSettings`.
 
     A target is fed to the decoder as [CLS] and its pieces; it learns the pieces and
@@ -51,23 +47,9 @@ class SequenceToSequenceTask(LabelledTask):
     name = "sequence_to_sequence"
     kind = GENERATION
     settings_type = SequenceToSequenceSettings
-    usual_best = "loss"
-    quality = "token_accuracy"
-    shown = {**next_token.SHOWN, **writing.SHOWN}
-    charts = {**next_token.CHARTS, **writing.SHOWN}
-
-    def __init__(self, description: TaskDescription):
-        super().__init__(description)
-        if "classifier_dropout" in description.settings:
-            raise InputError(
-                "`classifier_dropout`: nothing is dropped before tokens are scored. "
-                "Leave it at -1.0; `hidden_dropout_prob` holds for the blocks."
-            )
-        fields = {field.name for field in dataclasses.fields(self.settings_type)}
-        values = description.settings.items()
-        self.settings = SequenceToSequenceSettings(
-            **{name: value for name, value in values if name in fields}
-        ).validate()
+    labels = "decoder_labels"
+    shown = {**NextTokenTask.shown, **writing.SHOWN}
+    charts = {**NextTokenTask.charts, **writing.SHOWN}
 
     @classmethod
     def describe(
@@ -82,13 +64,6 @@ class SequenceToSequenceTask(LabelledTask):
             max_seq_length,
             settings={**dataclasses.asdict(settings), "pairs": has_pairs(examples)},
         )
-
-    @classmethod
-    def load_start(
-        cls, settings: SequenceToSequenceSettings, init_from: str
-    ) -> ModelWeights:
-        """Returns a checkpoint's weights, or a size without any."""
-        return load_start(settings.size, init_from)
 
     @classmethod
     def for_checkpoint(
@@ -157,26 +132,6 @@ class SequenceToSequenceTask(LabelledTask):
             "decoder_input_ids": self.settings.max_target_length - 1,
         }
 
-    def apply(
-        self,
-        model: keras.Model,
-        batch: Batch,
-        *,
-        training: bool = False,
-        dropout_seed: tf.Tensor | None = None,
-    ) -> Outputs:
-        """Runs the model; where there are labels without making the large logits."""
-        labels = batch.get("decoder_labels")
-        if labels is not None:
-            labels = tf.maximum(labels, 0), next_token.label_weights(labels)
-        return model(
-            batch,
-            training=training,
-            dropout_seed=dropout_seed,
-            labels=labels,
-            label_smoothing=self.settings.label_smoothing if training else 0.0,
-        )
-
     # Its examples.
 
     def texts(self, examples: Sequence[GenerationExample]) -> dict[str, list[str]]:
@@ -193,7 +148,7 @@ class SequenceToSequenceTask(LabelledTask):
         vocabulary: Vocabulary,
     ) -> EncodedExamples:
         """Returns what something is written of as ids; see `LabelledTask`."""
-        length = self.description.max_seq_length or _MAX_SEQ_LENGTH
+        length = self.description.max_seq_length or MAX_SEQ_LENGTH
         return join(list(pieces.values()), vocabulary, length)
 
     def encode(
@@ -218,54 +173,13 @@ class SequenceToSequenceTask(LabelledTask):
             target_vocabulary,
             self.settings.max_target_length,
         )
-        sizes = next_token.text_sizes(
-            [target or "" for target in targets], written.kept
-        )
+        sizes = text_sizes([target or "" for target in targets], written.kept)
         return dataclasses.replace(encoded, written=written).with_targets(**sizes)
-
-    def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
-        """Returns nothing: `encode` gives what is written, and its sizes."""
-        return {}
-
-    # Its loss.
-
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("token",)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """Names of the other sums; see `next_token`."""
-        return next_token.COUNTS
-
-    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns the number of tokens to write; see `Task`."""
-        weights = next_token.label_weights(batch["decoder_labels"])
-        return {"token": tf.reduce_sum(weights)}
-
-    def leave_out(
-        self, batch: Mapping[str, np.ndarray], real: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Makes some rows of a batch weigh nothing; see `Task`."""
-        labels = np.where(real[..., None] > 0, batch["decoder_labels"], IGNORED)
-        return {**super().leave_out(batch, real), "decoder_labels": labels}
-
-    def sums(
-        self, outputs: Outputs, batch: Batch, *, training: bool = False
-    ) -> dict[str, tf.Tensor]:
-        """Sums the cross-entropy of the tokens; see `Task`."""
-        sizes = None if training else next_token.held_out_sizes(batch)
-        return next_token.sums(outputs, batch["decoder_labels"], sizes)
 
     def num_tokens(self, batch: Batch) -> tf.Tensor:
         """Returns how many tokens are read and written; see `Task`."""
         written = tf.cast(batch["decoder_labels"] >= 0, batch["input_mask"].dtype)
         return tf.reduce_sum(batch["input_mask"]) + tf.reduce_sum(written)
-
-    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Divides sums once, and adds perplexities; see `Task`."""
-        return super().summarize(sums) | next_token.perplexities_of(sums)
 
     def writing(self, held_out: ExampleSource) -> writing.Writing | None:
         """Returns what is written of held-out examples; see `Task`."""
@@ -295,28 +209,14 @@ class SequenceToSequenceTask(LabelledTask):
             f"divided by blanks; the longest target has {targets.max():,}"
         ]
 
-    def baseline(
-        self, train: ExampleSource, held_out: ExampleSource, seed: int
-    ) -> dict[str, float]:
-        """Returns what token frequencies alone would score; see `Task`."""
-        counts = []
-        for source in (train, held_out):
-            assert isinstance(source, LabelledSource)
-            written = source.encoded.written
-            assert written is not None
-            first = np.zeros(len(written.ids), bool)
-            first[written.starts[:-1]] = True
-            counts.append(written.ids[~first])
-        return unigram_baseline(*next_token.counts_of(*counts))
-
-    def decode(
-        self,
-        examples: Sequence[Any],
-        encoded: EncodedExamples,
-        predictions: Mapping[str, np.ndarray],
-    ) -> list[dict[str, Any]]:
-        """Raises an InputError: such a model writes, which is another job."""
-        raise InputError(next_token.WRITES)
+    @staticmethod
+    def predicted(encoded: EncodedExamples) -> np.ndarray:
+        """Returns all tokens that are to be predicted; see `NextTokenTask`."""
+        written = encoded.written
+        assert written is not None
+        first = np.zeros(len(written.ids), bool)
+        first[written.starts[:-1]] = True
+        return written.ids[~first]
 
     def endpoints(
         self, model: keras.Model, tokenizer: BertTokenizer, max_seq_length: int
@@ -333,10 +233,11 @@ class SequenceToSequenceTask(LabelledTask):
             written,
             model.decoder_config,
         )
-        return written_texts.endpoints(
-            model,
-            TextInputs(tokenizer, max_seq_length),
-            ["text", "text_pair"] if settings.get("pairs") else ["text"],
-            written,
-            config,
-        )
+        inputs = TextInputs(tokenizer, max_seq_length)
+        names = ["text", "text_pair"] if settings.get("pairs") else ["text"]
+
+        def find(arguments: Batch, config: GenerationConfig) -> Generated:
+            packed = inputs.pack(*(arguments[name] for name in names))
+            return written_texts.write_from(model, packed, written.vocabulary, config)
+
+        return written_texts.endpoints(names, find, written, config)

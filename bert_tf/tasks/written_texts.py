@@ -1,7 +1,7 @@
-"""What a decoder writes of texts: settings, sequences, and signatures of a server."""
+"""What a decoder writes: settings, sequences, and signatures of a server."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +13,7 @@ from bert_tf.generation.results import Generated
 from bert_tf.generation.search import generate
 from bert_tf.models.decoder_protocol import Decoder
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
-from bert_tf.tasks.text_endpoints import TextInputs, text_specs
+from bert_tf.tasks.text_endpoints import text_specs
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
@@ -54,10 +54,58 @@ def write_from(
     )
 
 
-def endpoints(
+def prompts(
+    texts: tf.Tensor, tokenizer: BertTokenizer, width: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns beginnings as a language model is fed them, in the graph.
+
+    Args:
+        texts: strings `[B]`.
+        tokenizer: the model's.
+        width: most tokens; what is longer loses its beginning.
+
+    Returns:
+        Tokens, int32 `[B, width]`, padded at the end, and how many there are, int32
+        `[B]`: [CLS] at least.
+    """
+    vocabulary = tokenizer.vocabulary
+    pieces = tokenizer.tokenize(texts)
+    first = tf.fill([tf.shape(texts)[0], 1], vocabulary.cls_id)
+    ids = tf.concat([first, pieces], axis=1)[:, -width:]
+    lengths = tf.cast(ids.row_lengths(), tf.int32)
+    return ids.to_tensor(vocabulary.pad_id, [None, width]), lengths
+
+
+def continue_from(
     decoder: Decoder,
-    inputs: TextInputs,
+    tokens: tf.Tensor,
+    lengths: tf.Tensor,
+    vocabulary: Vocabulary,
+    config: GenerationConfig,
+) -> Generated:
+    """Continues texts.
+
+    Args:
+        decoder: a language model.
+        tokens: int32 `[B, P]`, P known when the graph is made; see `prompts`.
+        lengths: int32 `[B]`.
+        vocabulary: the model's.
+        config: the search.
+    """
+    return generate(
+        decoder,
+        {"input_ids": tokens},
+        tokens,
+        lengths,
+        config,
+        end_id=vocabulary.sep_id,
+        pad_id=vocabulary.pad_id,
+    )
+
+
+def endpoints(
     names: Sequence[str],
+    find: Callable[[Batch, GenerationConfig], Generated],
     tokenizer: BertTokenizer,
     config: GenerationConfig,
 ) -> dict[str, Endpoint]:
@@ -71,17 +119,15 @@ def endpoints(
     different ones into a batch.
 
     Args:
-        decoder: an encoder-decoder model with its weights.
-        inputs: makes its inputs.
         names: of the texts.
+        find: writes for a batch of them.
         tokenizer: of what is written.
         config: the search.
     """
     texts = text_specs(*names)
 
     def write(arguments: Batch, config: GenerationConfig) -> Outputs:
-        packed = inputs.pack(*(arguments[name] for name in texts))
-        found = write_from(decoder, packed, tokenizer.vocabulary, config)
+        found = find(arguments, config)
         return {
             "generated_text": tokenizer.written_texts(found.token_ids),
             "scores": found.scores,

@@ -96,6 +96,24 @@ _LOGITS = {
             "score of what comes after each token of `decoder_input_ids`",
         )
     },
+    "causal_lm": {
+        "logits": Meaning(
+            (*_TOKENS, "vocabulary"), "score of what comes after each token"
+        )
+    },
+}
+
+_WRITES = {
+    "generated_text": Meaning(_WRITTEN, "what is written, the best first"),
+    "scores": Meaning(
+        _WRITTEN,
+        "log-probability, divided by a power of the length; -inf where no text "
+        "keeps all the rules",
+    ),
+    "lengths": Meaning(_WRITTEN, "tokens of each, the end counted"),
+    "token_log_probs": Meaning(
+        (*_WRITTEN, "max_new_tokens"), "of each token, natural logarithms, then 0"
+    ),
 }
 
 _ANSWERS = {
@@ -146,18 +164,8 @@ _ANSWERS = {
             ("batch", "max_sentences"), "sentences of the summary, from 0, then -1"
         ),
     },
-    "sequence_to_sequence": {
-        "generated_text": Meaning(_WRITTEN, "what is written, the best first"),
-        "scores": Meaning(
-            _WRITTEN,
-            "log-probability, divided by a power of the length; -inf where no text "
-            "keeps all the rules",
-        ),
-        "lengths": Meaning(_WRITTEN, "tokens of each, the end counted"),
-        "token_log_probs": Meaning(
-            (*_WRITTEN, "max_new_tokens"), "of each token, natural logarithms, then 0"
-        ),
-    },
+    "sequence_to_sequence": _WRITES,
+    "causal_lm": _WRITES,
 }
 
 

@@ -13,6 +13,8 @@ from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.generation import search
+from bert_tf.generation.config import GenerationConfig
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
@@ -181,8 +183,8 @@ def test_a_search_that_cannot_be_is_not_exported(folder, tmp_path):
 
 
 def test_the_job_exports_the_search_of_a_file(run_job, folder, tmp_path):
-    search = {"num_beams": 2, "max_new_tokens": 5}
-    (tmp_path / "search.json").write_text(json.dumps(search))
+    settings = {"num_beams": 2, "max_new_tokens": 5}
+    (tmp_path / "search.json").write_text(json.dumps(settings))
     directory = tmp_path / "models" / "1"
     done = run_job(
         "export_saved_model",
@@ -194,5 +196,69 @@ def test_the_job_exports_the_search_of_a_file(run_job, folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "serving_default, generate, serve_ids, serve_examples" in done.stdout
     description = serving_check.description_of(directory)
-    assert description["task"]["settings"]["generation"] == search
+    assert description["task"]["settings"]["generation"] == settings
     assert "### `generate`" in (directory / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory):
+    from bert_tf.models import CausalLM, named_variables
+
+    model = CausalLM(CONFIG, norm_first=True)
+    return save_model_folder(
+        tmp_path_factory.mktemp("models") / "language",
+        config=CONFIG,
+        variables={n: np.asarray(v) for n, v in named_variables(model).items()},
+        vocabulary=SOURCE,
+        task=TaskDescription("causal_lm", 16, settings={"norm_first": True}),
+    )
+
+
+@pytest.mark.parametrize("settings", [BEAMS, DRAWS])
+def test_continuations_are_those_of_the_library(language_model, tmp_path, settings):
+    settings = {**settings, "max_new_tokens": 6}
+    trained = pretrained.load(resolve_checkpoint(language_model), generation=settings)
+    saving.save(tmp_path / "1", trained)
+    exported = tf.saved_model.load(str(tmp_path / "1"))
+    expected = bert_tf.load(language_model).generate(TEXTS, **settings)
+    assert len({each["generated_text"] for each in expected}) > 1
+    answer = ask(exported, "serving_default", TEXTS)
+    assert answer["token_log_probs"].shape[-1] == 6
+    same(answer, expected)
+    for row, text in enumerate(TEXTS):
+        same(ask(exported, "serving_default", [text]), expected[row : row + 1])
+    if "num_beams" in settings:
+        asked = {"length_penalty": [0.0], "repetition_penalty": [2.0]}
+        wanted = {"length_penalty": 0.0, "repetition_penalty": 2.0}
+        expected = bert_tf.load(language_model).generate(["six"], **settings, **wanted)
+        same(ask(exported, "generate", ["six"], **asked), expected)
+
+
+def test_of_a_long_text_the_end_is_continued(language_model, tmp_path):
+    trained = pretrained.load(resolve_checkpoint(language_model))
+    saving.save(tmp_path / "1", trained)
+    exported = tf.saved_model.load(str(tmp_path / "1"))
+    words = "one two three four five six seven one three five seven two".split()
+    answer = ask(exported, "serving_default", [" ".join(words), ""])
+    # Half of the 16 tokens are for what is written, whose last one is not fed.
+    ids = [SOURCE.entries.index(word) for word in words[-9:]]
+    prompts = [[*ids], [SOURCE.cls_id] + [SOURCE.pad_id] * 8]
+    found = search.generate(
+        trained.model,
+        {"input_ids": tf.constant(prompts)},
+        tf.constant(prompts),
+        tf.constant([9, 1]),
+        GenerationConfig(max_new_tokens=8),
+        SOURCE.sep_id,
+        SOURCE.pad_id,
+    )
+    np.testing.assert_allclose(answer["scores"], found.scores, rtol=1e-4)
+    np.testing.assert_array_equal(answer["lengths"], found.lengths)
+
+
+def test_a_search_longer_than_the_texts_is_refused(language_model, tmp_path):
+    trained = pretrained.load(
+        resolve_checkpoint(language_model), generation={"max_new_tokens": 17}
+    )
+    with pytest.raises(InputError, match="at most the decoder's positions, 16"):
+        saving.save(tmp_path / "1", trained)

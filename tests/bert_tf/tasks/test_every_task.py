@@ -49,7 +49,6 @@ class Row:
     accumulates: bool = True
     # What a model writes is another job's.
     predicts: bool = True
-    exported: bool = True
     on_phones: bool = True
 
 
@@ -118,7 +117,7 @@ ROWS = {
         settings.CausalLmSettings(),
         lambda i: {"text": f"{TEXTS[i]} {TEXTS[(i + 7) % 20]} {WORDS[i % 6]}"},
         predicts=False,
-        exported=False,
+        on_phones=False,
     ),
 }
 
@@ -304,8 +303,6 @@ def test_exports_compute_what_the_model_does(runs, trained, tmp_path, monkeypatc
     from export.check import tflite_weights
     from export.tflite import converter, exporter, quantizer
 
-    if not ROWS[runs.config.task.name].exported:
-        pytest.skip("it has no signature that takes text")
     # All weights of a toy are small.
     monkeypatch.setattr(quantizer, "MIN_ELEMENTS", 1)
 
@@ -343,8 +340,6 @@ def test_exports_compute_what_the_model_does(runs, trained, tmp_path, monkeypatc
 
 def test_what_stands_beside_an_export_fits_it(runs, trained, tmp_path):
     """Its README describes every tensor, and it answers the warm-up requests."""
-    if not ROWS[runs.config.task.name].exported:
-        pytest.skip("it has no signature that takes text")
     directory = tmp_path / "bert" / "1"
     model = pretrained.load(resolve_checkpoint(trained))
     description = saving.save(directory, model)
