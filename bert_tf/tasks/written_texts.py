@@ -73,7 +73,7 @@ def prompts(
     first = tf.fill([tf.shape(texts)[0], 1], vocabulary.cls_id)
     ids = tf.concat([first, pieces], axis=1)[:, -width:]
     lengths = tf.cast(ids.row_lengths(), tf.int32)
-    return ids.to_tensor(vocabulary.pad_id, [None, width]), lengths
+    return ids.to_tensor(vocabulary.pad_id, shape=[None, width]), lengths
 
 
 def continue_from(

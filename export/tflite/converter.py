@@ -1,14 +1,13 @@
 """A checkpoint as a TFLite file: entries of the vocabulary in, the model's outputs out.
 
 The signature `serving_default` takes one example: int32 `[1, length]` for each of the
-task's inputs.
+task's inputs. Files of models that write have others: see `text_writing`.
 """
 
-import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from bert_tf.layers.layer_norm import LayerNorm
 from bert_tf.models import named_variables
 from bert_tf.storage.wildcards import without_wildcards
 from export.checkpoint.pretrained import TrainedModel
-from export.tflite import graphs, quantizer
+from export.tflite import graphs, quantizer, text_writing
 
 _TABLE = "word_embeddings"
 
@@ -85,16 +84,22 @@ def convert_float(
     Raises:
         InputError: such an operation, and it was not asked for.
     """
-    embeddings = _embeddings(trained.model)
-    # Of products that were trained in int8, each weight has to stay what it was.
-    norms = _layer_norms(trained.model) if trained.ranges else {}
-    module = _FixedShape(trained, embeddings, norms)
+    module: _FixedShape | text_writing.Signatures
+    norms: dict[str, keras.Variable] = {}
+    if text_writing.writes(trained):
+        embeddings = text_writing.embeddings(trained.model)
+        module = text_writing.Signatures(trained, _TABLE)
+    else:
+        embeddings = _embeddings(trained.model)
+        # Of products that were trained in int8, each weight has to stay what it was.
+        norms = _layer_norms(trained.model) if trained.ranges else {}
+        module = _FixedShape(trained, embeddings, norms)
     # Through a SavedModel: `from_concrete_functions` loses a Keras 3 model's weights.
     with tempfile.TemporaryDirectory(dir=scratch_dir) as directory:
-        tf.saved_model.save(module, directory, {graphs.SIGNATURE: module.predict})
+        tf.saved_model.save(module, directory, module.functions)
         with without_wildcards(Path(directory)) as readable:
             converter = tf.lite.TFLiteConverter.from_saved_model(
-                str(readable), signature_keys=[graphs.SIGNATURE]
+                str(readable), signature_keys=list(module.functions)
             )
             if allow_select_ops:
                 converter.target_spec.supported_ops = [
@@ -116,6 +121,8 @@ def convert_float(
     graphs.look_up_embeddings(graph)
     weights = {n: np.asarray(v) for n, v in named_variables(trained.model).items()}
     graphs.name_products(graph, weights)
+    graphs.make_names_unique(graph)
+    graphs.share_buffers(graph)
     return graphs.write(graph)
 
 
@@ -149,12 +156,13 @@ class _FixedShape(tf.Module):
         def predict(**inputs: tf.Tensor) -> dict[str, Any]:
             fixed = [(variable, inputs.pop(name)) for name, variable in norms.items()]
             with (
-                _looking_up_in(embeddings, inputs.pop(_TABLE, None)),
+                text_writing.looking_up_in(embeddings, inputs.pop(_TABLE, None)),
                 keras.StatelessScope(state_mapping=fixed),
             ):
                 return dict(task.serve_ids(model).function(inputs))
 
-        self.predict = tf.function(predict).get_concrete_function(**specs)
+        predict = tf.function(predict).get_concrete_function(**specs)
+        self.functions = {graphs.SIGNATURE: predict}
 
 
 def _embeddings(model: Any) -> Embeddings | None:
@@ -172,22 +180,6 @@ def _layer_norms(model: Any) -> dict[str, keras.Variable]:
         for index, layer in enumerate(layers)
         for name in ("gamma", "beta")
     }
-
-
-@contextlib.contextmanager
-def _looking_up_in(
-    embeddings: Embeddings | None, table: tf.Tensor | None
-) -> Iterator[None]:
-    """Makes embeddings look up in another table meanwhile."""
-    if embeddings is None:
-        yield
-        return
-    transform = embeddings.word_embeddings_transform
-    embeddings.word_embeddings_transform = lambda _: table
-    try:
-        yield
-    finally:
-        embeddings.word_embeddings_transform = transform
 
 
 def _unsupported(error: Exception) -> Exception:

@@ -12,7 +12,14 @@ from bert_tf.errors import InputError
 from export.check import tflite_weights, verification
 from export.checkpoint import pretrained
 from export.checkpoint.pretrained import TrainedModel
-from export.tflite import converter, metadata, quantizer, sensitivity
+from export.tflite import (
+    converter,
+    metadata,
+    quantizer,
+    sensitivity,
+    text_writing,
+    written_check,
+)
 from export.tflite.quantizations import CALIBRATED
 
 SIMULATION_TOLERANCE = 0.1
@@ -79,6 +86,12 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     if trained.ranges:
         _check_trained(trained, settings)
     calibration: list[dict[str, np.ndarray]] = []
+    writes = text_writing.writes(trained)
+    if writes and settings.quantization in CALIBRATED:
+        raise InputError(
+            f"--quantization={settings.quantization}: a model that writes is not "
+            "calibrated. dynamic_int8 needs no calibration."
+        )
     if settings.quantization in CALIBRATED and not simulates:
         if settings.calibration_data is None:
             raise InputError(
@@ -110,7 +123,7 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     else:
         measured, failures = _measure(trained, content, quantized, settings, scratch)
     search = settings.keep_float is None and settings.quantization != "none"
-    if failures and search and not simulates:
+    if failures and search and not simulates and not writes:
         assert settings.eval_data is not None
         inputs = read_inputs(trained, settings.eval_data, 16)
         for kept in sensitivity.candidates(content, quantize, inputs):
@@ -164,6 +177,15 @@ def _measure(
     contents: Mapping[str, bytes] = {"float32": content}
     if settings.quantization != "none":
         contents = {**contents, settings.quantization: quantized}
+    if text_writing.writes(trained):
+        return written_check.measure(
+            trained,
+            contents,
+            scratch,
+            eval_data=settings.eval_data,
+            max_examples=settings.max_examples,
+            max_drop=settings.max_metric_drop,
+        )
     report = _verify(trained, contents, settings.eval_data, settings, scratch)
     return verification.table(report, trained.task.shown), report["failures"]
 

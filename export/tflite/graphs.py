@@ -59,15 +59,20 @@ def constant(model: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | None:
 
 
 def fix_input(model: schema.ModelT, name: str, value: np.ndarray) -> None:
-    """Turns an input of the only signature into a constant.
+    """Turns an input of a signature, the only one to have it, into a constant.
 
     Args:
         model: the graph.
         name: of the input.
         value: float32.
     """
-    (graph,), (signature,) = model.subgraphs, model.signatureDefs
-    (entry,) = (e for e in signature.inputs if e.name == name.encode())
+    ((signature, entry),) = (
+        (signature, entry)
+        for signature in model.signatureDefs
+        for entry in signature.inputs
+        if entry.name == name.encode()
+    )
+    graph = model.subgraphs[signature.subgraphIndex]
     signature.inputs.remove(entry)
     graph.inputs = [index for index in graph.inputs if index != entry.tensorIndex]
     tensor = graph.tensors[entry.tensorIndex]
@@ -90,10 +95,14 @@ def look_up_embeddings(model: schema.ModelT) -> None:
 
     The converter writes GATHER, for which there is no quantised table.
     """
-    (graph,) = model.subgraphs
+    for graph in model.subgraphs:
+        _look_up_embeddings(model, graph)
+
+
+def _look_up_embeddings(model: schema.ModelT, graph: schema.SubGraphT) -> None:
     operators = []
     for operator in graph.operators:
-        if not _gathers_rows(model, operator):
+        if not _gathers_rows(model, graph, operator):
             operators.append(operator)
             continue
         table, ids = operator.inputs
@@ -111,9 +120,9 @@ def look_up_embeddings(model: schema.ModelT) -> None:
         )
         lookup.inputs, lookup.outputs = [flat_ids, table], [rows]
         operators += [
-            _reshape(model, ids, flat_ids),
+            _reshape(model, graph, ids, flat_ids),
             lookup,
-            _reshape(model, rows, outputs),
+            _reshape(model, graph, rows, outputs),
         ]
     graph.operators = operators
 
@@ -129,9 +138,13 @@ def name_products(model: schema.ModelT, weights: Mapping[str, np.ndarray]) -> No
             transposed, and may be scaled by the LayerNorm before them.
     """
     rows = {name: _rows(name, value) for name, value in weights.items()}
-    (graph,) = model.subgraphs
-    outside = {entry.tensorIndex for entry in model.signatureDefs[0].outputs}
-    for operator in products(model):
+    outside = {
+        (signature.subgraphIndex, entry.tensorIndex)
+        for signature in model.signatureDefs
+        for entry in signature.outputs
+    }
+    for number, operator in products(model):
+        graph = model.subgraphs[number]
         weight = graph.tensors[operator.inputs[1]]
         value = constant(model, weight)
         if value is None:
@@ -140,8 +153,23 @@ def name_products(model: schema.ModelT, weights: Mapping[str, np.ndarray]) -> No
         if len(found) == 1:
             weight.name = found[0].encode()
             (outputs,) = operator.outputs
-            if outputs not in outside:
+            if (number, outputs) not in outside:
                 graph.tensors[outputs].name = weight.name + b"/product"
+
+
+def make_names_unique(model: schema.ModelT) -> None:
+    """Numbers tensors of the same name, in one graph or several.
+
+    The quantizer knows tensors by their names.
+    """
+    seen: set[bytes] = set()
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            name, number = tensor.name, 1
+            while tensor.name in seen:
+                number += 1
+                tensor.name = name + b"_%d" % number
+            seen.add(tensor.name)
 
 
 def append_activation(model: schema.ModelT, operator: str, name: str) -> None:
@@ -176,11 +204,34 @@ def add_metadata(model: schema.ModelT, name: bytes, value: bytes) -> None:
     model.metadata = [*(model.metadata or []), entry]
 
 
-def products(model: schema.ModelT) -> Iterator[schema.OperatorT]:
-    """Yields operators whose second input is a weight."""
-    for operator in model.subgraphs[0].operators:
-        if operator_name(model, operator) in ("FULLY_CONNECTED", "EMBEDDING_LOOKUP"):
-            yield operator
+def products(model: schema.ModelT) -> Iterator[tuple[int, schema.OperatorT]]:
+    """Yields operators whose second input is a weight, after their graph's number."""
+    for number, graph in enumerate(model.subgraphs):
+        for operator in graph.operators:
+            name = operator_name(model, operator)
+            if name in ("FULLY_CONNECTED", "EMBEDDING_LOOKUP"):
+                yield number, operator
+
+
+def share_buffers(model: schema.ModelT) -> None:
+    """Keeps one copy of constants that are the same in several graphs."""
+    seen: dict[bytes, int] = {}
+    for index, buffer in enumerate(model.buffers):
+        if buffer.data is not None and len(buffer.data):
+            seen.setdefault(bytes(buffer.data), index)
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            data = model.buffers[tensor.buffer].data
+            if data is not None and len(data):
+                tensor.buffer = seen[bytes(data)]
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    for index in range(len(model.buffers)):
+        if index not in used and not _is_metadata(model, index):
+            model.buffers[index].data = None
+
+
+def _is_metadata(model: schema.ModelT, index: int) -> bool:
+    return any(entry.buffer == index for entry in model.metadata or [])
 
 
 def _rows(name: str, value: np.ndarray) -> np.ndarray:
@@ -200,11 +251,13 @@ def _proportional(value: np.ndarray, kernel: np.ndarray) -> bool:
     return bool(np.abs(left - right).max() <= 1e-5 * np.abs(left).max())
 
 
-def _gathers_rows(model: schema.ModelT, operator: schema.OperatorT) -> bool:
+def _gathers_rows(
+    model: schema.ModelT, graph: schema.SubGraphT, operator: schema.OperatorT
+) -> bool:
     if operator_name(model, operator) != "GATHER":
         return False
     options = operator.builtinOptions
-    table = model.subgraphs[0].tensors[operator.inputs[0]]
+    table = graph.tensors[operator.inputs[0]]
     value = constant(model, table)
     return (
         options.axis == 0
@@ -214,8 +267,9 @@ def _gathers_rows(model: schema.ModelT, operator: schema.OperatorT) -> bool:
     )
 
 
-def _reshape(model: schema.ModelT, inputs: int, outputs: int) -> schema.OperatorT:
-    (graph,) = model.subgraphs
+def _reshape(
+    model: schema.ModelT, graph: schema.SubGraphT, inputs: int, outputs: int
+) -> schema.OperatorT:
     shape = np.asarray(graph.tensors[outputs].shape, np.int32)
     name = graph.tensors[outputs].name + b"/shape"
     sizes = _add_tensor(graph, name, [len(shape)], schema.TensorType.INT32)

@@ -159,7 +159,9 @@ def quantize(
             ranges or None, enable_progress_bar=False, enable_progress_report=False
         )
     # It puts values behind the flatbuffer, where older runtimes do not look.
-    return graphs.write(graphs.read(bytes(result.quantized_model)))
+    graph = graphs.read(bytes(result.quantized_model))
+    graphs.share_buffers(graph)
+    return graphs.write(graph)
 
 
 def _recipe(
