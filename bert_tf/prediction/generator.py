@@ -2,7 +2,8 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ import tensorflow as tf
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.generation.results import Generated
+from bert_tf.generation.streaming import Stream
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from bert_tf.tasks.written_texts import continue_from, generation_config, write_from
@@ -67,10 +69,39 @@ class Generator(abc.ABC):
         if not examples:
             return []
         for example in examples:
-            if not any(text.strip() for text in example.key):
-                raise InputError(f"{example.place}: the text is empty.")
+            _check_text(example)
         found = self._found(examples, batch_size)
         return [self._answer(Generated(*row)) for row in zip(*found, strict=True)]
+
+    def stream(self, example: Any) -> Iterator[str]:
+        """Yields what is written for one example, as its tokens are chosen.
+
+        Joined, the parts are `generated_text` of `run`.
+
+        Args:
+            example: see `run`.
+
+        Raises:
+            InputError: see `run`; or a search with beams, which changes what came
+                before, or with several sequences.
+        """
+        _check_text(example)
+        if self.config.num_return_sequences > 1:
+            raise InputError(
+                "A stream is of one sequence: leave `num_return_sequences` at 1. "
+                f"Received: {self.config.num_return_sequences}"
+            )
+        ids, text = list[int](), ""
+        for tokens in self._tokens(example):
+            ids.append(int(tokens[0]))
+            longer = self._tokenizer.written_text(ids)
+            if longer != text:
+                yield longer[len(text) :]
+                text = longer
+
+    @abc.abstractmethod
+    def _tokens(self, example: Any) -> Iterator[np.ndarray]:
+        """Yields the tokens for an example, int32 `[1]` each."""
 
     @abc.abstractmethod
     def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
@@ -129,11 +160,26 @@ class PairGenerator(Generator):
             search, input_signature=[spec] * len(_INPUTS), autograph=False
         )
 
-    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+    @functools.cached_property
+    def _stream(self) -> Stream:
+        end_id = self._tokenizer.vocabulary.sep_id
+        model: Any = self._model
+        return Stream(model, self.config, end_id)
+
+    def _tokens(self, example: Any) -> Iterator[np.ndarray]:
+        batch = self._source([example]).reader(replica_batch_size=1).read(0, 1)
+        inputs = {n: tf.constant(batch[n][0, 0], tf.int32) for n in _INPUTS}
+        start = tf.constant([[self._tokenizer.vocabulary.cls_id]])
+        return self._stream.tokens(inputs, start, tf.constant([1]))
+
+    def _source(self, examples: Sequence[Any]) -> LabelledSource:
         examples = [dataclasses.replace(each, target=None) for each in examples]
         encoded = self._task.encode(examples, self._vocabulary)
         length = int(encoded.lengths.max())
-        source = LabelledSource(encoded, length, seed=None, examples=examples)
+        return LabelledSource(encoded, length, seed=None, examples=examples)
+
+    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+        source = self._source(examples)
         reader = source.reader(replica_batch_size=min(batch_size, source.num_examples))
         parts = []
         for position in range(0, source.num_examples, reader.micro_batch_size):
@@ -161,8 +207,22 @@ class ContinuationGenerator(Generator):
     ):
         super().__init__(model, model.config, BertTokenizer(vocabulary), settings)
         self._runs: dict[int, Any] = {}
+        self._streams: dict[int, Stream] = {}
 
-    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+    def _tokens(self, example: Any) -> Iterator[np.ndarray]:
+        tokens, lengths = self._prompts([example])
+        width = tokens.shape[1]
+        if width not in self._streams:
+            end_id = self._tokenizer.vocabulary.sep_id
+            model: Any = self._model
+            self._streams[width] = Stream(model, self.config, end_id)
+        fed = tf.constant(tokens)
+        return self._streams[width].tokens(
+            {"input_ids": fed}, fed, tf.constant(lengths)
+        )
+
+    def _prompts(self, examples: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns tokens, int32 `[examples, width]`, and how many there are of each."""
         vocabulary = self._tokenizer.vocabulary
         texts = [" ".join(example.key) for example in examples]
         prompts = [
@@ -183,13 +243,17 @@ class ContinuationGenerator(Generator):
         tokens = np.full([len(prompts), width], vocabulary.pad_id, np.int32)
         for row, prompt in zip(tokens, prompts, strict=True):
             row[: len(prompt)] = prompt
-        run = self._compiled(width)
+        return tokens, lengths
+
+    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+        tokens, lengths = self._prompts(examples)
+        run = self._compiled(tokens.shape[1])
         parts = [
             [
                 x.numpy()
                 for x in run(tokens[n : n + batch_size], lengths[n:][:batch_size])
             ]
-            for n in range(0, len(prompts), batch_size)
+            for n in range(0, len(tokens), batch_size)
         ]
         return [np.concatenate(values) for values in zip(*parts, strict=True)]
 
@@ -208,3 +272,8 @@ class ContinuationGenerator(Generator):
                 search, input_signature=signature, autograph=False
             )
         return self._runs[width]
+
+
+def _check_text(example: Any) -> None:
+    if not any(text.strip() for text in example.key):
+        raise InputError(f"{example.place}: the text is empty.")

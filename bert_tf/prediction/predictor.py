@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,21 @@ class Predictor:
             "`python -m bert_tf.run_prediction`."
         )
 
+    def generate_stream(self, text: Any, **settings: Any) -> Iterator[str]:
+        """Yields what the model writes for one input, part by part, as it is chosen.
+
+        The search is compiled anew for each call: for many calls, keep a `generator`
+        and use its `stream`.
+
+        Args:
+            text: an input; see `predict`.
+            **settings: see `generate`; without beams.
+
+        Raises:
+            InputError: see `generate`.
+        """
+        return self.generator(**settings).stream(self.example(text))
+
     def generate(
         self, inputs: Sequence[Any], batch_size: int = BATCH_SIZE, **settings: Any
     ) -> list[dict[str, Any]]:
@@ -90,7 +105,7 @@ class Predictor:
                 of another kind than the task takes.
         """
         generator = self.generator(**settings)
-        examples = [self._example(value, n) for n, value in enumerate(inputs, start=1)]
+        examples = [self.example(value, n) for n, value in enumerate(inputs, start=1)]
         return generator.run(examples, batch_size)
 
     def predict(
@@ -112,7 +127,7 @@ class Predictor:
         Raises:
             InputError: an input of another kind than the task takes.
         """
-        examples = [self._example(value, n) for n, value in enumerate(inputs, start=1)]
+        examples = [self.example(value, n) for n, value in enumerate(inputs, start=1)]
         return self.predict_examples(examples, batch_size)
 
     def predict_examples(
@@ -138,7 +153,16 @@ class Predictor:
         predictions = {n: source.in_order(values)[1] for n, values in found.items()}
         return encoded, predictions
 
-    def _example(self, value: Any, number: int) -> Example:
+    def example(self, value: Any, number: int = 1) -> Example:
+        """Returns an input as an example.
+
+        Args:
+            value: see `predict`.
+            number: what messages call it by.
+
+        Raises:
+            InputError: it is of another kind than the task takes.
+        """
         kind, place = self.task.kind, Place("inputs", number, "input")
         language = self.task.read_options.language
         if isinstance(value, str) and kind.from_line is not None:

@@ -58,7 +58,7 @@ def test_answers_do_not_depend_on_the_batch(model):
     generator = model.generator(
         num_beams=3, num_return_sequences=3, forced_words=["fiveteen"]
     )
-    examples = [model._example(text, 1) for text in TEXTS]
+    examples = [model.example(text, 1) for text in TEXTS]
     together = generator.run(examples, 2)
     alone = [generator.run([example], 1)[0] for example in examples]
     for one, other in zip(together, alone, strict=True):
@@ -73,6 +73,22 @@ def test_answers_do_not_depend_on_the_batch(model):
             # By default a length penalty of 1, and no rule that changes scores.
             assert mine["score"] == pytest.approx(np.mean(log_probs), rel=1e-4)
             assert len(log_probs) <= 8
+
+
+@pytest.mark.parametrize("settings", [{}, {"do_sample": True, "seed": 3}])
+def test_a_stream_is_the_text_in_parts(model, settings):
+    generator = model.generator(**settings)
+    for text, expected in zip(TEXTS, model.generate(TEXTS, **settings), strict=True):
+        parts = list(generator.stream(model.example(text)))
+        assert "".join(parts) == expected["generated_text"]
+        assert len(parts) > 1 and all(parts)
+    assert list(model.generate_stream(TEXTS[2], **settings)) == parts
+    with pytest.raises(InputError, match="leave `num_beams` at 1"):
+        list(model.generate_stream("six", num_beams=2))
+    with pytest.raises(InputError, match="leave `num_return_sequences` at 1"):
+        list(model.generate_stream("six", do_sample=True, num_return_sequences=2))
+    with pytest.raises(InputError, match="the text is empty"):
+        list(model.generate_stream(" "))
 
 
 def test_draws_depend_on_seed_and_text_alone(model):
@@ -120,6 +136,8 @@ def test_a_language_model_continues_prompts_of_any_length(tmp_path):
     for text, answer in zip(prompts, together, strict=True):
         alone = generator.run([TextExample(text=text, place=Place("", 1))], 1)[0]
         assert alone["generated_text"] == answer["generated_text"]
+        example = TextExample(text=text, place=Place("", 1))
+        assert "".join(generator.stream(example)) == answer["generated_text"]
         # Greedy search without a cache, the whole text anew for each token.
         ids = [VOCABULARY.cls_id, *map(VOCABULARY.entries.index, text.split())]
         log_probs = []
