@@ -92,7 +92,7 @@ def trained_ranges(content: bytes, ranges: quantization_ranges.Ranges) -> Ranges
     graph = graphs.read(content)
     tensors = graph.subgraphs[0].tensors
     found: dict[str, Any] = {}
-    for operator in graphs.products(graph):
+    for _, operator in graphs.products(graph):
         weight = tensors[operator.inputs[1]].name.decode()
         if graphs.operator_name(graph, operator) != _PRODUCT or weight not in ranges:
             continue
