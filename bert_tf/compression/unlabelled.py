@@ -141,8 +141,8 @@ def labelled_part(source: LabelledSource) -> LabelledSource:
     targets: Mapping[str, np.ndarray] = {
         name: values[known] for name, values in encoded.targets.items()
     }
-    token_targets = dict(encoded.token_targets)
-    if token_targets:
+    token_targets = encoded.token_targets
+    if _LABELLED_TOKENS in token_targets:
         marks = token_targets[_LABELLED_TOKENS] == 1
         token_targets = {
             name: values[marks]

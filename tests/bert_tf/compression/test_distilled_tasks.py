@@ -438,3 +438,15 @@ def test_a_damaged_cache_and_several_workers_are_refused(
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match="logits.npy: cannot be read .*computed again"):
         open_task(config)
+
+
+@pytest.mark.parametrize("name", ["classification", "token_classification"])
+def test_the_baseline_is_that_of_the_labelled_examples(name, configure, tmp_path):
+    plain = configure(ROWS[name], unlabelled="")
+    alone = open_task(plain)
+    expected = alone[0].task.baseline(alone[0].train, alone[0].train, seed=0)
+    config = configure(ROWS[name])
+    for changed in (config, with_cache(config, tmp_path / "cache")):
+        inputs, task, _ = open_task(changed)
+        found = task.baseline(inputs.train, alone[0].train, seed=0)
+        assert found == expected
