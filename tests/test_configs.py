@@ -18,7 +18,10 @@ def test_config(path, tmp_path):
     module = runpy.run_path(str(path))
     variants = module.get("VARIANTS", ())
     chain = path.stem.startswith("compress_")
-    labelled = ("finetune_", "seq2seq_", "causal_lm", "qat_", "distill_")
+    labelled = (
+        *("finetune_", "seq2seq_", "causal_lm"),
+        *("distill_", "prune_", "qat_"),
+    )
     finetuning = chain or path.stem.startswith(labelled)
     config_type = FinetuningConfig if finetuning else PretrainingConfig
     config_type = CompressionConfig if chain else config_type

@@ -154,6 +154,18 @@ class Task(abc.ABC):
         """What is done to the model beside learning, a sentence each, for its card."""
         return []
 
+    def figures(self, model: keras.Model) -> dict[str, float]:
+        """Returns what `eval.json` is to say of the model beside its metrics."""
+        return {}
+
+    @property
+    def settles_at(self) -> int:
+        """The step from which the run's checkpoints are compared for the best one.
+
+        Before, a schedule still changes what kind of model they hold.
+        """
+        return 0
+
     @property
     def as_evaluated(self) -> "Task":
         """The task by which held-out examples are scored."""

@@ -94,6 +94,15 @@ class WrappingTask(Task):
             model, batch, training=training, dropout_seed=dropout_seed
         )
 
+    def figures(self, model: keras.Model) -> dict[str, float]:
+        """Returns what `eval.json` is to say of the model; see `Task`."""
+        return self.inner.figures(model)
+
+    @property
+    def settles_at(self) -> int:
+        """The step from which checkpoints are compared; see `Task`."""
+        return self.inner.settles_at
+
     @property
     def as_evaluated(self) -> Task:
         """The task inside all others."""

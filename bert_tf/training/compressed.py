@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from bert_tf.compression.distillation import DistillationTask
 from bert_tf.compression.lessons import Lessons
+from bert_tf.compression.pruning import PruningTask
 from bert_tf.compression.quantization import QuantizationTask
 from bert_tf.compression.teacher import Teacher
 from bert_tf.compression.teacher_cache import TeacherCache
@@ -48,6 +49,9 @@ def wrap(
             distillation,
             cached=bool(distillation.cache_dir),
         )
+    if config.pruning.method:
+        rate = config.optimizer.learning_rate
+        task = PruningTask(task, config.pruning, num_steps, rate)
     if config.quantization.export:
         task = QuantizationTask(task, config.quantization, num_steps)
     return task

@@ -5,6 +5,7 @@ import itertools
 from typing import Any, Self
 
 from bert_tf.compression.distillation_config import TaskDistillationConfig
+from bert_tf.compression.pruning_config import PruningConfig
 from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BatchConfig, OptimizerConfig, check, operational
 from bert_tf.errors import InputError
@@ -107,6 +108,7 @@ class FinetuningConfig(RunConfig):
         hidden_dropout_prob: in place of the model's; -1.0 for the model's.
         classifier_dropout: share of the head's inputs dropped; -1.0 for
             `hidden_dropout_prob`.
+        pruning: whether weights become zeros meanwhile.
         quantization: whether the model learns to be exported in int8.
     """
 
@@ -126,6 +128,7 @@ class FinetuningConfig(RunConfig):
     evaluations_per_epoch: float = 1.0
     hidden_dropout_prob: float = -1.0
     classifier_dropout: float = -1.0
+    pruning: PruningConfig = dataclasses.field(default_factory=PruningConfig)
     quantization: QuantizationConfig = dataclasses.field(
         default_factory=QuantizationConfig
     )
@@ -179,6 +182,7 @@ class FinetuningConfig(RunConfig):
         self.task.validate()
         self.data.validate()
         self.optimizer.validate()
+        self.pruning.validate()
         check(self, "num_train_epochs", self.num_train_epochs > 0, "positive")
         check(self, "num_seeds", self.num_seeds >= 1, "at least 1")
         self.sweep.validate()

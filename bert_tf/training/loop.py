@@ -190,6 +190,8 @@ def _evaluate(run: Run, phase: Phase, number: int) -> None:
             f"`task.best_metric` must be one of {', '.join(values)}. Received: "
             f"{metric!r}"
         )
+    if state.step < phase.task.settles_at:
+        return
     value = values[metric]
     if value is not None and phase.task.best.is_better(value, state.best_value):
         state.best_value, state.best_step = value, state.step

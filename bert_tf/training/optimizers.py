@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from bert_tf.checkpoints.added_variables import ADDED
 from bert_tf.config import OptimizerConfig
 from bert_tf.errors import InputError
 from bert_tf.ops.compiled import compiled
@@ -75,7 +76,7 @@ class Optimizer:
         exclude = config.exclude_from_weight_decay
         self._decay_rates = {
             name: 0.0
-            if any(re.search(pattern, name) for pattern in exclude)
+            if any(re.search(pattern, name) for pattern in (*exclude, f"^{ADDED}"))
             else config.weight_decay_rate
             for name in variables
         }

@@ -45,6 +45,7 @@ def write(run: Run, plan: Plan) -> None:
         "seconds": round(run.state.seconds, 1),
         "best_step": run.state.best_step,
         **run.state.evaluation,
+        **evaluated.task.figures(run.model),
     }
     if evaluated.held_out:
         # Of the phase whose held-out examples were evaluated last.
