@@ -13,12 +13,18 @@ from pathlib import Path
 
 from absl import flags
 
-from benchmarks import compression_distillation, compression_runs
+from benchmarks import (
+    compression_distillation,
+    compression_pruning,
+    compression_runs,
+)
 from benchmarks.compression_runs import CONFIGS, Setting
 from bert_tf.cli import jobs
 
 METHODS: Mapping[str, Callable[[Setting], None]] = {
     "distillation": compression_distillation.measure,
+    "structure": compression_pruning.measure_structure,
+    "weights": compression_pruning.measure_weights,
 }
 
 _METHOD = flags.DEFINE_enum("method", None, list(METHODS), "What to measure.")

@@ -14,6 +14,7 @@ import bert_tf
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.workdir import best_path, list_checkpoints, resolve_checkpoint
+from bert_tf.compression import int8_products
 from bert_tf.compression.distillation_config import TaskDistillationConfig
 from bert_tf.compression.pruning_config import PruningConfig
 from bert_tf.compression.quantization_config import QuantizationConfig
@@ -257,8 +258,9 @@ def test_in_mixed_precision_and_rematerialized(config, tmp_path, changes):
 
 
 @pytest.mark.parametrize("pruning", [MOVEMENT, SOFT], ids=lambda p: p.method)
-def test_between_the_other_methods(runs, config, tmp_path, pruning):
+def test_between_the_other_methods(runs, config, tmp_path, pruning, monkeypatch):
     """Around distillation, inside of quantization-aware training."""
+    monkeypatch.setattr(int8_products, "MIN_ELEMENTS", 1)  # All weights are small.
     workdir = train(
         config,
         tmp_path / "workdir",
