@@ -68,6 +68,12 @@ _MAX_SEQ_LENGTH = flags.DEFINE_integer(
     "Tokens of an example, padding included. By default what the model was trained "
     "with.",
 )
+_MORE_LENGTHS = flags.DEFINE_multi_integer(
+    "more_lengths",
+    [],
+    "A shorter length that the file takes too, in a signature of its own such as "
+    "tokens_64, in which short texts take less time. The weights stand once",
+)
 _MAX_PREDICTIONS = flags.DEFINE_integer(
     "max_predictions_per_seq",
     None,
@@ -80,6 +86,13 @@ _MEDIAPIPE = flags.DEFINE_bool(
     False,
     "Whether MediaPipe's and the Task Library's text tasks are to open the file: it "
     "carries the vocabulary and the labels, and its answers are probabilities.",
+)
+
+_REPORT_DIR = flags.DEFINE_string(
+    "report_dir",
+    None,
+    "Where report.html goes: size, latency by threads and length, memory, and where "
+    "the time goes, beside float32. Takes minutes, since other lengths are exported.",
 )
 
 
@@ -115,6 +128,8 @@ def main(argv: Sequence[str]) -> None:
                 keep_float=_KEEP_FLOAT.value,
                 allow_select_ops=_ALLOW_SELECT_OPS.value,
                 mediapipe=_MEDIAPIPE.value,
+                more_lengths=_MORE_LENGTHS.value,
+                report_dir=_REPORT_DIR.value,
             ),
             temporary.parent,
         )
@@ -136,6 +151,8 @@ def main(argv: Sequence[str]) -> None:
         f"Its model card is {card_path}; what applications need is in "
         f"{description_path}."
     )
+    if _REPORT_DIR.value:
+        print(f"Its report is {Path(_REPORT_DIR.value) / 'report.html'}.")
     print(
         jobs.next_command(
             "export.verify_export",

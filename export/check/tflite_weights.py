@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 from collections.abc import Collection, Iterator
 
 from bert_tf.errors import InputError
@@ -95,6 +96,31 @@ def weights(content: bytes) -> list[Weight]:
         dataclasses.replace(weight, is_table=buffer in tables)
         for weight, buffer in found
     ]
+
+
+def integer_share(content: bytes) -> float:
+    """Returns which share of a file's multiplications has int8 or int4 weights.
+
+    The products of two activations in attention count too, which are float32.
+
+    Args:
+        content: of the file.
+    """
+    model = schema.Model.GetRootAs(content, 0)
+    total = integer = 0
+    for index in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(index)
+        for name, operator in _operators(model, graph):
+            if name not in ("FULLY_CONNECTED", "BATCH_MATMUL"):
+                continue
+            first, second = (graph.Tensors(operator.Inputs(slot)) for slot in (0, 1))
+            made = graph.Tensors(operator.Outputs(0))
+            # Of either product the first operand's last axis is summed over.
+            products = math.prod(made.ShapeAsNumpy()) * int(first.ShapeAsNumpy()[-1])
+            total += products
+            if _DTYPES[second.Type()] in ("INT8", "INT4"):
+                integer += products
+    return integer / total
 
 
 def operator_counts(content: bytes) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """From a checkpoint to a TFLite file that is as good as it was asked to be."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from export.checkpoint import pretrained
 from export.checkpoint.pretrained import TrainedModel
 from export.tflite import (
     converter,
+    cost_report,
+    lengths,
     metadata,
     quantizer,
     sensitivity,
@@ -41,6 +44,9 @@ class Settings:
             the file loses too much, and to keep none otherwise.
         allow_select_ops: see `converter.convert_float`.
         mediapipe: whether MediaPipe and the Task Library are to open the file.
+        more_lengths: shorter lengths that the file is to take too, each in a signature
+            of its own.
+        report_dir: where a report on size, speed and memory goes; None for none.
     """
 
     quantization: str = "none"
@@ -51,6 +57,8 @@ class Settings:
     keep_float: Sequence[str] | None = None
     allow_select_ops: bool = False
     mediapipe: bool = False
+    more_lengths: Sequence[int] = ()
+    report_dir: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +90,17 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     """
     if settings.mediapipe:
         metadata.check_opens(trained)
+    lengths.check(settings.more_lengths, trained.max_seq_length, settings.mediapipe)
     simulates = trained.ranges and settings.quantization == "int8"
     if trained.ranges:
         _check_trained(trained, settings)
     calibration: list[dict[str, np.ndarray]] = []
     writes = text_writing.writes(trained)
+    if writes and (settings.more_lengths or settings.report_dir):
+        raise InputError(
+            "--more_lengths and --report_dir are for models that answer at once; a "
+            "model that writes is called for each token. Leave them out."
+        )
     if writes and settings.quantization in CALIBRATED:
         raise InputError(
             f"--quantization={settings.quantization}: a model that writes is not "
@@ -109,7 +123,7 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     else:
         ranges = quantizer.calibrate(content, settings.quantization, calibration)
 
-    def quantize(keep_float: set[str]) -> bytes:
+    def quantize(keep_float: set[str], content: bytes = content) -> bytes:
         return quantizer.quantize(
             content,
             settings.quantization,
@@ -141,6 +155,22 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     )
     if settings.mediapipe:
         quantized = metadata.add(quantized, trained)
+    if settings.more_lengths:
+        others = {}
+        for length in settings.more_lengths:
+            shorter = dataclasses.replace(trained, max_seq_length=length)
+            plain = converter.convert_float(
+                shorter,
+                allow_select_ops=settings.allow_select_ops,
+                scratch_dir=scratch,
+            )
+            others[length] = quantize(kept, plain)
+        quantized = lengths.join(quantized, others)
+    if settings.report_dir is not None:
+        kinds: dict[str, Callable[[bytes], bytes]] = {"float32": bytes}
+        if settings.quantization != "none":
+            kinds[settings.quantization] = functools.partial(quantize, kept)
+        cost_report.write(trained, Path(settings.report_dir), kinds, scratch)
     return Exported(quantized, summary, measured)
 
 
