@@ -1,0 +1,46 @@
+package org.example.bert
+
+import android.app.Activity
+import android.os.Bundle
+import android.widget.Button
+import android.widget.EditText
+import android.widget.LinearLayout
+import android.widget.TextView
+import java.util.Locale
+import java.util.concurrent.Executors
+
+/** A text, a button, and what the model says. */
+class MainActivity : Activity() {
+    private val worker = Executors.newSingleThreadExecutor()
+    private val classifier by lazy { Classifier(this, "model") }
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        val text = EditText(this).apply { hint = "Text" }
+        val answer = TextView(this)
+        val ask = Button(this).apply { this.text = "Ask the model" }
+        ask.setOnClickListener {
+            val asked = text.text.toString()
+            // The first call reads the model, which takes longer than a frame.
+            worker.execute {
+                val lines = classifier.classify(asked).map { (label, probability) ->
+                    String.format(Locale.ROOT, "%5.1f %%  %s", 100 * probability, label)
+                }
+                runOnUiThread { answer.text = lines.joinToString("\n") }
+            }
+        }
+        setContentView(
+            LinearLayout(this).apply {
+                orientation = LinearLayout.VERTICAL
+                fitsSystemWindows = true
+                listOf(text, ask, answer).forEach(::addView)
+            },
+        )
+    }
+
+    override fun onDestroy() {
+        worker.execute { classifier.close() }
+        worker.shutdown()
+        super.onDestroy()
+    }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import TensorFlowLite
+
+/// A classifier of `python -m export.export_tflite`: texts in, labels out.
+///
+/// The bundle holds `NAME.tflite` and `NAME.tflite.json`, which the export writes.
+final class Classifier {
+    private struct Description: Decodable {
+        let task: String
+        let labels: [String]
+        let max_seq_length: Int
+        let tokenizer: Tokenizer.Settings
+        let vocabulary: [String]
+    }
+
+    struct NotAClassifier: Error {
+        let task: String
+    }
+
+    private let labels: [String]
+    private let length: Int
+    private let tokenizer: Tokenizer
+    private let runner: SignatureRunner
+    private let interpreter: Interpreter
+
+    init(name: String, bundle: Bundle = .main) throws {
+        let path = bundle.path(forResource: name, ofType: "tflite")!
+        let file = URL(fileURLWithPath: path + ".json")
+        let said = try JSONDecoder().decode(Description.self, from: Data(contentsOf: file))
+        guard said.task == "classification" else { throw NotAClassifier(task: said.task) }
+        labels = said.labels
+        length = said.max_seq_length
+        tokenizer = Tokenizer(vocabulary: said.vocabulary, settings: said.tokenizer)
+        var options = Interpreter.Options()
+        options.threadCount = 2
+        interpreter = try Interpreter(modelPath: path, options: options)
+        runner = try interpreter.signatureRunner(with: "serving_default")
+        try runner.allocateTensors()
+    }
+
+    /// Returns the labels with their probabilities, the likeliest first.
+    func classify(_ text: String) throws -> [(label: String, probability: Float)] {
+        let packed = tokenizer.pack([tokenizer.tokenize(text)], length: length)
+        let missing = length - packed.ids.count
+        let padding = [Int32](repeating: 0, count: missing)
+        let ids = packed.ids + [Int32](repeating: tokenizer.pad, count: missing)
+        let mask = [Int32](repeating: 1, count: packed.ids.count) + padding
+        for (name, values) in [
+            ("input_ids", ids), ("input_mask", mask),
+            ("segment_ids", packed.segmentIds + padding),
+        ] {
+            try runner.copy(values.withUnsafeBytes { Data($0) }, toInputNamed: name)
+        }
+        try runner.invoke()
+        let logits = try runner.output(named: "logits").data.withUnsafeBytes {
+            Array($0.bindMemory(to: Float.self))
+        }
+        let most = logits.max()!
+        let powers = logits.map { exp($0 - most) }
+        let total = powers.reduce(0, +)
+        return zip(labels, powers.map { $0 / total })
+            .map { (label: $0, probability: $1) }
+            .sorted { $0.probability > $1.probability }
+    }
+}
