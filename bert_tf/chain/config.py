@@ -4,6 +4,7 @@ import dataclasses
 from typing import Self
 
 from bert_tf.chain.stages import Export, Finetune, Stage, TrainingStage
+from bert_tf.config import operational
 from bert_tf.errors import InputError, validated
 from bert_tf.training.finetuning_config import FinetuningConfig
 
@@ -19,9 +20,12 @@ class CompressionConfig(FinetuningConfig):
     exported file is measured on.
 
     Attributes:
+        unlabelled: files of further texts, which say what the vocabulary must hold;
+            empty for none.
         stages: in order; the last one is `Export`.
     """
 
+    unlabelled: str = operational("")
     stages: tuple[Stage, ...] = dataclasses.field(
         default_factory=lambda: (Finetune(), Export())
     )

@@ -178,6 +178,8 @@ def _make(
     }
     if isinstance(stage, PruneVocabulary):
         job = "bert_tf.prune_vocabulary"
+        if config.unlabelled:
+            flags["input_file"] += f",{config.unlabelled}"
         flags["min_count"] = stage.min_count
         if stage.keep_file:
             flags["keep_file"] = stage.keep_file

@@ -64,7 +64,11 @@ def open_workdir(config: CompressionConfig, workdir: Path) -> FolderLock:
 
 def _checksums(config: CompressionConfig) -> dict[str, list[str]]:
     """Returns the checksums of the files of each field that names some."""
-    named = {"data.train": config.data.train, "data.eval": config.data.eval}
+    named = {
+        "data.train": config.data.train,
+        "data.eval": config.data.eval,
+        "unlabelled": config.unlabelled,
+    }
     return {
         field: [files.sha256(file.path) for file in find_input_files(patterns)]
         for field, patterns in named.items()

@@ -145,6 +145,12 @@ def test_each_stage_is_made_exported_and_measured(tmp_path):
     assert steps[-1].arguments.count(f"--tflite_file={second}/none.tflite") == 1
 
 
+def test_unlabelled_texts_decide_the_vocabulary_too(tmp_path):
+    config = chain(Finetune(), PruneVocabulary(), Export(), unlabelled="more.txt")
+    pruning = plan.make_plan(config, tmp_path).stages[1].make
+    assert pruning.flags["input_file"] == "train.csv,more.txt"
+
+
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "train.csv").write_text("text,label\na,b\n")
