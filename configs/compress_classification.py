@@ -1,15 +1,26 @@
 """A classifier of texts for a phone: fine-tuned, then made smaller stage by stage.
 
 Columns and classes are found in the files; see configs/finetune_classification.py.
+Texts without labels, in --config.unlabelled, are learned from too, and say what the
+vocabulary must hold. The student has three of the checkpoint's six layers; edit
+`student_layers` for another checkpoint.
 
 Command:
     python -m bert_tf.run_compression --config=configs/compress_classification.py
         --config.init_from=all-MiniLM-L6-v2 --config.data.train=train.csv
-        --config.data.eval=held_out.csv --workdir=runs/small --max_mb=16
+        --config.data.eval=held_out.csv --config.unlabelled=more.csv
+        --workdir=runs/small --max_mb=12
 """
 
 from bert_tf.chain.config import CompressionConfig
-from bert_tf.chain.stages import Export, Finetune, PruneVocabulary
+from bert_tf.chain.stages import (
+    Distil,
+    Export,
+    Finetune,
+    PruneVocabulary,
+    TrainQuantized,
+)
+from bert_tf.compression.distillation_config import TaskDistillationConfig
 from bert_tf.config import OptimizerConfig
 from bert_tf.tasks.settings import ClassificationSettings
 from bert_tf.training.finetuning_config import LabelledDataConfig
@@ -24,7 +35,25 @@ def get_config() -> CompressionConfig:
         num_train_epochs=3.0,
         stages=(
             Finetune(),
-            PruneVocabulary(),
-            Export(tflite=("none", "dynamic_int8")),
+            PruneVocabulary(min_count=2),
+            Distil(
+                num_train_epochs=5.0,
+                learning_rate=1e-4,
+                distillation=TaskDistillationConfig(
+                    student_layers=(0, 2, 5),
+                    temperature=2.0,
+                    hard_weight=0.2,
+                    soft_weight=0.8,
+                    hidden_weight=1.0,
+                ),
+            ),
+            TrainQuantized(
+                num_train_epochs=1.0,
+                learning_rate=2e-5,
+                distillation=TaskDistillationConfig(
+                    temperature=2.0, hard_weight=0.2, soft_weight=0.8
+                ),
+            ),
+            Export(tflite=("none", "dynamic_int8", "int8")),
         ),
     )

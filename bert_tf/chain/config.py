@@ -3,7 +3,16 @@
 import dataclasses
 from typing import Self
 
-from bert_tf.chain.stages import Export, Finetune, Stage, TrainingStage
+from bert_tf.chain.stages import (
+    Distil,
+    Export,
+    Finetune,
+    PruneVocabulary,
+    Stage,
+    TrainingStage,
+    TrainQuantized,
+)
+from bert_tf.compression.distillation_config import TaskDistillationConfig
 from bert_tf.config import operational
 from bert_tf.errors import InputError, validated
 from bert_tf.training.finetuning_config import FinetuningConfig
@@ -42,22 +51,54 @@ class CompressionConfig(FinetuningConfig):
         """The stages that make models: all but the last."""
         return self.stages[:-1]
 
-    def training(self, stage: TrainingStage, init_from: str) -> FinetuningConfig:
+    def training(
+        self, stage: TrainingStage, init_from: str, teacher: str
+    ) -> FinetuningConfig:
         """Returns the run of a stage that trains.
 
         Args:
             stage: one of `stages`.
             init_from: the model that it starts from.
+            teacher: the model that it learns from, if it does and names none.
         """
         fields = dataclasses.fields(FinetuningConfig)
         run = FinetuningConfig(**{f.name: getattr(self, f.name) for f in fields})
         rate = stage.learning_rate or self.optimizer.learning_rate
-        return dataclasses.replace(
+        run = dataclasses.replace(
             run,
             init_from=init_from,
             num_train_epochs=stage.num_train_epochs or self.num_train_epochs,
             optimizer=dataclasses.replace(self.optimizer, learning_rate=rate),
         )
+        if isinstance(stage, TrainQuantized):
+            run = dataclasses.replace(run, quantization=stage.quantization)
+        if (
+            isinstance(stage, Distil | TrainQuantized)
+            and (given := stage.distillation) is not None
+        ):
+            distillation = dataclasses.replace(
+                given,
+                teacher=given.teacher or teacher,
+                unlabelled=given.unlabelled or self.unlabelled,
+            )
+            run = dataclasses.replace(run, distillation=distillation)
+        return run
+
+    def teaching(self, index: int) -> int:
+        """Returns which stage's model teaches a stage's that names no teacher.
+
+        It is the first one whose vocabulary the student has.
+
+        Args:
+            index: of the student's stage.
+
+        Returns:
+            Its index; -1 for `init_from`.
+        """
+        for other in reversed(range(index)):
+            if isinstance(self.stages[other], PruneVocabulary):
+                return other
+        return 0 if index and isinstance(self.stages[0], Finetune) else -1
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
@@ -71,6 +112,11 @@ class CompressionConfig(FinetuningConfig):
             raise InputError(
                 "`num_seeds` and `sweep` make several runs of one, and a stage trains "
                 "one model. Choose the settings with bert_tf.run_finetuning first."
+            )
+        if self.distillation.is_on or self.quantization.export:
+            raise InputError(
+                "`distillation` and `quantization` are of a stage, not of all of them: "
+                "use Distil() and TrainQuantized() in `stages`."
             )
         if self.strategy == "multi_worker":
             raise InputError(
@@ -93,10 +139,41 @@ class CompressionConfig(FinetuningConfig):
                     f"(Finetune(), Export()). Received: {stage!r}. Edit the "
                     "configuration file."
                 )
-            validated(stage, f"--config.stages[{index}].")
+            prefix = f"--config.stages[{index}]."
+            validated(stage, prefix)
+            if isinstance(stage, TrainingStage):
+                validated(self.training(stage, "start", "teacher"), prefix)
         names = [stage.name for stage in self.stages]
         if names.count("export") != 1 or names[-1] != "export" or len(names) < 2:
             raise InputError(
                 "`stages` must make a model and end with the only Export(). Received: "
                 f"{', '.join(names) or 'none'}"
+            )
+        for index, stage in enumerate(self.making):
+            if isinstance(stage, TrainQuantized):
+                self._check_quantized(index)
+            if isinstance(stage, Distil):
+                self._check_distil(index, stage.distillation)
+
+    def _check_quantized(self, index: int) -> None:
+        after = self.stages[index + 1]
+        if not isinstance(after, Export):
+            raise InputError(
+                f"`stages[{index}]`, TrainQuantized(), must be the last one before "
+                f"Export(): the model of {after.name!r} has no trained ranges. "
+                "Move it."
+            )
+        if "int8" not in after.tflite:
+            raise InputError(
+                f"`stages[{index}]`, TrainQuantized(), learns the rounding of an int8 "
+                f"file, and Export.tflite is {after.tflite}. Add 'int8' to it."
+            )
+
+    def _check_distil(self, index: int, given: TaskDistillationConfig) -> None:
+        smaller = given.student_layers or given.student_config
+        if not (given.teacher or smaller) and self.teaching(index) == index - 1:
+            raise InputError(
+                f"`stages[{index}]`, Distil(), would learn from the very model that "
+                "it starts from. Give it fewer layers (`distillation.student_layers`), "
+                "put it after PruneStructure(), or name a `distillation.teacher`."
             )

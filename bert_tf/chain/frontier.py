@@ -34,8 +34,8 @@ class Point:
     @property
     def name(self) -> str:
         """What it is called in tables and drawings."""
-        kind = "SavedModel" if self.form == "saved_model" else self.quantization
-        return f"{self.stage} {kind}"
+        weights = "float32" if self.quantization == "none" else self.quantization
+        return f"{self.stage} {weights}"
 
     def fits(self, max_mb: float | None, max_latency_ms: float | None) -> bool:
         """Returns whether it is small and fast enough; None for any."""

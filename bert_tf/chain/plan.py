@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bert_tf.chain.config import CompressionConfig
-from bert_tf.chain.stages import PruneStructure, PruneVocabulary, Stage, TrainingStage
+from bert_tf.chain.stages import (
+    PruneStructure,
+    PruneVocabulary,
+    Stage,
+    TrainingStage,
+    TrainQuantized,
+)
 from bert_tf.storage import files
 from bert_tf.training.finetuning_config import FinetuningConfig
 
@@ -142,13 +148,17 @@ def make_plan(config: CompressionConfig, workdir: Path) -> Plan:
     stages: list[StagePlan] = []
     for number, stage in enumerate(config.making, start=1):
         folder = workdir / f"{number}_{stage.name}"
-        start = stages[-1].make.output if stages else config.init_from
-        make = _make(config, stage, folder, start)
+        # By the index of their stage; the last one, -1, is what the chain starts from.
+        models = [*(each.make.output for each in stages), config.init_from]
+        teacher = models[config.teaching(number - 1)]
+        make = _make(config, stage, folder, models[number - 2], str(teacher))
+        quantized = isinstance(stage, TrainQuantized)
         exports = [
             _export_tflite(config, folder, make.output, each)
             for each in config.export.tflite
+            if each == "int8" or not quantized  # What it was trained for.
         ]
-        if config.export.saved_model:
+        if config.export.saved_model and not quantized:
             exports.append(_export_saved_model(folder, make.output))
         exported = [file for _, file in exports]
         accuracy = _measure_accuracy(config, folder, make.output, exported)
@@ -158,7 +168,11 @@ def make_plan(config: CompressionConfig, workdir: Path) -> Plan:
 
 
 def _make(
-    config: CompressionConfig, stage: Stage, folder: Path, start: Path | str
+    config: CompressionConfig,
+    stage: Stage,
+    folder: Path,
+    start: Path | str,
+    teacher: str,
 ) -> Step:
     output = folder / "model"
     if isinstance(stage, TrainingStage):
@@ -168,7 +182,7 @@ def _make(
             "bert_tf.run_finetuning",
             {"config": folder / "config.py", "workdir": output},
             output,
-            run=config.training(stage, str(start)),
+            run=config.training(stage, str(start), teacher),
             makes_model=True,
         )
     flags: dict[str, Any] = {

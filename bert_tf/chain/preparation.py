@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bert_tf.chain.config import CompressionConfig
-from bert_tf.chain.stages import TrainingStage
+from bert_tf.chain.stages import Distil, Finetune, TrainQuantized
 from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.errors import InputError
 from bert_tf.storage import files, scratch
@@ -87,14 +87,16 @@ def _check_same_data(workdir: Path, data: dict[str, list[str]]) -> None:
 
 
 def _check_start(config: CompressionConfig) -> None:
-    """Checks that a chain that does not begin with training has a trained model."""
+    """Checks that a chain that does not begin with a teacher has a trained model."""
     first = config.stages[0]
-    if isinstance(first, TrainingStage):
+    if isinstance(first, Finetune | TrainQuantized):
+        return
+    if isinstance(first, Distil) and first.distillation.teacher:
         return
     trained = resolve_checkpoint(config.init_from).task.name
     if trained != config.task.name:
         raise InputError(
             f"`init_from` {config.init_from}: must be a model of the task "
-            f"{config.task.name!r}, since the first stage, {first.name}, trains none. "
+            f"{config.task.name!r}, since the first stage, {first.name}, needs one. "
             f"Received: one of {trained!r}. Put Finetune() before it."
         )

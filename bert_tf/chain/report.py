@@ -121,9 +121,10 @@ def _frontier(title: str, points: Sequence[Point], results: Results) -> Section:
     best = frontier(points)
     rows = [
         [
-            *(point.name, round(point.mb, 2), first.mb / point.mb),
-            *(point.latency_ms, first.latency_ms / point.latency_ms),
-            *(point.quality, 100 * (first.quality - point.quality)),
+            *(point.name, round(point.mb, 2), round(first.mb / point.mb, 2)),
+            round(point.latency_ms, 2),
+            round(first.latency_ms / point.latency_ms, 2),
+            *(point.quality, round(100 * (first.quality - point.quality), 2)),
             "yes" if on_it else "",
         ]
         for point, on_it in zip(points, best, strict=True)

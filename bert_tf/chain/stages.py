@@ -7,6 +7,8 @@ says in which forms all of them are exported and measured.
 import dataclasses
 from typing import ClassVar, Self
 
+from bert_tf.compression.distillation_config import TaskDistillationConfig
+from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.errors import check
 
 QUANTIZATIONS = ("none", "float16", "dynamic_int8", "int8", "int4")
@@ -48,6 +50,49 @@ class Finetune(TrainingStage):
     """Fine-tunes on the labelled examples: the teacher, or recovery from pruning."""
 
     name: ClassVar[str] = "finetune"
+
+
+@dataclasses.dataclass
+class Distil(TrainingStage):
+    """Learns from an earlier model of the chain, on unlabelled texts too.
+
+    The student starts from the model of the stage before: all of it, or
+    `distillation.student_layers`. So a smaller model is made, or one that was pruned
+    recovers.
+
+    Attributes:
+        distillation: how; an empty `teacher` is the chain's first model with the
+            vocabulary that the student has, an empty `unlabelled` the chain's.
+    """
+
+    name: ClassVar[str] = "distil"
+
+    distillation: TaskDistillationConfig = dataclasses.field(
+        default_factory=TaskDistillationConfig
+    )
+
+
+@dataclasses.dataclass
+class TrainQuantized(TrainingStage):
+    """Trains with the rounding of the int8 file that is then exported.
+
+    Attributes:
+        quantization: how.
+        distillation: a teacher meanwhile, see `Distil`; None for none.
+    """
+
+    name: ClassVar[str] = "qat"
+
+    quantization: QuantizationConfig = dataclasses.field(
+        default_factory=lambda: QuantizationConfig(export="int8")
+    )
+    distillation: TaskDistillationConfig | None = None
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        on = bool(self.quantization.export)
+        check(self, "quantization", on, "one with an `export`, as 'int8'")
+        return super().validate()
 
 
 @dataclasses.dataclass

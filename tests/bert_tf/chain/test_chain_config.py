@@ -6,9 +6,18 @@ import pytest
 
 from bert_tf.chain import plan, preparation
 from bert_tf.chain.config import CompressionConfig
-from bert_tf.chain.stages import Export, Finetune, PruneVocabulary
+from bert_tf.chain.stages import (
+    Distil,
+    Export,
+    Finetune,
+    PruneStructure,
+    PruneVocabulary,
+    TrainQuantized,
+)
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.cli.config_file import load_config
+from bert_tf.compression.distillation_config import TaskDistillationConfig
+from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.errors import InputError, validated
 from bert_tf.tasks.settings import (
     CausalLmSettings,
@@ -20,6 +29,10 @@ from bert_tf.training.finetuning_config import (
     LabelledDataConfig,
     SweepConfig,
 )
+
+
+INT8 = Export(tflite=("none", "int8"))
+HALF = TaskDistillationConfig(student_layers=(0, 2, 5))
 
 
 def chain(*stages, **fields):
@@ -84,6 +97,70 @@ def test_a_chain_that_can_start():
             "--config.stages[1].max_examples must be at least 1",
         ),
         (
+            chain(Finetune(), Distil(), Export()),
+            "`stages[1]`, Distil(), would learn from the very model that it starts",
+        ),
+        (
+            chain(
+                Finetune(),
+                Distil(distillation=HALF),
+                PruneVocabulary(),
+                Distil(),
+                Export(),
+            ),
+            "`stages[3]`, Distil(), would learn from the very model that it starts",
+        ),
+        (chain(Distil(), Export()), "`stages[0]`, Distil(), would learn from the very"),
+        (
+            chain(Finetune(), TrainQuantized(), PruneVocabulary(), INT8),
+            "`stages[1]`, TrainQuantized(), must be the last one before Export(): the "
+            "model of 'prune_vocabulary' has no trained ranges. Move it.",
+        ),
+        (
+            chain(Finetune(), TrainQuantized(), Export()),
+            "Export.tflite is ('none', 'dynamic_int8'). Add 'int8' to it.",
+        ),
+        (
+            chain(Finetune(), TrainQuantized(quantization=QuantizationConfig()), INT8),
+            "--config.stages[1].quantization must be one with an `export`",
+        ),
+        (
+            chain(quantization=QuantizationConfig(export="int8")),
+            "`distillation` and `quantization` are of a stage, not of all of them",
+        ),
+        (
+            chain(distillation=TaskDistillationConfig(teacher="x")),
+            "`distillation` and `quantization` are of a stage, not of all of them",
+        ),
+        (
+            chain(
+                Finetune(),
+                Distil(distillation=dataclasses.replace(HALF, temperature=0.0)),
+                Export(),
+            ),
+            "--config.stages[1].distillation.temperature must be positive",
+        ),
+        (
+            chain(Finetune(), TrainQuantized(), INT8, precision="bfloat16"),
+            "`quantization` simulates int8 in float32",
+        ),
+        (
+            chain(Finetune(), PruneStructure(), Export()),
+            "--config.stages[1].keep_neurons must be less than 1",
+        ),
+        (
+            chain(Finetune(), PruneStructure(keep_heads=1.5), Export()),
+            "--config.stages[1].keep_heads must be in (0, 1]. Received: 1.5",
+        ),
+        (
+            chain(Finetune(), PruneStructure(keep_layers=-1), Export()),
+            "--config.stages[1].keep_layers must be at least 0. Received: -1",
+        ),
+        (
+            chain(Finetune(), PruneStructure(0, 0.5, max_examples=-1), Export()),
+            "--config.stages[1].max_examples must be at least 0. Received: -1",
+        ),
+        (
             chain(Finetune(), Export(num_threads=0)),
             "--config.stages[1].num_threads must be at least 1",
         ),
@@ -109,12 +186,91 @@ def test_a_training_stage_runs_as_the_chain_says_but_for_its_own_fields(tmp_path
     assert config.optimizer.learning_rate == 5e-5
 
 
+def names_of_models(config, tmp_path):
+    """For each stage that learns from a teacher: what it starts from, and the teacher."""
+    found = []
+    for stage in plan.make_plan(config, tmp_path).stages:
+        if stage.make.run and stage.make.run.distillation.is_on:
+            start, teacher = (
+                path.removeprefix(f"{tmp_path}/").removesuffix("/model")
+                for path in (
+                    stage.make.run.init_from,
+                    stage.make.run.distillation.teacher,
+                )
+            )
+            found.append((start, teacher))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("stages", "expected"),
+    [
+        ([Finetune(), Distil(distillation=HALF)], [("1_finetune", "1_finetune")]),
+        ([Distil(distillation=HALF)], [("minilm", "minilm")]),
+        (
+            [Finetune(), Distil(distillation=HALF), PruneStructure(0, 0.5), Distil()],
+            [("1_finetune", "1_finetune"), ("3_prune_structure", "1_finetune")],
+        ),
+        # A teacher needs the student's vocabulary.
+        (
+            [Finetune(), PruneVocabulary(), PruneStructure(2), Distil()],
+            [("3_prune_structure", "2_prune_vocabulary")],
+        ),
+        ([PruneStructure(2), Distil()], [("1_prune_structure", "minilm")]),
+        (
+            [Finetune(), Distil(distillation=TaskDistillationConfig(teacher="large"))],
+            [("1_finetune", "large")],
+        ),
+        (
+            [Finetune(), PruneStructure(2), TrainQuantized(distillation=HALF)],
+            [("2_prune_structure", "1_finetune")],
+        ),
+        ([Finetune(), TrainQuantized()], []),
+    ],
+)
+def test_who_teaches_whom(stages, expected, tmp_path):
+    config = chain(*stages, INT8).validate()
+    assert names_of_models(config, tmp_path) == expected
+
+
+def test_students_learn_from_unlabelled_texts(tmp_path):
+    own = TaskDistillationConfig(student_layers=(0,), unlabelled="own.txt")
+    stages = (Finetune(), Distil(distillation=HALF), Distil(distillation=own), Export())
+    config = chain(*stages, unlabelled="more.txt").validate()
+    runs = [stage.make.run for stage in plan.make_plan(config, tmp_path).stages]
+    named = [run.distillation.unlabelled for run in runs]
+    assert named == ["", "more.txt", "own.txt"]
+    assert runs[1].distillation.student_layers == (0, 2, 5)
+
+
+def test_a_model_trained_for_int8_is_exported_as_that_alone(tmp_path):
+    export = Export(tflite=("none", "int8", "int4"), saved_model=True)
+    config = chain(Finetune(), TrainQuantized(num_train_epochs=1.0), export)
+    first, second = plan.make_plan(config.validate(), tmp_path).stages
+    assert len(first.exports) == 4
+    assert [file.quantization for _, file in second.exports] == ["int8"]
+    assert second.make.run.quantization.export == "int8"
+    assert not first.make.run.quantization.export
+
+
+def test_the_structure_is_pruned_by_the_training_examples(tmp_path):
+    stage = PruneStructure(keep_heads=0.5, uniform=True, max_examples=100)
+    config = chain(Finetune(), stage, PruneStructure(keep_layers=2), Export())
+    _, second, third = plan.make_plan(config.validate(), tmp_path).stages
+    assert second.make.command == (
+        f"python -m bert_tf.prune_model --checkpoint={tmp_path}/1_finetune/model "
+        f"--input_file=train.csv --output_dir={tmp_path}/2_prune_structure/model "
+        "--keep_heads=0.5 --keep_neurons=1.0 --uniform=True --max_examples=100"
+    )
+    assert third.make.flags["keep_layers"] == 2
+
+
 def test_the_written_configuration_is_the_run(tmp_path):
     """A stage can be run by hand, with the file that the chain wrote for it."""
     task = ClassificationSettings(labels=("it's", 'a "b"\n'))
     config = chain(task=task)
     config.data.reading.columns.text = "Text"
-    run = config.training(config.stages[0], "minilm")
+    run = config.training(config.stages[0], "minilm", "")
     (tmp_path / "config.py").write_text(plan.as_python(run))
     assert load_config(str(tmp_path / "config.py"), FinetuningConfig) == run
 

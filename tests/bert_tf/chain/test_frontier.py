@@ -69,26 +69,26 @@ def test_what_is_chosen_is_on_the_frontier_and_the_best_that_fits(
     [
         (
             {"max_mb": 50},
-            "Ship 3_distil none, 40.00 MB, 15.00 ms, accuracy 0.8450 (0.50 points "
-            "below 1_finetune none): the best within --max_mb=50. It is "
+            "Ship 3_distil float32, 40.00 MB, 15.00 ms, accuracy 0.8450 (0.50 points "
+            "below 1_finetune float32): the best within --max_mb=50. It is "
             "runs/3_distil/none.tflite",
         ),
         (
             {"max_mb": 70, "max_latency_ms": 30},
-            "Ship 2_prune none, 70.00 MB, 30.00 ms, accuracy 0.8500 (0.00 points below "
-            "1_finetune none): the best within --max_mb=70 and --max_latency_ms=30. It "
+            "Ship 2_prune float32, 70.00 MB, 30.00 ms, accuracy 0.8500 (0.00 points below "
+            "1_finetune float32): the best within --max_mb=70 and --max_latency_ms=30. It "
             "is runs/2_prune/none.tflite",
         ),
         (
             {"max_mb": 1.5},
-            "None fits --max_mb=1.5: the smallest is 3_distil none, 40.00 MB, 15.00 "
+            "None fits --max_mb=1.5: the smallest is 3_distil float32, 40.00 MB, 15.00 "
             "ms.",
         ),
         (
             {},
-            "The best is 2_prune none, 70.00 MB, 30.00 ms, accuracy 0.8500. It is "
+            "The best is 2_prune float32, 70.00 MB, 30.00 ms, accuracy 0.8500. It is "
             "runs/2_prune/none.tflite. The smallest within 1 point of it is 3_distil "
-            "none, 40.00 MB, 15.00 ms, accuracy 0.8450. It is "
+            "float32, 40.00 MB, 15.00 ms, accuracy 0.8450. It is "
             "runs/3_distil/none.tflite",
         ),
     ],
@@ -101,14 +101,14 @@ def test_the_fastest_is_named_too_where_nothing_fits():
     fast = dataclasses.replace(BAD, latency_ms=1.0)
     line = advice([SMALL, fast], "f1", max_latency_ms=0.5)
     assert line == (
-        "None fits --max_latency_ms=0.5: the smallest is 3_distil none, 40.00 MB, "
-        "15.00 ms; the fastest is 4_qat none, 45.00 MB, 1.00 ms."
+        "None fits --max_latency_ms=0.5: the smallest is 3_distil float32, 40.00 MB, "
+        "15.00 ms; the fastest is 4_qat float32, 45.00 MB, 1.00 ms."
     )
 
 
 def test_a_gain_over_the_first_is_called_one():
     better = point("2_more", 10.0, 1.0, 0.86)
-    assert "(1.00 points above 1_finetune none)" in advice(
+    assert "(1.00 points above 1_finetune float32)" in advice(
         [TEACHER, better], "f1", max_mb=20
     )
     assert advice([TEACHER, better], "f1").endswith(

@@ -21,7 +21,8 @@ ROOT = Path(__file__).parents[3]
 WORDS = "the film is good bad fine poor never seen ##s a b".split()
 CONFIG = """
 from bert_tf.chain.config import CompressionConfig
-from bert_tf.chain.stages import Export, Finetune, PruneVocabulary
+from bert_tf.chain.stages import Export, Finetune, PruneVocabulary, TrainQuantized
+from bert_tf.compression.distillation_config import TaskDistillationConfig
 from bert_tf.training.finetuning_config import LabelledDataConfig
 
 
@@ -35,11 +36,15 @@ def get_config():
             global_batch_size=4,
             cache_dir="none",
         ),
+        unlabelled={unlabelled!r},
         num_train_epochs=1.0,
         stages=(
             Finetune({finetune}),
             PruneVocabulary({prune}),
-            Export(tflite=("none",)),
+            TrainQuantized(
+                distillation=TaskDistillationConfig(student_layers=(0,))
+            ),
+            Export(tflite=("none", "int8")),
         ),
     )
 """
@@ -52,10 +57,10 @@ class Chains:
         self.folder = folder
         config = BertConfig(
             vocab_size=len(SPECIAL_TOKENS) + len(WORDS),
-            hidden_size=16,
+            hidden_size=32,
             num_hidden_layers=2,
             num_attention_heads=2,
-            intermediate_size=32,
+            intermediate_size=64,
             max_position_embeddings=8,
         )
         entries = [*SPECIAL_TOKENS, *WORDS]
@@ -64,6 +69,7 @@ class Chains:
         conversion.save(weights, folder / "pretrained", "native")
         texts = [f"the film is {w}\n" for w in ("good,1", "bad,0", "fine,1", "poor,0")]
         (folder / "train.csv").write_text("text,label\n" + "".join(texts) * 4)
+        (folder / "more.txt").write_text("the film a\n" * 8)
         (folder / "held_out.csv").write_text("text,label\n" + "".join(texts))
 
     def command(self, workdir="chain", finetune="", prune="", **flags):
@@ -71,6 +77,7 @@ class Chains:
             init_from=str(self.folder / "pretrained"),
             train=str(self.folder / "train.csv"),
             held_out=str(self.folder / "held_out.csv"),
+            unlabelled=str(self.folder / "more.txt"),
             finetune=finetune,
             prune=prune,
         )
@@ -111,7 +118,9 @@ def finished(chains):
 
 def test_an_interrupted_chain_goes_on(finished):
     workdir, out = finished
-    assert out.startswith("[1/7] 1_finetune/make: done before\n[2/7] python -m export.")
+    assert out.startswith(
+        "[1/12] 1_finetune/make: done before\n[2/12] python -m export.export_tflite "
+    )
     log = (workdir / "1_finetune" / "none.log").read_text().splitlines()
     commands = [line for line in log if line.startswith("$ python -m export.")]
     assert len(commands) == 2 and len({*commands}) == 1
@@ -121,16 +130,22 @@ def test_each_stage_leaves_a_model_with_files_and_figures(finished):
     workdir, _ = finished
     first = resolve_checkpoint(workdir / "1_finetune" / "model")
     second = resolve_checkpoint(workdir / "2_prune_vocabulary" / "model")
+    third = resolve_checkpoint(workdir / "3_qat" / "model")
     assert len(second.vocabulary) < len(first.vocabulary)
-    assert first.task.name == second.task.name == "classification"
+    assert third.vocabulary == second.vocabulary
+    assert (second.config.num_hidden_layers, third.config.num_hidden_layers) == (2, 1)
+    for model in (first, second, third):
+        assert model.task.name == "classification"
     accuracy = [
         json.loads((stage / "accuracy.json").read_text())["artifacts"][0]["accuracy"]
         for stage in (workdir / "1_finetune", workdir / "2_prune_vocabulary")
     ]
     assert accuracy[0] == accuracy[1]  # The texts use no other entry.
     latency = json.loads((workdir / "latency.json").read_text())
-    assert [Path(each["path"]).parent.name for each in latency["files"]] == [
-        *("1_finetune", "2_prune_vocabulary")
+    assert [Path(each["path"]).relative_to(workdir) for each in latency["files"]] == [
+        *(Path("1_finetune/none.tflite"), Path("1_finetune/int8.tflite")),
+        *(Path("2_prune_vocabulary/none.tflite"),),
+        *(Path("2_prune_vocabulary/int8.tflite"), Path("3_qat/int8.tflite")),
     ]
     for each in latency["files"]:
         assert each["num_bytes"] == Path(each["path"]).stat().st_size
@@ -142,16 +157,16 @@ def test_the_report_shows_the_frontier_and_what_to_ship(finished):
     line = out.splitlines()[-1]
     assert line.startswith("Ship ") and "the best within --max_mb=100. It is " in line
     assert line in report
-    assert "2_prune_vocabulary none" in report
+    assert "2_prune_vocabulary float32" in report
     assert f"python -m bert_tf.run_finetuning --config={workdir}/1_finetune/" in report
     html = (workdir / "report.html").read_text()
-    assert html.count("<svg") == 2 and html.count("<circle") == 4
+    assert html.count("<svg") == 2 and html.count("<circle") == 10
 
 
 def test_other_limits_choose_anew_without_running_anything(chains, finished):
     done = chains.run(max_mb=0.000001)
     lines = done.stdout.splitlines()
-    assert all(line.endswith(": done before") for line in lines[:7])
+    assert all(line.endswith(": done before") for line in lines[:12])
     assert lines[-1].startswith("None fits --max_mb=1e-06: the smallest is ")
     assert lines[-1] in (finished[0] / "report.md").read_text()
 
