@@ -54,6 +54,6 @@ def get_config() -> CompressionConfig:
                     temperature=2.0, hard_weight=0.2, soft_weight=0.8
                 ),
             ),
-            Export(tflite=("none", "dynamic_int8", "int8")),
+            Export(tflite=("none", "dynamic_int8")),
         ),
     )

@@ -64,18 +64,19 @@ class CompressionConfig(FinetuningConfig):
         fields = dataclasses.fields(FinetuningConfig)
         run = FinetuningConfig(**{f.name: getattr(self, f.name) for f in fields})
         rate = stage.learning_rate or self.optimizer.learning_rate
+        given = None
+        if isinstance(stage, Distil | TrainQuantized):
+            given = stage.distillation
         run = dataclasses.replace(
             run,
-            init_from=init_from,
+            # A student of another shape starts at random.
+            init_from="" if given and given.student_config else init_from,
             num_train_epochs=stage.num_train_epochs or self.num_train_epochs,
             optimizer=dataclasses.replace(self.optimizer, learning_rate=rate),
         )
         if isinstance(stage, TrainQuantized):
             run = dataclasses.replace(run, quantization=stage.quantization)
-        if (
-            isinstance(stage, Distil | TrainQuantized)
-            and (given := stage.distillation) is not None
-        ):
+        if given is not None:
             distillation = dataclasses.replace(
                 given,
                 teacher=given.teacher or teacher,
@@ -162,11 +163,6 @@ class CompressionConfig(FinetuningConfig):
                 f"`stages[{index}]`, TrainQuantized(), must be the last one before "
                 f"Export(): the model of {after.name!r} has no trained ranges. "
                 "Move it."
-            )
-        if "int8" not in after.tflite:
-            raise InputError(
-                f"`stages[{index}]`, TrainQuantized(), learns the rounding of an int8 "
-                f"file, and Export.tflite is {after.tflite}. Add 'int8' to it."
             )
 
     def _check_distil(self, index: int, given: TaskDistillationConfig) -> None:

@@ -149,14 +149,15 @@ def make_plan(config: CompressionConfig, workdir: Path) -> Plan:
     for number, stage in enumerate(config.making, start=1):
         folder = workdir / f"{number}_{stage.name}"
         # By the index of their stage; the last one, -1, is what the chain starts from.
-        models = [*(each.make.output for each in stages), config.init_from]
+        models: list[Path | str] = [each.make.output for each in stages]
+        models.append(config.init_from)
         teacher = models[config.teaching(number - 1)]
         make = _make(config, stage, folder, models[number - 2], str(teacher))
+        # A model that was trained for a rounding is exported as that alone.
         quantized = isinstance(stage, TrainQuantized)
         exports = [
             _export_tflite(config, folder, make.output, each)
-            for each in config.export.tflite
-            if each == "int8" or not quantized  # What it was trained for.
+            for each in (("int8",) if quantized else config.export.tflite)
         ]
         if config.export.saved_model and not quantized:
             exports.append(_export_saved_model(folder, make.output))

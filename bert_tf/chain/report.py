@@ -50,23 +50,22 @@ class Results:
 def read_results(plan: Plan) -> Results:
     """Returns what a chain's finished commands measured."""
     latency = read_json(plan.latency.output)
-    sizes = {each["path"]: each for each in latency["files"]}
     points, metric, num_examples = [], "", 0
     for stage in plan.stages:
         accuracy = read_json(stage.accuracy.output)
         metric, num_examples = accuracy["quality"], accuracy["num_examples"]
-        by_path = {each["path"]: each for each in accuracy["artifacts"]}
         for _, file in stage.exports:
-            path = str(file.path)
-            quality = by_path[path][metric]
+            place = file.path.relative_to(plan.latency.folder)
+            timed = _entry(latency["files"], place)
+            quality = _entry(accuracy["artifacts"], place)[metric]
             points.append(
                 Point(
                     stage=file.stage,
                     form=file.form,
                     quantization=file.quantization,
-                    path=path,
-                    mb=sizes[path]["num_bytes"] / 1e6,
-                    latency_ms=sizes[path]["best_ms"],
+                    path=str(file.path),
+                    mb=timed["num_bytes"] / 1e6,
+                    latency_ms=timed["best_ms"],
                     quality=math.nan if quality is None else quality,
                 )
             )
@@ -76,6 +75,17 @@ def read_results(plan: Plan) -> Results:
         "turns."
     )
     return Results(metric, num_examples, points, timing)
+
+
+def _entry(entries: Sequence[dict[str, Any]], place: Path) -> dict[str, Any]:
+    """Returns what was measured of a file; the workdir may have been moved since.
+
+    Args:
+        entries: one a file.
+        place: of the file in its workdir.
+    """
+    count = len(place.parts)
+    return next(e for e in entries if Path(e["path"]).parts[-count:] == place.parts)
 
 
 def write(

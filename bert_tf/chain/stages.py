@@ -154,6 +154,8 @@ class PruneStructure(Stage):
 class Export(Stage):
     """Exports the model of every stage, and measures the files.
 
+    That of `TrainQuantized` is exported as what it was trained for.
+
     Attributes:
         tflite: quantizations of TFLite files; see `export.export_tflite`.
         saved_model: whether there is a SavedModel too.

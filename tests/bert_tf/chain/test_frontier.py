@@ -75,9 +75,9 @@ def test_what_is_chosen_is_on_the_frontier_and_the_best_that_fits(
         ),
         (
             {"max_mb": 70, "max_latency_ms": 30},
-            "Ship 2_prune float32, 70.00 MB, 30.00 ms, accuracy 0.8500 (0.00 points below "
-            "1_finetune float32): the best within --max_mb=70 and --max_latency_ms=30. It "
-            "is runs/2_prune/none.tflite",
+            "Ship 2_prune float32, 70.00 MB, 30.00 ms, accuracy 0.8500 (0.00 points "
+            "below 1_finetune float32): the best within --max_mb=70 and "
+            "--max_latency_ms=30. It is runs/2_prune/none.tflite",
         ),
         (
             {"max_mb": 1.5},

@@ -44,7 +44,7 @@ def get_config():
             TrainQuantized(
                 distillation=TaskDistillationConfig(student_layers=(0,))
             ),
-            Export(tflite=("none", "int8")),
+            Export(tflite=("none",)),
         ),
     )
 """
@@ -119,7 +119,7 @@ def finished(chains):
 def test_an_interrupted_chain_goes_on(finished):
     workdir, out = finished
     assert out.startswith(
-        "[1/12] 1_finetune/make: done before\n[2/12] python -m export.export_tflite "
+        "[1/10] 1_finetune/make: done before\n[2/10] python -m export.export_tflite "
     )
     log = (workdir / "1_finetune" / "none.log").read_text().splitlines()
     commands = [line for line in log if line.startswith("$ python -m export.")]
@@ -143,9 +143,9 @@ def test_each_stage_leaves_a_model_with_files_and_figures(finished):
     assert accuracy[0] == accuracy[1]  # The texts use no other entry.
     latency = json.loads((workdir / "latency.json").read_text())
     assert [Path(each["path"]).relative_to(workdir) for each in latency["files"]] == [
-        *(Path("1_finetune/none.tflite"), Path("1_finetune/int8.tflite")),
-        *(Path("2_prune_vocabulary/none.tflite"),),
-        *(Path("2_prune_vocabulary/int8.tflite"), Path("3_qat/int8.tflite")),
+        Path("1_finetune/none.tflite"),
+        Path("2_prune_vocabulary/none.tflite"),
+        Path("3_qat/int8.tflite"),
     ]
     for each in latency["files"]:
         assert each["num_bytes"] == Path(each["path"]).stat().st_size
@@ -160,13 +160,13 @@ def test_the_report_shows_the_frontier_and_what_to_ship(finished):
     assert "2_prune_vocabulary float32" in report
     assert f"python -m bert_tf.run_finetuning --config={workdir}/1_finetune/" in report
     html = (workdir / "report.html").read_text()
-    assert html.count("<svg") == 2 and html.count("<circle") == 10
+    assert html.count("<svg") == 2 and html.count("<circle") == 6
 
 
 def test_other_limits_choose_anew_without_running_anything(chains, finished):
     done = chains.run(max_mb=0.000001)
     lines = done.stdout.splitlines()
-    assert all(line.endswith(": done before") for line in lines[:12])
+    assert all(line.endswith(": done before") for line in lines[:10])
     assert lines[-1].startswith("None fits --max_mb=1e-06: the smallest is ")
     assert lines[-1] in (finished[0] / "report.md").read_text()
 
