@@ -16,6 +16,7 @@ from absl import flags
 from benchmarks import (
     compression_distillation,
     compression_pruning,
+    compression_quantization,
     compression_runs,
 )
 from benchmarks.compression_runs import CONFIGS, Setting
@@ -25,6 +26,7 @@ METHODS: Mapping[str, Callable[[Setting], None]] = {
     "distillation": compression_distillation.measure,
     "structure": compression_pruning.measure_structure,
     "weights": compression_pruning.measure_weights,
+    "quantization": compression_quantization.measure,
 }
 
 _METHOD = flags.DEFINE_enum("method", None, list(METHODS), "What to measure.")

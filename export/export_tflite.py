@@ -33,7 +33,8 @@ _CALIBRATION_DATA = flags.DEFINE_string(
     "calibration_data",
     None,
     "For int8: examples like those that the model will see, a labelled file or a "
-    "folder of records; the first 128 are used.",
+    "folder of records; the first 128 are used. A checkpoint that was trained for int8 "
+    "needs none.",
 )
 _EVAL_DATA = flags.DEFINE_string(
     "eval_data",

@@ -16,6 +16,7 @@ METHOD = "quantization"
 """Under which name a model keeps them; see `bert_tf.compression.added_variables`."""
 
 _RANGES = "ranges/"
+_BOUNDS = "bounds/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,16 +33,19 @@ class ProductRanges:
 
     Attributes:
         inputs: of what the weight is multiplied by.
-        outputs: of the product, the bias added.
+        outputs: of the product, the bias added; of its shares in `bounds`, if any.
+        bounds: of each output the largest absolute value, where one range for all of
+            them is too coarse.
     """
 
     inputs: Range
     outputs: Range
+    bounds: tuple[float, ...] = ()
 
     @property
     def array(self) -> np.ndarray:
         """Float32 `[2, 2]`: inputs and outputs, the minimum and the maximum of each."""
-        values = dataclasses.astuple(self)
+        values = [dataclasses.astuple(each) for each in (self.inputs, self.outputs)]
         return np.array(values, np.float32)
 
 
@@ -54,9 +58,20 @@ def variable_name(weight: str) -> str:
     return f"{METHOD}/{_RANGES}{weight}"
 
 
+def bounds_name(weight: str) -> str:
+    """Returns what the bounds of a weight's outputs are called in a model."""
+    return f"{METHOD}/{_BOUNDS}{weight}"
+
+
 def to_variables(ranges: Ranges) -> dict[str, np.ndarray]:
     """Returns ranges as a checkpoint's variables."""
-    return {ADDED + variable_name(name): each.array for name, each in ranges.items()}
+    variables = {}
+    for name, each in ranges.items():
+        variables[ADDED + variable_name(name)] = each.array
+        if each.bounds:
+            bounds = np.array(each.bounds, np.float32)
+            variables[ADDED + bounds_name(name)] = bounds
+    return variables
 
 
 def from_variables(source: object, variables: Mapping[str, np.ndarray]) -> Ranges:
@@ -85,6 +100,13 @@ def from_variables(source: object, variables: Mapping[str, np.ndarray]) -> Range
                 f"maximum each. Received: {array.tolist()!r:.80}. Train it on with "
                 "quantization, or take another checkpoint."
             )
+        weight = name.removeprefix(root)
+        bounds = np.asarray(variables.get(ADDED + bounds_name(weight), ()))
+        if bounds.ndim != 1 or not (np.isfinite(bounds) & (bounds > 0)).all():
+            raise InputError(
+                f"{source}: the bounds of `{weight}` must be positive and finite. "
+                "Train it on with quantization, or take another checkpoint."
+            )
         inputs, outputs = (Range(*row) for row in array.tolist())
-        found[name.removeprefix(root)] = ProductRanges(inputs, outputs)
+        found[weight] = ProductRanges(inputs, outputs, tuple(bounds.tolist()))
     return found

@@ -4,9 +4,13 @@ That is what `export.tflite.quantizer` writes for `int8`: the weights of dense l
 and of the scores of labels in int8, a scale for each output and 0 as 0; their inputs
 and outputs in int8, one range for all of a tensor; biases in steps of both scales; rows
 of embeddings in int8, a scale for each. Everything in between stays float32.
+
+What is added to a residual has a range for each output: BERTs have single outputs a
+hundred times larger than the others, which one range for all would round to nothing.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -22,31 +26,53 @@ MIN_ELEMENTS = 1024
 """Smaller weights stay float32: they take no space, and heads are sensitive."""
 
 
+SHARES = (-128 / 127, 1.0)
+"""The range of outputs as shares of their bounds: of 127 steps to either one."""
+
+
+class Limits(NamedTuple):
+    """Within which activations are rounded.
+
+    Attributes:
+        ranges: float32 `[2, 2]`, see `ProductRanges.array`; not known where a minimum
+            is above its maximum.
+        bounds: float32 `[outputs]`, see `ProductRanges.bounds`; not known where
+            negative. None for one range for all outputs.
+    """
+
+    ranges: keras.Variable | tf.Tensor
+    bounds: keras.Variable | tf.Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        """How many numbers `observed` holds: two of inputs, those of the outputs."""
+        return 4 if self.bounds is None else 2 + self.bounds.shape[0]
+
+
 class Int8Product:
     """A dense layer's product, or that of scores of labels, as int8 computes it.
 
     Attributes:
-        ranges: as given.
+        limits: as given.
         observed: as given.
         observes: whether products raise `observed`.
 
     Args:
         layer: whose product.
-        ranges: float32 `[2, 2]`, see `ProductRanges.array`.
-        observed: for training: float32 `[2, 2]`, the largest of what the tensors held
-            since it was -inf: the inputs' values negated and as they are, then the
-            outputs'. With it a range whose minimum is above its maximum, as before the
-            first step, is that of the tensor at hand, and operations are fused.
+        limits: of activations.
+        observed: for training: the largest of what the tensors held since it was -inf,
+            in the order of `extremes`. With it, limits that are not known yet are those
+            of the tensor at hand, and operations are fused.
     """
 
     def __init__(
         self,
         layer: Dense | Logits,
-        ranges: keras.Variable | tf.Tensor,
+        limits: Limits,
         observed: tf.Variable | None = None,
     ):
         self._layer = layer
-        self.ranges = ranges
+        self.limits = limits
         self.observed = observed
         self.observes = False
 
@@ -59,18 +85,34 @@ class Int8Product:
             kernel = tf.transpose(layer.output_weights)
             bias = layer.output_bias
         scale = fake.weight_scale(kernel, axis=0)
-        inputs, steps = self._rounded(inputs, 0)
+        ranges = tf.convert_to_tensor(self.limits.ranges)
+        seen = _extremes(inputs)
+        inputs, steps = self._rounded(inputs, ranges[0], seen)
         bias = fake.round_weight(tf.convert_to_tensor(bias), scale[0] * steps.scale)
         outputs = matmul(inputs, fake.round_weight(kernel, scale), bias)
-        return self._rounded(outputs, 1)[0]
+        if self.limits.bounds is None:
+            of_outputs = _extremes(outputs)
+            rounded, _ = self._rounded(outputs, ranges[1], of_outputs)
+        else:
+            of_outputs = tf.reduce_max(
+                tf.abs(tf.stop_gradient(outputs)),
+                axis=list(range(outputs.shape.rank - 1)),
+            )
+            bounds = tf.convert_to_tensor(self.limits.bounds)
+            bounds = tf.where(bounds > 0, bounds, tf.maximum(of_outputs, 1e-6))
+            shares, _ = self._rounded(outputs / bounds, tf.constant(SHARES), None)
+            rounded = shares * bounds
+        if self.observes:
+            assert self.observed is not None
+            found = tf.concat([seen, of_outputs], 0)
+            write(self.observed, tf.maximum(read(self.observed), found))
+        return rounded
 
-    def _rounded(self, x: tf.Tensor, place: int) -> tuple[tf.Tensor, fake.Steps]:
-        """Rounds inputs, of place 0, or outputs, of place 1."""
-        known = tf.convert_to_tensor(self.ranges)[place]
-        if self.observed is not None:
-            extremes = _extremes(x)
-            if self.observes:
-                _raise_to(self.observed, extremes, place)
+    def _rounded(
+        self, x: tf.Tensor, known: tf.Tensor, extremes: tf.Tensor | None
+    ) -> tuple[tf.Tensor, fake.Steps]:
+        """Rounds to the steps of a range, or of what `_extremes` returned."""
+        if self.observed is not None and extremes is not None:
             is_known = known[0] <= known[1]
             known = tf.where(is_known, known, extremes * [-1.0, 1.0])
         steps = fake.activation_steps(known[0], known[1])
@@ -92,6 +134,15 @@ def products(model: keras.Model) -> dict[str, Dense | Logits]:
     return found
 
 
+def has_bounds(weight: str) -> bool:
+    """Returns whether a product's outputs, which residuals are added to, have some.
+
+    Args:
+        weight: its name.
+    """
+    return weight.endswith("/output/dense/kernel")
+
+
 def int8_products(model: keras.Model) -> dict[str, Int8Product]:
     """Returns the products that `compute_in_int8` has replaced, by weight."""
     return {
@@ -103,19 +154,19 @@ def int8_products(model: keras.Model) -> dict[str, Int8Product]:
 
 def compute_in_int8(
     model: keras.Model,
-    ranges: Mapping[str, keras.Variable | tf.Tensor],
+    limits: Mapping[str, Limits],
     observed: Mapping[str, tf.Variable] | None = None,
 ) -> None:
     """Has a model compute as its int8 file will.
 
     Args:
         model: built, float32.
-        ranges: of each of `products`; see `Int8Product`.
+        limits: of each of `products`; see `Int8Product`.
         observed: of each, for training; None elsewhere.
     """
     for name, layer in products(model).items():
         layer.product = Int8Product(
-            layer, ranges[name], None if observed is None else observed[name]
+            layer, limits[name], None if observed is None else observed[name]
         )
     for layer in _layers(model):
         if isinstance(layer, Embeddings):
@@ -124,9 +175,13 @@ def compute_in_int8(
 
 def simulate(model: keras.Model, ranges: Ranges) -> None:
     """Has a model compute as its int8 file does, with the ranges of its training."""
-    compute_in_int8(
-        model, {name: tf.constant(each.array) for name, each in ranges.items()}
-    )
+    limits = {
+        name: Limits(
+            tf.constant(each.array), tf.constant(each.bounds) if each.bounds else None
+        )
+        for name, each in ranges.items()
+    }
+    compute_in_int8(model, limits)
 
 
 class _RoundedRows:
@@ -165,9 +220,3 @@ def read(variable: tf.Variable) -> tf.Tensor:
 def write(variable: tf.Variable, value: tf.Tensor) -> None:
     """Assigns to this replica's copy of a variable; others may hold other values."""
     tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
-
-
-def _raise_to(observed: tf.Variable, extremes: tf.Tensor, place: int) -> None:
-    lowest = tf.fill([2], float("-inf"))
-    rows = [extremes, lowest] if place == 0 else [lowest, extremes]
-    write(observed, tf.maximum(read(observed), tf.stack(rows)))

@@ -10,10 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.checkpoints.quantization_ranges import variable_name
+from bert_tf.checkpoints.quantization_ranges import bounds_name, variable_name
 from bert_tf.compression.added_variables import add_variable, assign_in_step
 from bert_tf.compression.int8_products import (
+    SHARES,
+    Limits,
     compute_in_int8,
+    has_bounds,
     int8_products,
     products,
     read,
@@ -21,12 +24,14 @@ from bert_tf.compression.int8_products import (
 )
 from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BertConfig
+from bert_tf.layers.dense import Dense
+from bert_tf.layers.logits import Logits
 from bert_tf.tasks.endpoint import Batch, Outputs
 from bert_tf.tasks.task import Task
 from bert_tf.tasks.wrapping_task import WrappingTask
 
 _UNKNOWN = np.array([[1.0, -1.0], [1.0, -1.0]], np.float32)
-_LOWEST = np.full([2, 2], -np.inf, np.float32)
+_UNKNOWN_BOUND = -1.0
 
 
 class QuantizationTask(WrappingTask):
@@ -68,18 +73,16 @@ class QuantizationTask(WrappingTask):
         model = super().create_model(
             config, seed=seed, rematerialize=rematerialize, dtype=dtype
         )
-        names = list(products(model))
-        compute_in_int8(
-            model,
-            {
-                name: add_variable(
-                    model, variable_name(name), _UNKNOWN, trainable=False
-                )
-                for name in names
-            },
-            # No step leaves anything in them, so that no checkpoint needs them.
-            {name: tf.Variable(_LOWEST, trainable=False) for name in names},
-        )
+        limits = {
+            name: _add_limits(model, name, layer)
+            for name, layer in products(model).items()
+        }
+        # No step leaves anything in them, so that no checkpoint needs them.
+        observed = {
+            name: tf.Variable(_lowest(each), trainable=False)
+            for name, each in limits.items()
+        }
+        compute_in_int8(model, limits, observed)
         return model
 
     def apply(
@@ -115,14 +118,47 @@ class QuantizationTask(WrappingTask):
         seen = [
             product.observed for product in replaced if product.observed is not None
         ]
-        found = maximum(tf.stack([read(each) for each in seen])) * [-1.0, 1.0]
+        sizes = [product.limits.size for product in replaced]
+        largest = tf.split(maximum(tf.concat([read(each) for each in seen], 0)), sizes)
         changes = applies & (step < self._freeze_step)
-        for index, product in enumerate(replaced):
-            old, new = tf.convert_to_tensor(product.ranges), found[index]
-            mean = self._decay * old + (1.0 - self._decay) * new
-            mean = tf.where(old[:, :1] <= old[:, 1:], mean, new)
-            # What no example of the step has come through has no range.
-            mean = tf.where(tf.math.is_finite(mean), mean, old)
-            assign_in_step(product.ranges, tf.where(changes, mean, old))
-        for each in seen:
-            write(each, tf.constant(_LOWEST))
+        for product, found in zip(replaced, largest, strict=True):
+            ranges, bounds = product.limits
+            inputs = found[:2] * [-1.0, 1.0]
+            outputs = tf.constant(SHARES)
+            if bounds is None:
+                outputs = found[2:] * [-1.0, 1.0]
+            old = tf.convert_to_tensor(ranges)
+            new = tf.stack([inputs, outputs])
+            is_known = old[:, :1] <= old[:, 1:]
+            assign_in_step(ranges, self._moved(old, new, is_known, changes))
+            if bounds is not None:
+                old, new = tf.convert_to_tensor(bounds), tf.maximum(found[2:], 1e-6)
+                assign_in_step(bounds, self._moved(old, new, old > 0, changes))
+        for each, product in zip(seen, replaced, strict=True):
+            write(each, _lowest(product.limits))
+
+    def _moved(
+        self, old: tf.Tensor, new: tf.Tensor, is_known: tf.Tensor, changes: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns limits moved towards those of a step."""
+        mean = self._decay * old + (1.0 - self._decay) * new
+        mean = tf.where(is_known, mean, new)
+        # What no example of the step has come through has no limits.
+        mean = tf.where(tf.math.is_finite(new), mean, old)
+        return tf.where(changes, mean, old)
+
+
+def _add_limits(model: keras.Model, name: str, layer: Dense | Logits) -> Limits:
+    """Gives a model the variables of a product's limits, which are not known yet."""
+    ranges = add_variable(model, variable_name(name), _UNKNOWN, trainable=False)
+    if not has_bounds(name):
+        return Limits(ranges)
+    assert isinstance(layer, Dense)
+    unknown = np.full([layer.units], _UNKNOWN_BOUND, np.float32)
+    return Limits(
+        ranges, add_variable(model, bounds_name(name), unknown, trainable=False)
+    )
+
+
+def _lowest(limits: Limits) -> tf.Tensor:
+    return tf.fill([limits.size], float("-inf"))

@@ -121,6 +121,14 @@ def convert_float(
     graphs.look_up_embeddings(graph)
     weights = {n: np.asarray(v) for n, v in named_variables(trained.model).items()}
     graphs.name_products(graph, weights)
+    graphs.scale_outputs(
+        graph,
+        {
+            name: np.array(each.bounds, np.float32)
+            for name, each in trained.ranges.items()
+            if each.bounds
+        },
+    )
     graphs.make_names_unique(graph)
     graphs.share_buffers(graph)
     return graphs.write(graph)

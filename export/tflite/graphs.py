@@ -172,6 +172,49 @@ def make_names_unique(model: schema.ModelT) -> None:
             seen.add(tensor.name)
 
 
+def scale_outputs(model: schema.ModelT, bounds: Mapping[str, np.ndarray]) -> None:
+    """Has products give shares of bounds, which are multiplied by these afterwards.
+
+    So one range of int8 fits outputs of very different sizes.
+
+    Args:
+        model: the graph, its products named.
+        bounds: weight name -> of each output.
+    """
+    (graph,) = model.subgraphs
+    operators = []
+    for operator in graph.operators:
+        operators.append(operator)
+        if operator_name(model, operator) != "FULLY_CONNECTED":
+            continue
+        bound = bounds.get(graph.tensors[operator.inputs[1]].name.decode())
+        if bound is None:
+            continue
+        for index, factor in ((1, bound[:, np.newaxis]), (2, bound)):
+            tensor = graph.tensors[operator.inputs[index]]
+            value = constant(model, tensor)
+            assert value is not None
+            # Zero biases of several products may stand in one buffer.
+            tensor.buffer = _add_buffer(model, value / factor)
+        (outputs,) = operator.outputs
+        whole = graph.tensors[outputs]
+        shares = _add_tensor(
+            graph, whole.name + b"/shares", whole.shape, schema.TensorType.FLOAT32
+        )
+        factors = _add_tensor(
+            graph, whole.name + b"/bounds", [len(bound)], schema.TensorType.FLOAT32
+        )
+        graph.tensors[factors].buffer = _add_buffer(model, bound)
+        operator.outputs = [shares]
+        scaled = schema.OperatorT()
+        scaled.opcodeIndex = _operator_code(model, schema.BuiltinOperator.MUL)
+        scaled.inputs, scaled.outputs = [shares, factors], [outputs]
+        scaled.builtinOptionsType = schema.BuiltinOptions.MulOptions
+        scaled.builtinOptions = schema.MulOptionsT()
+        operators.append(scaled)
+    graph.operators = operators
+
+
 def append_activation(model: schema.ModelT, operator: str, name: str) -> None:
     """Has the only output go through an operation.
 

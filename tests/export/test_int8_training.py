@@ -9,7 +9,7 @@ import tensorflow as tf
 from toy_checkpoint import WORDS
 
 from bert_tf.checkpoints.model_folder import load_model_folder, save_model_folder
-from bert_tf.checkpoints.quantization_ranges import ProductRanges, Range
+from bert_tf.checkpoints.quantization_ranges import Range
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.compression import int8_products
 from bert_tf.compression.quantization import QuantizationTask
@@ -135,7 +135,7 @@ def test_scales_of_the_file_are_those_of_training(trained):
     graph = graphs.read(quantizer.quantize(content, "int8", ranges=ranges))
     tensors = graph.subgraphs[0].tensors
     kernels = {}
-    for operator in graphs.products(graph):
+    for _, operator in graphs.products(graph):
         inputs, weight, outputs = (
             tensors[index] for index in (*operator.inputs[:2], *operator.outputs)
         )
@@ -152,6 +152,7 @@ def test_scales_of_the_file_are_those_of_training(trained):
         weight = trained.folder.variables[name]
         axis = 0 if name.endswith("kernel") else 1
         expected = np.abs(weight).max(axis=axis) / 127
+        expected /= trained.ranges[name].bounds or 1.0
         np.testing.assert_allclose(scale, expected, rtol=1e-6, err_msg=name)
 
 
@@ -187,7 +188,7 @@ def test_the_export_needs_no_calibration_and_measures_the_difference(trained, tm
 def test_a_file_that_computes_something_else_is_refused(trained, tmp_path):
     texts = write_texts(tmp_path / "texts.csv")
     wrong = {
-        name: ProductRanges(each.inputs, Range(-0.1, 0.1))
+        name: dataclasses.replace(each, outputs=Range(-0.1, 0.1))
         for name, each in trained.ranges.items()
     }
     content = converter.convert_float(trained)

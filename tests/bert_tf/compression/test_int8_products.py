@@ -6,7 +6,9 @@ import tensorflow as tf
 
 from bert_tf.checkpoints.quantization_ranges import ProductRanges, Range
 from bert_tf.compression.int8_products import (
+    SHARES,
     Int8Product,
+    Limits,
     compute_in_int8,
     products,
     simulate,
@@ -25,6 +27,7 @@ CONFIG = BertConfig(
     max_position_embeddings=16,
 )
 RANGES = ProductRanges(Range(-2.0, 3.0), Range(-4.0, 2.5))
+LIMITS = Limits(tf.constant(RANGES.array))
 
 
 def model_inputs():
@@ -70,8 +73,8 @@ def test_a_product_is_that_of_integers(kind, training):
     bias.assign(rng.normal(0, 0.3, 40))
     kernel = np.asarray(layer.kernel if kind is Dense else layer.output_weights)
     kernel = kernel if kind is Dense else kernel.T
-    observed = tf.Variable(tf.fill([2, 2], -np.inf)) if training else None
-    layer.product = Int8Product(layer, tf.constant(RANGES.array), observed)
+    observed = tf.Variable(tf.fill([4], -np.inf)) if training else None
+    layer.product = Int8Product(layer, LIMITS, observed)
     x = rng.normal(0, 1.5, [50, 32]).astype(np.float32)
     found = layer(tf.constant(x)).numpy()
     expected, step = integer_product(x, kernel, np.asarray(bias), RANGES)
@@ -84,13 +87,37 @@ def test_a_product_is_that_of_integers(kind, training):
         )
 
 
+def test_a_large_output_leaves_the_others_their_steps():
+    layer = Dense(32)
+    layer.build((None, 32))
+    kernel = np.random.default_rng(1).normal(0, 0.02, [32, 32]).astype(np.float32)
+    kernel[:, 7] *= 1000
+    layer.kernel.assign(kernel)
+    x = np.random.default_rng(2).normal(size=[50, 32]).astype(np.float32)
+    x = x.clip(-2, 2)
+    exact = x @ kernel
+    bounds = np.abs(exact).max(axis=0)
+    ranges = tf.constant([[-2.0, 2.0], SHARES])
+    layer.product = Int8Product(layer, Limits(ranges, tf.constant(bounds)))
+    found = layer(tf.constant(x)).numpy()
+    assert (np.abs(found - exact) < 0.04 * bounds).all()
+    # Numbers of 127 steps to each bound.
+    numbers = found / bounds * 127
+    np.testing.assert_allclose(numbers, np.rint(numbers), atol=1e-3)
+    # One range for all outputs rounds the others to nothing.
+    wide = tf.constant([[-2.0, 2.0], [-bounds.max(), bounds.max()]], tf.float32)
+    layer.product = Int8Product(layer, Limits(wide))
+    coarse = np.delete(layer(tf.constant(x)).numpy(), 7, axis=1)
+    assert np.abs(coarse - np.delete(exact, 7, axis=1)).mean() > 0.04
+
+
 def test_pruned_weights_stay_out_of_the_product():
     layer = Dense(32)
     layer.build((None, 32))
     mask = np.ones([32, 32], np.float32)
     mask[5] = 0.0
     layer.kernel_transform = lambda kernel: kernel * mask
-    layer.product = Int8Product(layer, tf.constant(RANGES.array))
+    layer.product = Int8Product(layer, LIMITS)
     x = np.random.default_rng(2).normal(size=[6, 32]).astype(np.float32)
     other = x.copy()
     other[:, 5] += 1.0
@@ -100,7 +127,7 @@ def test_pruned_weights_stay_out_of_the_product():
 def test_gradients_pass_straight_through():
     layer = Dense(32)
     layer.build((None, 32))
-    layer.product = Int8Product(layer, tf.constant([[-9.0, 9.0], [-9.0, 9.0]]))
+    layer.product = Int8Product(layer, Limits(tf.constant([[-9.0, 9.0], [-9.0, 9.0]])))
     x = tf.random.stateless_normal([6, 32], [0, 1])
     with tf.GradientTape() as tape:
         tape.watch(x)
@@ -136,8 +163,7 @@ def test_fused_and_plain_operations_agree():
 def test_rows_of_words_are_rounded_and_few_segments_are_not():
     model = SequenceClassifier(CONFIG, num_labels=3)
     embeddings = model.bert.embeddings
-    ranges = {name: tf.constant(RANGES.array) for name in products(model)}
-    compute_in_int8(model, ranges)
+    compute_in_int8(model, {name: LIMITS for name in products(model)})
     rows = tf.constant(np.asarray(embeddings.word_embeddings)[:4])
     words = embeddings.row_transform("word_embeddings", rows)
     scale = np.abs(rows).max(axis=1, keepdims=True) / 127

@@ -18,12 +18,13 @@ from bert_tf.checkpoints.workdir import (
     list_checkpoints,
     resolve_checkpoint,
 )
-from bert_tf.compression.int8_products import int8_products
+from bert_tf.compression.int8_products import SHARES, int8_products
+from bert_tf.compression.pruning_config import PruningConfig
 from bert_tf.compression.quantization import QuantizationTask
 from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.models.variables import trained_variables
+from bert_tf.models.variables import named_variables, trained_variables
 from bert_tf.tasks.classification import ClassificationTask
 from bert_tf.tasks.settings import CausalLmSettings
 from bert_tf.training import finetuning
@@ -36,6 +37,7 @@ CONFIG = BertConfig(
     intermediate_size=64,
     max_position_embeddings=10,
 )
+OUTPUT = "bert/encoder/layer_0/output/dense/kernel"
 QUERY = "bert/encoder/layer_0/attention/self/query/kernel"
 
 
@@ -106,6 +108,43 @@ def test_a_run_and_going_on_with_it(config, tmp_path):
     assert again.ranges == weights.ranges and set(again.variables) == set(
         weights.variables
     )
+
+
+@pytest.mark.slow
+def test_with_pruning_and_a_teacher(config, make_weights, tmp_path, losses):
+    task = make_task().inner
+    model = task.create_model(CONFIG)
+    save_model_folder(
+        tmp_path / "teacher",
+        config=CONFIG,
+        variables={n: np.asarray(v) for n, v in named_variables(model).items()},
+        vocabulary=make_weights().vocabulary,
+        task=task.description,
+    )
+    pruning = PruningConfig(
+        "magnitude",
+        final_sparsity=0.5,
+        warmup_ratio=0.0,
+        cooldown_ratio=0.5,
+        update_interval=1,
+    )
+    config = dataclasses.replace(
+        config,
+        num_train_epochs=1.0,
+        pruning=pruning,
+        distillation=dataclasses.replace(
+            config.distillation, teacher=str(tmp_path / "teacher")
+        ),
+    ).validate()
+    finetuning.train_and_evaluate(config, tmp_path / "workdir")
+    weights = conversion.load_any(tmp_path / "workdir")
+    assert len(weights.ranges) == 13
+    kernel = weights.variables[QUERY]
+    assert np.mean(kernel == 0) == 0.5
+    # Its int8 numbers are 0 in the same places.
+    scale = np.abs(kernel).max(axis=0) / 127
+    assert (np.rint(kernel / scale)[kernel == 0] == 0).all()
+    assert any("soft" in name for name in losses(tmp_path / "workdir")[1])
 
 
 REPLICAS = """
@@ -184,15 +223,20 @@ def test_ranges_are_means_of_the_steps_extremes():
         if step == 0:
             expected = new
         # The second step is not applied, and after half of the steps ranges stay.
-        limits = np.asarray(product.ranges)
+        limits = np.asarray(product.limits.ranges)
         np.testing.assert_allclose(limits[0], expected, rtol=1e-5)
         assert np.isneginf(product.observed.numpy()).all()
+
+    bounded = int8_products(model)[OUTPUT]
+    bounds = np.asarray(bounded.limits.bounds)
+    assert (bounds > 0).all() and len({*bounds}) == CONFIG.hidden_size
+    np.testing.assert_allclose(bounded.limits.ranges[1], SHARES)
 
     task.apply(model, batch(1), training=True)
     task.end_step(model, tf.constant(1, tf.int64), tf.constant(True), lambda v: v)
     embedded = model.bert.embeddings(batch(1)["input_ids"], None)
     new = np.array([np.min(embedded), np.max(embedded)])
-    limits = np.asarray(product.ranges)
+    limits = np.asarray(product.limits.ranges)
     np.testing.assert_allclose(limits[0], 0.75 * expected + 0.25 * new, rtol=1e-5)
 
 
@@ -212,7 +256,7 @@ def test_computing_blocks_twice_and_compiling_the_step_change_nothing():
 
         found = [tf.convert_to_tensor(each) for each in gradients(batch(1))]
         seen = [each.observed.numpy() for each in int8_products(model).values()]
-        return found, seen
+        return found, np.concatenate(seen)
 
     expected, expected_seen = step(jit_compile=False, rematerialize=False)
     for arguments in ((False, True), (True, False)):
@@ -239,7 +283,10 @@ def test_what_cannot_be_trained(config, changes, message):
         dataclasses.replace(config, **changes).validate()
 
 
-RANGES = {QUERY: ProductRanges(Range(-1.0, 2.0), Range(-3.0, 4.5))}
+RANGES = {
+    QUERY: ProductRanges(Range(-1.0, 2.0), Range(-3.0, 4.5)),
+    OUTPUT: ProductRanges(Range(-1.0, 2.0), Range(-1.0, 1.0), (0.5, 2.0, 8.0)),
+}
 
 
 def test_other_formats_leave_ranges_out_and_say_so(make_weights, tmp_path):
@@ -259,6 +306,13 @@ def test_other_layers_have_other_ranges(make_weights):
 
     fewer = resizing.with_layers(make_weights(ranges=RANGES), 2)
     assert fewer.ranges == {} and "ranges of int8" in fewer.notes[-1]
+
+
+def test_damaged_bounds_are_refused():
+    variables = quantization_ranges.to_variables(RANGES)
+    variables[f"compression/quantization/bounds/{OUTPUT}"][1] = 0.0
+    with pytest.raises(InputError, match="must be positive and finite"):
+        quantization_ranges.from_variables("here", variables)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+"""int8 files of a model that was trained for them, and of one that was not."""
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.compression_runs import Setting, describe
+
+
+def measure(setting: Setting) -> None:
+    """Trains on from the teacher with and without int8, and scores the files."""
+    teacher = setting.teacher()
+    on = {
+        "init_from": teacher,
+        "num_train_epochs": 1.0,
+        "optimizer__learning_rate": 2e-5,
+    }
+    setting.scores("float", **on)
+    setting.scores("int8", quantization__export="int8", **on)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for seed in setting.seeds:
+        plain, trained = setting.workdir("float", seed), setting.workdir("int8", seed)
+        for name, workdir, quantization in (
+            ("float32", plain, "none"),
+            ("int8, calibrated", plain, "int8"),
+            ("int8, trained for it", trained, "int8"),
+        ):
+            found.setdefault(name, []).append(_file(setting, workdir, quantization))
+    print(f"{setting.task}, held-out {setting.metric} of the files, in hundredths")
+    expected = statistics.fmean(each[setting.metric] for each in found["float32"])
+    for name, files in found.items():
+        scores = [each[setting.metric] for each in files]
+        lost = 100 * (expected - statistics.fmean(scores))
+        megabytes = files[0]["num_bytes"] / 1e6
+        print(f"{name}: {describe(scores)}, {lost:.2f} lost, {megabytes:.1f} MB")
+    largest = max(each["max_abs_diff"] for each in found["int8, trained for it"])
+    print(f"largest difference from what training simulated: {largest:.3f}")
+
+
+def _file(setting: Setting, workdir: Path, quantization: str) -> dict[str, Any]:
+    """Exports a run, and returns what `verify_export` says of the file."""
+    file, report = workdir / f"{quantization}.tflite", workdir / f"{quantization}.json"
+    data = setting.folder / "data"
+    if not file.exists():
+        _run(
+            "export.export_tflite",
+            checkpoint=workdir,
+            output_file=file,
+            quantization=quantization,
+            # Read by files that have no ranges of their own.
+            calibration_data=next(data.glob("train.*")),
+        )
+    if not report.exists():
+        _run(
+            "export.verify_export",
+            checkpoint=workdir,
+            tflite_file=file,
+            eval_data=next(data.glob("eval.*")),
+            max_examples=10_000,
+            max_accuracy_drop=1.0,
+            latency_calls=1,
+            output_file=report,
+        )
+    (artifact,) = json.loads(report.read_text())["artifacts"]
+    return dict(artifact)
+
+
+def _run(job: str, **flags: Any) -> None:
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    subprocess.run([sys.executable, "-m", job, *arguments], check=True)
