@@ -1,6 +1,6 @@
 """How far an artifact's outputs are from its model's, and how far they may be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,48 @@ from export.check.backends import Arrays
 
 FLOAT32_TOLERANCE = 1e-4
 """How far a float32 artifact's logits may be from the Keras model's."""
+
+_TINY = 1e-30
+
+
+# Task -> probabilities of logits, and logits of probabilities, for files that answer
+# as MediaPipe wants it.
+_PROBABILITIES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "classification": (tf.nn.softmax, lambda p: np.log(np.maximum(p, _TINY))),
+    "multi_label": (
+        tf.sigmoid,
+        lambda p: np.log(np.maximum(p, _TINY)) - np.log(np.maximum(1 - p, _TINY)),
+    ),
+}
+
+
+def expected_of(task: Task, outputs: Arrays, reference: Arrays) -> Arrays:
+    """Returns what an artifact should give.
+
+    Args:
+        task: of the model.
+        outputs: what it gives.
+        reference: the Keras model's logits.
+
+    Returns:
+        The same, or probabilities if the artifact gives these.
+    """
+    if set(outputs) == {"probabilities"} and task.name in _PROBABILITIES:
+        probabilities = _PROBABILITIES[task.name][0](reference["logits"])
+        return {"probabilities": np.asarray(probabilities)}
+    return reference
+
+
+def logits_of(task: Task, outputs: Arrays) -> Arrays:
+    """Returns an artifact's outputs as the task scores them.
+
+    Args:
+        task: of the model.
+        outputs: the artifact's, logits or probabilities.
+    """
+    if set(outputs) == {"probabilities"} and task.name in _PROBABILITIES:
+        return {"logits": _PROBABILITIES[task.name][1](outputs["probabilities"])}
+    return outputs
 
 
 class Comparison:
@@ -34,14 +76,15 @@ class Comparison:
 
         Args:
             batch: the examples with their labels.
-            outputs: the artifact's logits.
-            reference: the Keras model's.
+            outputs: the artifact's logits, or the probabilities in their place.
+            reference: the Keras model's logits.
         """
-        for name, expected in reference.items():
+        for name, expected in expected_of(self._task, outputs, reference).items():
             difference = np.abs(outputs[name] - expected).max()
             # Unlike `max`, this keeps a NaN, which is near nothing.
             self._max_abs_diff = float(np.maximum(self._max_abs_diff, difference))
         batch = {name: tf.constant(value) for name, value in batch.items()}
+        outputs = logits_of(self._task, outputs)
         outputs = {name: tf.constant(value) for name, value in outputs.items()}
         sums = {
             **self._task.sums(outputs, batch),

@@ -1,12 +1,13 @@
 """How an artifact's outputs are judged."""
 
 import re
+import types
 
 import numpy as np
 import pytest
 
 from bert_tf.tasks.pretraining import PretrainingTask
-from export.check.comparison import Comparison, failures
+from export.check.comparison import Comparison, expected_of, failures, logits_of
 
 
 def batch(**changes):
@@ -89,3 +90,26 @@ def test_not_a_number_is_never_near():
     comparison.update(batch(), outputs(), outputs())
     (found,) = failures([artifact(**comparison.result())], "masked_lm_accuracy", 0.01)
     assert "differ" in found
+
+
+@pytest.mark.parametrize("task", ["classification", "multi_label"])
+def test_probabilities_in_place_of_logits(task):
+    """As files for MediaPipe give them; classes are told by differences of logits."""
+    task = types.SimpleNamespace(name=task)
+    logits = {"logits": np.array([[3.0, -8.0, 0.5], [-4.0, 2.0, 2.5]], np.float32)}
+    given = {"probabilities": None}
+    probabilities = expected_of(task, given, logits)
+    powers = np.exp(logits["logits"])
+    expected = powers / (1 + powers)
+    if task.name == "classification":
+        expected = powers / powers.sum(-1, keepdims=True)
+    np.testing.assert_allclose(probabilities["probabilities"], expected, rtol=1e-5)
+    found = logits_of(task, probabilities)["logits"]
+    if task.name == "classification":
+        found = found - found[:, :1] + logits["logits"][:, :1]
+    np.testing.assert_allclose(found, logits["logits"], atol=1e-4)
+    # Impossible ones stay numbers, and others are left as they are.
+    assert np.isfinite(logits_of(task, {"probabilities": np.eye(2)})["logits"]).all()
+    assert expected_of(task, logits, logits) is logits is logits_of(task, logits)
+    task.name = "regression"
+    assert logits_of(task, probabilities) is probabilities

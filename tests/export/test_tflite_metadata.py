@@ -107,6 +107,30 @@ def test_answers_are_those_of_the_plain_file(trained, plain, opened):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
 
 
+@pytest.mark.parametrize("trained", ["classification"], indirect=True)
+def test_it_is_verified_as_the_plain_file_is(trained, plain, opened, tmp_path):
+    from export.check import verification
+
+    data = tmp_path / "reviews.csv"
+    rows = [f'"{text}",{LABELS[n % 3]}' for n, text in enumerate(TEXTS)]
+    data.write_text("\n".join(["text,label", *rows]) + "\n")
+    paths = [tmp_path / "plain.tflite", tmp_path / "opened.tflite"]
+    for path, content in zip(paths, (plain, opened), strict=True):
+        path.write_bytes(content)
+    report = verification.verify(
+        trained,
+        str(data),
+        saved_model_dir=None,
+        tflite_files=paths,
+        texts=[],
+        settings=verification.Settings(latency_calls=1),
+    )
+    assert report["failures"] == []
+    first, second = report["artifacts"]
+    for metric in report["keras"]:
+        assert first[metric] == pytest.approx(second[metric], abs=1e-5), metric
+
+
 def test_the_metadata_names_tensors_and_files(trained, opened):
     archive = zipfile.ZipFile(io.BytesIO(opened))
     files = {name: archive.read(name).decode() for name in archive.namelist()}
