@@ -1,5 +1,6 @@
 """The browser sample in Chromium, without a network, beside Python's answers."""
 
+import dataclasses
 import functools
 import http.server
 import json
@@ -111,7 +112,7 @@ def folder(tmp_path_factory):
 def models(folder, tmp_path_factory):
     """Each task's checkpoint; its TFLite file lies beside the page."""
     from export.checkpoint import pretrained
-    from export.tflite import converter, description
+    from export.tflite import converter, description, lengths
 
     folders = {}
     for name in TASKS:
@@ -128,6 +129,11 @@ def models(folder, tmp_path_factory):
                 converter.convert(trained, "dynamic_int8")
             )
             (folder / "int8.tflite.json").write_text(text)
+            shorter = dataclasses.replace(trained, max_seq_length=S // 2)
+            others = {S // 2: converter.convert(shorter, "none")}
+            joined = lengths.join(path.read_bytes(), others)
+            (folder / "lengths.tflite").write_bytes(joined)
+            (folder / "lengths.tflite.json").write_text(text)
     return folders
 
 
@@ -309,6 +315,23 @@ def test_int8_is_what_litert_gives(browser, address, folder, models):
         np.testing.assert_allclose([logits], expected, atol=0.02)
     page.ask(text=TEXTS[0])
     assert sorted(page.texts("#answer th")) == ["<b>bad</b>", "good", "naïve"]
+
+
+def test_short_texts_go_through_the_short_signature(browser, address, python):
+    page = Page(browser, address, "lengths.tflite")
+    script = "return model.signatures.map(({ sizes }) => sizes.input_ids)"
+    assert browser.execute_script(script) == [S // 2, S]
+    browser.execute_script(
+        "window.used = []; for (const { run, sizes } of model.signatures) {"
+        "const real = run.run.bind(run);"
+        "run.run = (given) => { used.push(sizes.input_ids); return real(given); }; }"
+    )
+    texts = [TEXTS[0], TEXTS[-1]]
+    for text, expected in zip(
+        texts, python("classification").predict(texts), strict=True
+    ):
+        close(page.said(text=text), expected)
+    assert browser.execute_script("return window.used") == [S // 2, S]
 
 
 def test_entities_are_marked_where_they_stand(browser, address, python):
