@@ -10,7 +10,7 @@ is `EncoderDecoderModel` in a plain loop, which groups pairs of like length. The
 pairs are translated by the likeliest token of each step, each side by its own search,
 and scored with sacrebleu.
 
-The files have a header, `text` and `target`; see data_prep.create_vocabulary for the
+The files have a header, `text` and `target`, and quotes mean nothing in them; see data_prep.create_vocabulary for the
 vocabulary, which is of both languages.
 """
 
@@ -59,9 +59,13 @@ def main(argv: Sequence[str]) -> None:
             "ours": _start(_our_job(folder, test, pairs)),
             "Hugging Face": _start(_their_job(folder, test)),
         }
-        for side, process in sides.items():
-            if process.wait():
-                raise InputError(f"{side}: failed; its own error stands above.")
+        try:
+            for side, process in sides.items():
+                if process.wait():
+                    raise InputError(f"{side}: failed; its own error stands above.")
+        finally:
+            for process in sides.values():
+                process.kill()
         results = {
             "ours": _our_results(folder),
             "Hugging Face": json.loads((folder / "theirs.json").read_text()),
@@ -92,10 +96,13 @@ def _our_job(folder: Path, test: Path, num_pairs: int) -> list[str]:
         "task.max_written_examples": _TEST_PAIRS.value,
         "data.train": _TRAIN_FILE.value,
         "data.eval": test,
+        "data.reading.quoting": "none",
         "data.max_seq_length": _LENGTH.value,
         "data.global_batch_size": _BATCH_SIZE.value,
         "data.cache_dir": "none",
         "optimizer.learning_rate": _LEARNING_RATE.value,
+        # As PyTorch's AdamW.
+        "optimizer.bias_correction": True,
         "num_train_epochs": _STEPS.value * _BATCH_SIZE.value / num_pairs,
         "evaluations_per_epoch": 0.0,
         "checkpoint_interval": 1_000_000,

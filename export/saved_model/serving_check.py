@@ -220,7 +220,7 @@ def _compare(
 
 
 def _real(name: str, ids: Mapping[str, np.ndarray], row: int) -> int:
-    if name not in WITH_INPUT_IDS:
+    if name not in WITH_INPUT_IDS or "input_mask" not in ids:
         return ids[name].shape[1]
     return int(ids["input_mask"][row].sum())
 
@@ -257,9 +257,10 @@ def _random_ids(trained: TrainedModel) -> Iterator[dict[str, np.ndarray]]:
             "input_mask": mask,
             "segment_ids": ((np.arange(length) > lengths // 2) * mask).astype(np.int32),
         }
-        for name in trained.task.input_lengths(1):
+        names = trained.task.input_lengths(1)
+        for name in names:
             values.setdefault(name, rng.integers(0, 3, [rows, 2]).astype(np.int32))
-        yield values
+        yield {name: value for name, value in values.items() if name in names}
 
 
 def _warm_up(served: Served, directory: Path) -> tuple[int, list[str]]:
