@@ -10,8 +10,8 @@ is `EncoderDecoderModel` in a plain loop, which groups pairs of like length. The
 pairs are translated by the likeliest token of each step, each side by its own search,
 and scored with sacrebleu.
 
-The files have a header, `text` and `target`, and quotes mean nothing in them; see data_prep.create_vocabulary for the
-vocabulary, which is of both languages.
+The files have a header, `text` and `target`, and quotes mean nothing in them; the
+vocabulary is of both languages, see data_prep.create_vocabulary.
 """
 
 import json
