@@ -118,7 +118,8 @@ def _answer(settings: dict[str, Any]) -> Callable[[], object]:
     batch = {name: tf.constant(values[0, 0]) for name, values in batches.items()}
     rows = batch.pop("num_rows")
     batch = {name: values[:rows] for name, values in batch.items()}
-    teach = tf.function(lessons.teach(None), autograph=False)
+    lessons.create_teacher(None)
+    teach = tf.function(lessons.taught, autograph=False)
     return lambda: [value.numpy() for value in teach(batch).values()]
 
 

@@ -6,7 +6,7 @@ nothing of it is trained or saved.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -51,7 +51,6 @@ class DistillationTask(WrappingTask):
     ):
         super().__init__(inner)
         self._lessons, self._config, self._cached = lessons, config, cached
-        self._teach: Callable[[Batch], Outputs] | None = None
 
     @property
     def methods(self) -> list[str]:
@@ -85,7 +84,7 @@ class DistillationTask(WrappingTask):
                 value /= math.sqrt(config.hidden_size)
                 add_variable(model, f"{_METHOD}/{name}", value, trainable=True)
         if self._lessons.weights and not self._cached:
-            self._teach = self._lessons.teach(dtype)
+            self._lessons.create_teacher(dtype)
         return model
 
     def _projected(self) -> list[str]:
@@ -128,10 +127,7 @@ class DistillationTask(WrappingTask):
 
     def _taught(self, batch: Batch) -> Outputs:
         """Returns what the teacher says and sees of a batch."""
-        if not self._cached:
-            assert self._teach is not None, "`create_model` comes first"
-            return self._teach(batch)
-        return _under(TAUGHT, batch)
+        return _under(TAUGHT, batch) if self._cached else self._lessons.taught(batch)
 
     def _in_the_teachers_width(
         self, model: keras.Model, states: Mapping[str, tf.Tensor]

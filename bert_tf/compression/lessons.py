@@ -1,6 +1,6 @@
 """What a student learns of its teacher: which outputs of both are compared, and how."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -29,6 +29,8 @@ _UNUSED = {"pretraining": ("bert/pooler/", "cls/seq_relationship/")}
 
 class Lessons:
     """What is compared, of a task, a teacher and a student's shape.
+
+    The phases of a run share one: it holds the teacher's model.
 
     Args:
         task: the student's.
@@ -62,6 +64,7 @@ class Lessons:
         }
         self.weights = {name: weight for name, weight in weights.items() if weight}
         self._temperature = config.temperature
+        self._model: keras.Model | None = None
         self._answers = None
         if "soft_label" in self.weights:
             self._answers = soft_targets(task.name)
@@ -109,29 +112,32 @@ class Lessons:
 
     # The teacher.
 
-    def teach(self, dtype: str | None) -> Callable[[Batch], Outputs]:
-        """Creates the teacher's model and returns what it says and sees of a batch.
+    def create_teacher(self, dtype: str | None) -> None:
+        """Creates the teacher's model, for `taught`; in the scope of the strategy.
 
         Args:
             dtype: name of a Keras dtype policy, None for the global one.
+
+        Raises:
+            InputError: the teacher lacks variables that are needed.
         """
-        model = create_teacher(
+        self._model = create_teacher(
             self.teacher, self._task, dtype, answers=self._answers is not None
         )
 
-        def taught(batch: Batch) -> Outputs:
-            outputs = model(batch, training=False, **self.arguments)
-            names = self._answers.names if self._answers is not None else ()
-            found = {name: outputs[name] for name in names} | compared_states(
-                outputs, self._map.teachers, self._map.relation_layer, self.weights
-            )
-            return {name: tf.stop_gradient(value) for name, value in found.items()}
-
-        return taught
+    def taught(self, batch: Batch) -> Outputs:
+        """Returns what the teacher says and sees of a batch, in the graph."""
+        assert self._model is not None, "`create_teacher` comes first"
+        outputs = self._model(batch, training=False, **self.arguments)
+        names = self._answers.names if self._answers is not None else ()
+        found = {name: outputs[name] for name in names} | compared_states(
+            outputs, self._map.teachers, self._map.relation_layer, self.weights
+        )
+        return {name: tf.stop_gradient(value) for name, value in found.items()}
 
     @property
     def key(self) -> dict[str, Any]:
-        """What decides about the numbers that `teach` returns, but for the batch."""
+        """What decides about the numbers that `taught` returns, but for the batch."""
         return {
             **self.teacher.fingerprint(),
             "task": self._task.name,
@@ -179,7 +185,7 @@ class Lessons:
         Args:
             name: of the loss.
             student: outputs, `student_states` among them, in the teacher's width.
-            teacher: what `teach` returns.
+            teacher: what `taught` returns.
             batch: the examples.
         """
         if name == "soft_label":

@@ -1,6 +1,7 @@
 """The tasks of a fine-tuning run that compress while they learn."""
 
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -81,11 +82,10 @@ def with_taught(
             "run with --config.strategy=default first, and end it once it trains; or "
             "leave the folder out."
         )
-    cache.fill(
-        lambda: tf.function(
-            lessons.teach(run.POLICIES[config.precision]),
-            reduce_retracing=True,
-            autograph=False,
-        )
-    )
+
+    def teach() -> Any:
+        lessons.create_teacher(run.POLICIES[config.precision])
+        return tf.function(lessons.taught, reduce_retracing=True, autograph=False)
+
+    cache.fill(teach)
     return cache.add_to(encoded)

@@ -32,7 +32,8 @@ def train_and_evaluate(prepared: PreparedRun) -> None:
     """
     config = prepared.config
     with prepared.lock, files.named_if_full(prepared.workdir):
-        phases = [_plan(prepared, number) for number in range(len(prepared.data))]
+        tasks = _tasks(prepared)
+        phases = [_plan(prepared, *each) for each in enumerate(tasks)]
         plan = run.Plan(
             config=config,
             model_config=config.model,
@@ -61,25 +62,34 @@ def _origin(prepared: PreparedRun) -> str:
     return f"Pretrained{f' from {Path(start).name}' if start else ''} on {data}."
 
 
-def _plan(prepared: PreparedRun, number: int) -> run.PhasePlan:
+def _tasks(prepared: PreparedRun) -> list[Task]:
+    """Returns what each phase learns."""
+    tasks: list[Task] = []
+    for described in prepared.data:
+        parameters = described.train.parameters
+        tasks.append(
+            PretrainingTask(
+                pretraining_description(
+                    max_seq_length=parameters.max_seq_length,
+                    max_predictions_per_seq=parameters.max_predictions_per_seq,
+                    sentence_pairs=parameters.objective != "none",
+                )
+            )
+        )
+    if prepared.teacher is None:
+        return tasks
+    settings = prepared.config.distillation
+    lessons = Lessons(tasks[0], prepared.teacher, settings, prepared.config.model)
+    return [DistillationTask(task, lessons, settings) for task in tasks]
+
+
+def _plan(prepared: PreparedRun, number: int, task: Task) -> run.PhasePlan:
     config, described = prepared.config, prepared.data[number]
     data = described.config.data
-    parameters = described.train.parameters
     _suggest_packing(data, described)
     held_out = []
     if described.eval is not None:
         held_out = [RecordSource.open(data.eval_dir, seed=None)]
-    task: Task = PretrainingTask(
-        pretraining_description(
-            max_seq_length=parameters.max_seq_length,
-            max_predictions_per_seq=parameters.max_predictions_per_seq,
-            sentence_pairs=parameters.objective != "none",
-        )
-    )
-    if prepared.teacher is not None:
-        settings = config.distillation
-        lessons = Lessons(task, prepared.teacher, settings, config.model)
-        task = DistillationTask(task, lessons, settings)
     return run.PhasePlan(
         task=task,
         batch=data,

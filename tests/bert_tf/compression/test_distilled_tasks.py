@@ -368,7 +368,7 @@ def test_a_teacher_that_answered_before_says_the_same(
     config = configure(ROWS[name], student_layers=(0, 2))
     inputs, task, model = open_task(config)
     cached = open_task(with_cache(config, tmp_path / "cache"))
-    assert cached[1]._teach is None
+    assert cached[1]._lessons._model is None
     count = inputs.train.num_examples
     for pack in (False, True):
         expected, _ = means(task, model, inputs.train, count, pack=pack)

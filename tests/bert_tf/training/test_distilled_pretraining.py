@@ -22,6 +22,7 @@ from bert_tf.data.dataset import Dataset
 from bert_tf.errors import InputError
 from bert_tf.models import BertPretrainer, assign_variables, named_variables
 from bert_tf.tasks.pretraining import PretrainingTask, pretraining_description
+from bert_tf.training.config import PhaseConfig
 
 SHAPE = {"hidden_act": "gelu_erf", "max_position_embeddings": 8}
 SHAPE |= dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.0)
@@ -154,8 +155,15 @@ def test_a_student_comes_nearer_and_goes_on_to_the_same_bytes(
     assert contents(toy.train("distilled", config)) == before
 
     packed = dataclasses.replace(config.data, pack_examples=True)
-    again = dataclasses.replace(config, data=packed, num_train_steps=1)
-    packed_losses = losses(toy.train("distilled-packed", again))[1]
+    again = dataclasses.replace(
+        config,
+        data=packed,
+        num_train_steps=1,
+        phase_2=PhaseConfig(data=config.data, num_train_steps=2),
+    )
+    both = losses(toy.train("distilled-packed", again))
+    assert both[3]["soft_label_loss"] > 0  # The second phase has the teacher, too.
+    packed_losses = both[1]
     for name in ("soft_label_loss", "cosine_loss", "relation_loss", "loss"):
         assert packed_losses[name] == pytest.approx(found[1][name], rel=1e-4), name
 
