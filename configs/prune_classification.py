@@ -1,8 +1,8 @@
 """One class for each text, learned while most of the encoder's weights become zeros.
 
-Movement pruning leaves 15 % of them; `--config.pruning.method=magnitude` is better
-where half of them or more stay. Pruning wants more epochs and a higher rate than
-fine-tuning alone.
+Movement pruning leaves 15 % of them; `--config.pruning.method=magnitude` is better with
+a few thousand examples, or where half of them stay. Pruning wants more epochs and a
+higher rate than fine-tuning alone.
 
 Command:
     python -m bert_tf.run_finetuning --config=configs/prune_classification.py
