@@ -15,7 +15,8 @@ from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 
-pytestmark = pytest.mark.slow
+# A chain starts a dozen jobs.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[3]
 WORDS = "the film is good bad fine poor never seen ##s a b".split()
