@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from bert_tf.checkpoints import quantization_ranges
 from bert_tf.compression.int8_products import MIN_ELEMENTS
@@ -189,10 +190,15 @@ def _recipe(
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Holds back progress bars, and a warning that calibrating takes memory."""
-    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
+    """Holds back progress bars, notes, and a warning that calibrating takes memory."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.WARNING)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _config(
