@@ -73,6 +73,7 @@ def test_the_report_compares_with_float32(trained, tmp_path):
         "EMBEDDING_LOOKUP",
     ):
         assert part in text
+    assert text.count("| tokens | float32, ms | dynamic_int8, ms |") == 2
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("<svg") == 2
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
