@@ -181,7 +181,13 @@ def scale_outputs(model: schema.ModelT, bounds: Mapping[str, np.ndarray]) -> Non
         model: the graph, its products named.
         bounds: weight name -> of each output.
     """
-    (graph,) = model.subgraphs
+    for graph in model.subgraphs:
+        _scale_outputs(model, graph, bounds)
+
+
+def _scale_outputs(
+    model: schema.ModelT, graph: schema.SubGraphT, bounds: Mapping[str, np.ndarray]
+) -> None:
     operators = []
     for operator in graph.operators:
         operators.append(operator)
