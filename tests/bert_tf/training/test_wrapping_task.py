@@ -26,7 +26,7 @@ from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 from bert_tf.training.finetuning_preparation import prepare
 from bert_tf.training.loop import LossNotFinite
-from export import pretrained
+from export.checkpoint import pretrained
 
 pytestmark = pytest.mark.slow
 
