@@ -13,6 +13,7 @@ import tensorflow as tf
 from bert_tf.checkpoints.quantization_ranges import bounds_name, variable_name
 from bert_tf.compression.added_variables import add_variable, assign_in_step
 from bert_tf.compression.int8_products import (
+    MIN_ELEMENTS,
     SHARES,
     Limits,
     compute_in_int8,
@@ -24,6 +25,7 @@ from bert_tf.compression.int8_products import (
 )
 from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BertConfig
+from bert_tf.errors import InputError
 from bert_tf.layers.dense import Dense
 from bert_tf.layers.logits import Logits
 from bert_tf.tasks.endpoint import Batch, Outputs
@@ -77,6 +79,12 @@ class QuantizationTask(WrappingTask):
             name: _add_limits(model, name, layer)
             for name, layer in products(model).items()
         }
+        if not limits:
+            raise InputError(
+                "`quantization.export`: int8 files keep weights of fewer than "
+                f"{MIN_ELEMENTS:,} numbers in float32, and this model has no others, "
+                "so there is nothing to train for. Leave it empty."
+            )
         # No step leaves anything in them, so that no checkpoint needs them.
         observed = {
             name: tf.Variable(_lowest(each), trainable=False)

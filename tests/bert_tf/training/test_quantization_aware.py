@@ -283,6 +283,12 @@ def test_what_cannot_be_trained(config, changes, message):
         dataclasses.replace(config, **changes).validate()
 
 
+def test_a_model_that_int8_files_keep_in_float32_is_refused():
+    narrow = dataclasses.replace(CONFIG, hidden_size=8, intermediate_size=8)
+    with pytest.raises(InputError, match="fewer than 1,024 numbers in float32"):
+        make_task().create_model(narrow)
+
+
 RANGES = {
     QUERY: ProductRanges(Range(-1.0, 2.0), Range(-3.0, 4.5)),
     OUTPUT: ProductRanges(Range(-1.0, 2.0), Range(-1.0, 1.0), (0.5, 2.0, 8.0)),
