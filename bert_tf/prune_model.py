@@ -94,6 +94,8 @@ def main(argv: Sequence[str]) -> None:
         kept.layers, kept.heads, kept.neurons, strict=True
     ):
         print(f"  layer {layer}: {len(heads)} heads, {len(neurons)} neurons")
+    for note in pruned.notes[len(weights.notes) :]:
+        print(note)
     before, after = _megabytes(weights), _megabytes(pruned)
     print(f"Weights: {after:,.1f} of {before:,.1f} MB")
     losses = [

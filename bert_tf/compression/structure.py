@@ -178,7 +178,7 @@ def prune(weights: ModelWeights, structure: Structure) -> ModelWeights:
         shorter,
         config=_config_of(shorter, structure),
         variables=variables,
-        notes=weights.notes,
+        notes=[*weights.notes, *([resizing.NO_RANGES] if weights.ranges else [])],
     )
 
 

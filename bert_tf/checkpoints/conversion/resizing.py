@@ -14,6 +14,9 @@ from bert_tf.errors import InputError
 from bert_tf.text.special_tokens import SUFFIX_INDICATOR
 from bert_tf.text.vocabulary import Vocabulary
 
+NO_RANGES = "The ranges of int8 training are left out: others hold now."
+"""What is said of models that are of another shape than the one that was trained."""
+
 
 def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeights:
     """Gives a model a vocabulary: its own if it came without, or another, a domain's.
@@ -190,7 +193,7 @@ def keep_layers(weights: ModelWeights, kept: Sequence[int]) -> ModelWeights:
         source_names[new_name] = weights.source_names.get(name, name)
     notes = [*weights.notes, f"Layers kept, of {count}: {[*kept]}."]
     if weights.ranges:
-        notes.append("The ranges of int8 training are left out: others hold now.")
+        notes.append(NO_RANGES)
     return dataclasses.replace(
         weights,
         config=weights.config.with_layers(kept),

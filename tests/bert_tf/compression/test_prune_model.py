@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import ModelWeights, names, resizing
 from bert_tf.checkpoints.model_folder import load_model_folder
+from bert_tf.checkpoints.quantization_ranges import ProductRanges, Range
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.compression import structure
 from bert_tf.compression.importance import Importance
@@ -202,6 +203,16 @@ def test_layers_alike_are_an_ordinary_shape(classifier):
     assert config.is_uniform
     assert config == dataclasses.replace(CONFIG, intermediate_size=7)
     assert "num_attention_heads_by_layer" not in config.to_dict()
+
+
+def test_ranges_of_int8_training_do_not_outlive_it(classifier):
+    limits = ProductRanges(Range(-1.0, 1.0), Range(-1.0, 1.0))
+    trained = dataclasses.replace(
+        classifier, ranges={"bert/pooler/dense/kernel": limits}
+    )
+    pruned = structure.prune(trained, KEPT)
+    assert pruned.ranges == {}
+    assert pruned.notes == [*classifier.notes, resizing.NO_RANGES]
 
 
 def test_no_layer_loses_everything(classifier):
