@@ -136,6 +136,13 @@ def _examples(
             described, max_seq_length=described.max_seq_length or positions
         )
     )
+    if task.name == "pretraining" and not Path(input_file).is_dir():
+        raise InputError(
+            f"{checkpoint}: has learned no task yet but pretraining, so --input_file "
+            "must be a folder of records of data_prep.create_pretraining_data. "
+            "Fine-tune the model first to prune it for a task. Received: "
+            f"{input_file}"
+        )
     source = task.open_held_out(input_file, weights.vocabulary)
     if isinstance(source, LabelledSource):
         source = dataclasses.replace(source, seed=0)  # Groups are whole in training.

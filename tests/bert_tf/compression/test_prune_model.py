@@ -559,6 +559,11 @@ def test_bad_input_gets_one_line(job, warm, classifier, make_weights, tmp_path):
         task=TaskDescription("classification", 16, labels=("bad", "good")),
     )
     conversion.save(pretrained, tmp_path / "headless", "native")
+    conversion.save(
+        dataclasses.replace(pretrained, task=TaskDescription()),
+        tmp_path / "untrained",
+        "native",
+    )
     bare = tmp_path / "bare"
     conversion.save(classifier, bare, "hugging_face")
     for name in ("vocab.txt", "tokenizer.json"):
@@ -580,6 +585,10 @@ def test_bad_input_gets_one_line(job, warm, classifier, make_weights, tmp_path):
         "pruned already exists": {"output_dir": root / "pruned", "keep_heads": 0.5},
         "nothing tells what matters to 'classification'": {
             "checkpoint": tmp_path / "headless",
+            "keep_heads": 0.5,
+        },
+        "untrained: has learned no task yet but pretraining": {
+            "checkpoint": tmp_path / "untrained",
             "keep_heads": 0.5,
         },
         "no such file, or no file matches": {"input_file": "x.csv", "keep_heads": 0.5},
