@@ -70,6 +70,11 @@ class BertConfig:
     num_attention_heads_by_layer: tuple[int, ...] = ()
     intermediate_size_by_layer: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Makes tuples of what JSON has as lists."""
+        for name in BY_LAYER:
+            setattr(self, name, tuple(getattr(self, name)))
+
     @property
     def head_size(self) -> int:
         """Width of an attention head, in every layer."""
@@ -114,9 +119,7 @@ class BertConfig:
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""
         for name in BY_LAYER:
-            sizes = tuple(getattr(self, name))
-            setattr(self, name, sizes)  # JSON has lists in place of tuples.
-            count = self.num_hidden_layers
+            sizes, count = getattr(self, name), self.num_hidden_layers
             fits = not sizes or (len(sizes) == count and min(sizes) >= 1)
             check(self, name, fits, f"empty, or {count} numbers of at least 1")
         for name in (

@@ -185,7 +185,12 @@ class PretrainingConfig(RunConfig):
             InputError: not JSON, an unknown field, or a value of another type or range.
         """
         config: Self = from_dict(cls, read_json(path), source=str(path))
-        return validated(config, f"{path}: ")
+        try:
+            return validated(config, f"{path}: ")
+        except InputError as error:
+            # Fields that contradict each other are named as flags: say where they are.
+            named = str(error).startswith(str(path))
+            raise InputError(str(error) if named else f"{path}: {error}") from error
 
 
 def to_json(config: RunConfig) -> str:

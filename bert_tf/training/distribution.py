@@ -1,6 +1,7 @@
 """Which devices a run uses, and what this process has of them."""
 
 import dataclasses
+import functools
 from typing import Any, Self
 
 import tensorflow as tf
@@ -63,6 +64,16 @@ class Devices:
         return bool(tf.reduce_all(found == moments))
 
 
+@functools.cache
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    """Returns the one of this process, which cannot have a second."""
+    processes = cluster.read_cluster()
+    assert processes is not None, "`check_strategy` comes first"
+    with rendezvous.ended_by_signals():
+        rendezvous.wait_for_peers(processes)
+        return tf.distribute.MultiWorkerMirroredStrategy()
+
+
 def create_strategy(name: str) -> tf.distribute.Strategy:
     """Creates a strategy; for several workers, before TensorFlow does anything else.
 
@@ -73,11 +84,7 @@ def create_strategy(name: str) -> tf.distribute.Strategy:
         InputError: this process' port in the cluster is taken.
     """
     if name == "multi_worker":
-        processes = cluster.read_cluster()
-        assert processes is not None, "`check_strategy` comes first"
-        with rendezvous.ended_by_signals():
-            rendezvous.wait_for_peers(processes)
-            return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker_strategy()
     if name == "mirrored":
         gpus = tf.config.list_logical_devices("GPU")
         devices = gpus or tf.config.list_logical_devices("CPU")

@@ -28,6 +28,7 @@ from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import (
     cluster,
     compressed,
+    distribution,
     finetuning_data,
     run,
     run_folder,
@@ -75,6 +76,9 @@ def train_and_evaluate(config: FinetuningConfig, workdir: Path) -> Run:
         SystemExit: SIGTERM came, and the state is saved.
     """
     assert not config.has_several_runs, "`sweep` trains these"
+    if cluster.num_processes() > 1:
+        # Before the tokenizer does anything: TensorFlow allows it at its start only.
+        distribution.create_strategy(config.strategy)
     return train(config, workdir, open_inputs(config, workdir))
 
 

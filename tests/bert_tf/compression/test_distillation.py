@@ -14,6 +14,7 @@ import pytest
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
 from bert_tf.compression import lessons
+from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.models import named_variables
@@ -182,3 +183,50 @@ def test_other_widths_in_bfloat16_with_dropout(distil, tmp_path, changed, losses
         "compression/distillation/hidden_states": (12, 8),
     }
     assert not any(n in conversion.load_any(workdir).variables for n in added)
+
+
+def test_two_workers_with_what_the_teacher_said_before(
+    whole, distil, tmp_path, changed
+):
+    config = changed(distil, cache_dir=str(tmp_path / "taught"))
+    finetuning.open_inputs(config)  # Fills it: several workers only read.
+    (tmp_path / "config").write_bytes(pickle.dumps(config))
+    (tmp_path / "config.py").write_text(
+        "import pickle\nfrom pathlib import Path\n\n\ndef get_config():\n"
+        f"    return pickle.loads(Path({str(tmp_path / 'config')!r}).read_bytes())\n"
+    )
+    workdir = tmp_path / "workdir"
+    result = subprocess.run(
+        [
+            *(sys.executable, "-m", "bert_tf.launch_workers", "--num_workers=2"),
+            *("-m", "bert_tf.run_finetuning", f"--config={tmp_path / 'config.py'}"),
+            *("--config.strategy=multi_worker", f"--workdir={workdir}"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    found = resolve_checkpoint(workdir).variables
+    close(found, resolve_checkpoint(whole[0]).variables)
+
+
+def test_inside_quantization_aware_training(distil, tmp_path, changed, losses_of):
+    """Of a student whose matrices are large enough to be in int8."""
+    (tmp_path / "bert_config.json").write_text(
+        '{"vocab_size": 17, "hidden_size": 32, "num_hidden_layers": 1, '
+        '"num_attention_heads": 2, "intermediate_size": 32, '
+        '"max_position_embeddings": 16}'
+    )
+    config = changed(
+        distil, student_layers=(), student_config=str(tmp_path / "bert_config.json")
+    )
+    config = dataclasses.replace(config, quantization=QuantizationConfig("int8"))
+    workdir = train(config, tmp_path / "workdir")
+    found = losses_of(workdir)
+    assert 0 < found[-1]["hidden_state_loss"] < found[0]["hidden_state_loss"]
+    weights = conversion.load_any(workdir)
+    assert weights.ranges
+    saved = resolve_checkpoint(workdir).variables
+    added = {name for name in saved if name.startswith("compression/")}
+    assert "compression/distillation/hidden_states" in added
+    assert weights.variables.keys() == saved.keys() - added

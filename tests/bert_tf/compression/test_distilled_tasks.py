@@ -416,7 +416,7 @@ def test_a_cache_that_was_broken_off_is_finished_to_the_same_bytes(
     # It is read from now on, and found by other settings of the same lessons.
     batches.clear()
     section = dataclasses.replace(config.distillation, temperature=7.0)
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="absl"):
         open_task(with_cache(dataclasses.replace(config, distillation=section), other))
     assert not batches
     assert "The teacher's outputs are there already: 0.1 MB in" in caplog.text

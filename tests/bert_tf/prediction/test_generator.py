@@ -98,7 +98,11 @@ def test_a_stream_is_the_text_in_parts(model, settings):
 def test_draws_depend_on_seed_and_text_alone(model):
     settings = {"do_sample": True, "num_return_sequences": 4, "temperature": 2.0}
     found = model.generate([TEXTS[0], TEXTS[1], TEXTS[0]], seed=1, **settings)
-    assert found[0] == found[2]
+    first, third = ([each, *each["alternatives"]] for each in (found[0], found[2]))
+    # Rows of a batch may round differently on some processors.
+    for one, other in zip(first, third, strict=True):
+        assert one["generated_text"] == other["generated_text"]
+        assert one["score"] == pytest.approx(other["score"], abs=1e-5)
     texts = {each["generated_text"] for each in [found[0], *found[0]["alternatives"]]}
     assert len(texts) > 1
     assert found != model.generate([TEXTS[0], TEXTS[1], TEXTS[0]], seed=2, **settings)

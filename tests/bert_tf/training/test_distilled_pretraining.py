@@ -179,14 +179,22 @@ def test_what_cannot_be_is_refused(toy, config, teacher, make_weights):
 
     other = make_weights()
     save_model_folder(
-        toy.folder / "other",
+        toy.folder / "other_words",
         config=other.config,
         variables=other.variables,
         vocabulary=other.vocabulary,
     )
     refused(
         r"its vocabulary has .* \(that of the records\)",
-        teacher=str(toy.folder / "other"),
+        teacher=str(toy.folder / "other_words"),
+    )
+    headless = conversion.load_any(teacher)
+    for name in [n for n in headless.variables if n.startswith("cls/")]:
+        del headless.variables[name]
+    conversion.save(headless, toy.folder / "headless", "native")
+    refused(
+        "lacks 5 variables, the first of them 'cls/predictions/.*or train it whole",
+        teacher=str(toy.folder / "headless"),
     )
     refused("its num_hidden_layers is 1, the configuration's 2", student_layers=(1,))
     refused("which has those from 0 to 2. Received: .0, 3", student_layers=(0, 3))
