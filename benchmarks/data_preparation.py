@@ -2,8 +2,8 @@ r"""Measures data preparation beside Model Garden's tool, on the same text in on
 
 `speed` runs both tools as processes at dupe_factor 1 and 10. Instances a second are
 taken between the two, (instances at 10 - at 1) / (seconds at 10 - at 1), which leaves
-out start-up and tokenising on both sides; ours, which take seconds, are medians of
-several runs on text that is tokenised already. `memory` runs ours on the text repeated
+out start-up and tokenizing on both sides; ours, which take seconds, are medians of
+several runs on text that is tokenized already. `memory` runs ours on the text repeated
 with variations to 100 MB and to 1 GB. `stages` times the parts of writing a shard on
 one core.
 
@@ -101,7 +101,7 @@ def _measure_speed(corpus: Path, vocab_file: Path, scratch: Path) -> None:
             output = scratch / f"again-{dupe_factor}-{repeat}"
             command = _our_command(corpus, vocab_file, output, dupe_factor)
             repeated.append(_run([*command, f"--tokenized_dir={scratch / 'tokens'}"]))
-        # The first of them tokenises.
+        # The first of them tokenizes.
         records_seconds["ours", dupe_factor] = statistics.median(repeated[1:])
         garden = scratch / f"garden-{dupe_factor}.tfrecord"
         seconds["garden", dupe_factor] = _run(

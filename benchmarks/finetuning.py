@@ -5,7 +5,7 @@
 Every framework gets the same files, initial weights, hyper-parameters and seeds, a
 process for each run, one after the other. `hugging_face_padded` has the defaults of its
 `run_glue.py`, and runs with the first seed only, since padding changes the time and not
-what is learnt; `hugging_face_dynamic` has its best: padding to the longest of a batch,
+what is learned; `hugging_face_dynamic` has its best: padding to the longest of a batch,
 examples grouped by length. `benchmarks/finetuning_data.py` says what DATA holds.
 """
 

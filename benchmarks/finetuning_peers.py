@@ -40,7 +40,7 @@ class Work:
     Attributes:
         model_class: name in `transformers`.
         labels: their names; empty where there are none.
-        train: tokenised examples.
+        train: tokenized examples.
         held_out: likewise.
         score: of the Trainer's predictions for `held_out`.
     """
@@ -78,7 +78,7 @@ def classification(run: Run, tokenizer: Any, padding: Any) -> Work:
 
 
 def entities(run: Run, tokenizer: Any, padding: Any) -> Work:
-    """A tag a word, learnt and predicted at its first piece."""
+    """A tag a word, learned and predicted at its first piece."""
     splits = [_conll_sentences(path) for path in (run.train_file, run.eval_file)]
     labels = sorted({tag for sentence in splits[0] for _, tag in sentence})
 

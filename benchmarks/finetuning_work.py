@@ -54,10 +54,10 @@ class Result:
     Attributes:
         metrics: of `bert_tf.metrics`, on the held-out file.
         train_examples: examples of the training file; windows for answers.
-        train_seconds: of training alone, tokenisation and start-up left out.
+        train_seconds: of training alone, tokenization and start-up left out.
         train_examples_per_second: over all epochs.
         total_seconds: from the start of the process until it had scored.
-        predict_examples_per_second: texts of the held-out file, tokenisation included;
+        predict_examples_per_second: texts of the held-out file, tokenization included;
             None where the task has no such prediction.
     """
 

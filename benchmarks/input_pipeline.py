@@ -69,7 +69,7 @@ def _measure_shuffling(dataset: Dataset) -> None:
     epoch = stream.read(range(stream.num_records))
     places = np.array([place_of[record] for record in epoch])
     random_places = np.random.default_rng(0).permutation(places)
-    # Neighbours in the files mostly come from one document.
+    # Neighbors in the files mostly come from one document.
     for name, found in (("our order", places), ("a permutation", random_places)):
         moved = np.abs(found - np.arange(len(found))).mean() / len(found)
         batches = found[: len(found) // 256 * 256].reshape(-1, 256)

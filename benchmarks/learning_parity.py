@@ -1,4 +1,4 @@
-"""Trains the same model here and in PyTorch, and compares what each has learnt.
+"""Trains the same model here and in PyTorch, and compares what each has learned.
 
 The same records in the same order, initial values and recipe: AdamW with bias
 correction, linear warm-up and decay, clipping by global norm, no dropout. Ours is the

@@ -6,7 +6,7 @@ All do the same work: embeddings, encoder, pooler and both heads at the masked
 positions, dropout, backward pass, clipping by global norm and AdamW, in full batches.
 They take turns, a few steps each, so that what else the machine does meets all alike;
 a row's figure is the median of its steps, and a ratio is one of two medians. Processor
-time, of all threads, is beside the clock's because it suffers less from neighbours.
+time, of all threads, is beside the clock's because it suffers less from neighbors.
 """
 
 import json

@@ -43,7 +43,7 @@ class BertConfig:
         attention_probs_dropout_prob: dropped share of attention probabilities.
         max_position_embeddings: longest sequence the position table holds.
         type_vocab_size: segment types.
-        initializer_range: standard deviation of the truncated-normal initialiser.
+        initializer_range: standard deviation of the truncated-normal initializer.
         layer_norm_eps: epsilon inside every LayerNorm.
         num_attention_heads_by_layer: heads of each layer, of a model that lost some;
             empty for `num_attention_heads` each. They stay as wide as that number of
@@ -281,7 +281,7 @@ class DataConfig(BatchConfig):
 
 @dataclasses.dataclass
 class OptimizerConfig:
-    """The optimiser and its learning-rate schedule.
+    """The optimizer and its learning-rate schedule.
 
     Attributes:
         name: `adamw` or `lamb`.

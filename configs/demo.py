@@ -7,7 +7,7 @@ Command:
 Time: two minutes on two cores without AVX-512.
 Result: on the demo's corpus a held-out masked-LM accuracy of 0.30 and a loss of 4.2
 nats; the unigram baseline has 0.06 and 6.4. The loss stays near the baseline's until
-the attention finds a word's neighbours, after about 1,300 steps, and falls from there.
+the attention finds a word's neighbors, after about 1,300 steps, and falls from there.
 One layer, short sequences and large initial weights bring that moment forward. Of the
 pairs 56 % are told right, where the commoner answer has 51 %: 32 tokens say little of
 it. Words that stand on both sides tell 59 % of them; more takes longer sequences.

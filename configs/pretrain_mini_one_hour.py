@@ -1,7 +1,7 @@
 """BERT-mini in an hour on two CPU cores: a first model of your own text.
 
 Two phases as in the paper, shorter. A masked-LM first learns token frequencies and to
-copy what was left unmasked, and only then to look at a word's neighbours: with 32
+copy what was left unmasked, and only then to look at a word's neighbors: with 32
 tokens and many sequences a step it gets there within 400 steps, where 128 tokens had
 not in 1,000. The second phase learns the positions behind. The wider initial range, the
 small epsilon and the shorter memory of Adam serve the same end, and so short a run

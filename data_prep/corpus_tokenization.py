@@ -1,6 +1,6 @@
 """Turns a corpus of text into a `TokenizedCorpus`.
 
-One process reads; its threads tokenise, outside of Python's lock. TensorFlow, which
+One process reads; its threads tokenize, outside of Python's lock. TensorFlow, which
 this needs and nothing after it does, costs seconds and hundreds of megabytes once.
 """
 
@@ -54,7 +54,7 @@ class TokenizedSentences(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class CorpusSource:
-    """What a tokenised corpus is made of.
+    """What a tokenized corpus is made of.
 
     Attributes:
         files: of text.
@@ -87,12 +87,12 @@ def tokenize_corpus(
     num_threads: int,
     block_characters: int = _BLOCK_CHARACTERS,
 ) -> None:
-    """Tokenises a corpus into a folder, going on where an earlier run stopped.
+    """Tokenizes a corpus into a folder, going on where an earlier run stopped.
 
     Args:
         source: the corpus.
         directory: of a `TokenizedCorpus` that was opened with the source's parameters.
-        num_threads: threads that tokenise.
+        num_threads: threads that tokenize.
         block_characters: text a block.
 
     Raises:
@@ -148,7 +148,7 @@ def tokenize_corpus(
 
 
 def make_tokenize(source: CorpusSource) -> Callable[[list[str]], TokenizedSentences]:
-    """Returns the function that tokenises sentences."""
+    """Returns the function that tokenizes sentences."""
     tokenizer = BertTokenizer(source.vocabulary)
     unk_id = source.vocabulary.unk_id
     dtype = np.min_scalar_type(len(source.vocabulary) - 1)
@@ -156,7 +156,7 @@ def make_tokenize(source: CorpusSource) -> Callable[[list[str]], TokenizedSenten
     def tokenize(sentences: list[str]) -> TokenizedSentences:
         ragged = tokenizer.tokenize(sentences)
         tokens = ragged.flat_values.numpy()
-        # The few sentences with [UNK] are tokenised again, to see what it stands for.
+        # The few sentences with [UNK] are tokenized again, to see what it stands for.
         rows = np.unique(ragged.value_rowids().numpy()[tokens == unk_id]).tolist()
         return TokenizedSentences(
             tokens=tokens.astype(dtype),
@@ -179,7 +179,7 @@ class Block:
         pieces: their tokens, to come.
         document_lengths: sentences of each document.
         shards: each document's.
-        counts: what reading and tokenising them counted.
+        counts: what reading and tokenizing them counted.
         examples: where the first input of each kind was left out.
     """
 
@@ -227,7 +227,7 @@ def read_blocks(
         start: of the first block.
         assignment: of documents to shards.
         report: what reading the documents counts.
-        submit: sends sentences to be tokenised.
+        submit: sends sentences to be tokenized.
         block_characters: text a block.
 
     Yields:

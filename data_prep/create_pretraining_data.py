@@ -1,6 +1,6 @@
 r"""Turns text into records to pretrain BERT on.
 
-Reads text, tokenises it, cuts it into pairs of segments, masks tokens and writes
+Reads text, tokenizes it, cuts it into pairs of segments, masks tokens and writes
 TFRecord files with a description beside them. Memory does not grow with the text.
 Run the same command again after an interruption: it goes on where it stopped. The
 output is the same bytes for any number of workers.
@@ -12,7 +12,7 @@ Example:
         --max_seq_length=128 --max_predictions_per_seq=20
 
 Text has one sentence a line and a blank line after each document; --input_format has
-others. To write sequences of 128 and of 512 from text that is tokenised once, give both
+others. To write sequences of 128 and of 512 from text that is tokenized once, give both
 runs the same --tokenized_dir.
 """
 

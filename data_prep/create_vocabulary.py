@@ -113,13 +113,13 @@ def main(argv: Sequence[str]) -> None:
     room = _VOCAB_SIZE.value - len(SPECIAL_TOKENS)
     alphabet = vocabulary.choose_alphabet(words, splitter, _COVERAGE.value, room)
     print(f"Learning from {len(words):,} different words", file=sys.stderr)
-    learnt = Vocabulary.from_entries(
+    learned = Vocabulary.from_entries(
         vocabulary.train(words, alphabet, _VOCAB_SIZE.value), config
     )
-    fit = vocabulary_fit.measure(learnt, words)
+    fit = vocabulary_fit.measure(learned, words)
 
-    learnt.save_file(output_file)
-    for line in [*report.lines(), *_summary(len(learnt), alphabet, fit)]:
+    learned.save_file(output_file)
+    for line in [*report.lines(), *_summary(len(learned), alphabet, fit)]:
         print(line)
     if config.strips_accents:
         _warn_of_dropped_letters(characters)

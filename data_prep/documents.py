@@ -1,4 +1,4 @@
-"""Tokenised documents as flat arrays, and the shard that each belongs to."""
+"""Tokenized documents as flat arrays, and the shard that each belongs to."""
 
 import dataclasses
 import hashlib

@@ -1,6 +1,6 @@
 """From a corpus to folders of records, in steps that resume.
 
-1. The corpus is tokenised into shards on disk (`TokenizedCorpus`).
+1. The corpus is tokenized into shards on disk (`TokenizedCorpus`).
 2. Each shard becomes a record file, a pure function of its documents, the parameters
    and its number, so neither the number of workers nor an interruption shows.
 3. `dataset_info.json` is written, and what the steps kept for themselves is deleted.
@@ -55,7 +55,7 @@ class PlannedDataset:
     Attributes:
         directory: the folder.
         parameters: of its records.
-        corpus_shards: the shards of the tokenised corpus that it is made of.
+        corpus_shards: the shards of the tokenized corpus that it is made of.
     """
 
     directory: Path
@@ -81,12 +81,12 @@ def create_pretraining_data(
     Args:
         source: the corpus.
         datasets: the folders to write.
-        num_workers: processes (and tokenising threads) that work at once. The records
+        num_workers: processes (and tokenizing threads) that work at once. The records
             are the same for any number.
-        tokenized_dir: where to keep the tokenised corpus for other data sets; None
+        tokenized_dir: where to keep the tokenized corpus for other data sets; None
             for a place in the first folder, deleted at the end.
         beam_options: runs the steps as an Apache Beam pipeline with these options
-            instead of in processes of this machine. It keeps no tokenised corpus.
+            instead of in processes of this machine. It keeps no tokenized corpus.
 
     Returns:
         The data sets.
@@ -155,7 +155,7 @@ def _run_on_beam(
 
 
 def _tokenize_corpus(task: tuple[CorpusSource, Path, int]) -> None:
-    # Tokenising gains nothing from a GPU, and TensorFlow would take all its memory.
+    # Tokenizing gains nothing from a GPU, and TensorFlow would take all its memory.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     tokenize_corpus(*task)
 

@@ -1,4 +1,4 @@
-"""Turns one shard of a tokenised corpus into one record file."""
+"""Turns one shard of a tokenized corpus into one record file."""
 
 import dataclasses
 import functools
@@ -26,7 +26,7 @@ class ShardTask:
     """What a worker needs to write a record file.
 
     Attributes:
-        corpus_dir: of the tokenised corpus; None if the documents come otherwise.
+        corpus_dir: of the tokenized corpus; None if the documents come otherwise.
         corpus_shard: which of its shards.
         vocabulary_dir: holds the vocabulary.
         parameters: of the data set.
@@ -58,10 +58,10 @@ def min_documents(parameters: DataParameters) -> int:
 
 
 def write_shard(task: ShardTask) -> ShardTask:
-    """Writes a shard of a tokenised corpus. Returns the task.
+    """Writes a shard of a tokenized corpus. Returns the task.
 
     Raises:
-        InputError: the tokenised corpus is damaged.
+        InputError: the tokenized corpus is damaged.
         OSError: a file cannot be written.
     """
     assert task.corpus_dir is not None

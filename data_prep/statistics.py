@@ -132,7 +132,7 @@ def unknown_character_rate(inputs: Mapping[str, Any]) -> float:
     spaces, this share tells what `unknown_rate` doesn't.
 
     Args:
-        inputs: what reading and tokenising the corpus counted.
+        inputs: what reading and tokenizing the corpus counted.
     """
     return _share(
         inputs.get("num_unknown_characters", 0), inputs.get("num_characters", 0)

@@ -1,4 +1,4 @@
-"""A tokenised corpus on disk, already distributed over shards.
+"""A tokenized corpus on disk, already distributed over shards.
 
 The corpus is cut into blocks of consecutive documents. Each block is a folder that
 holds its documents sorted by shard, so that a shard's part is one slice of each array:
@@ -69,7 +69,7 @@ class _Finished:
 
 
 class TokenizedCorpus:
-    """A folder with a tokenised corpus, complete or growing.
+    """A folder with a tokenized corpus, complete or growing.
 
     Args:
         directory: the folder; need not exist.
@@ -118,7 +118,7 @@ class TokenizedCorpus:
             shards: int `[num_documents]`, which shard each belongs to.
             num_shards: of the corpus.
             following: where the next block starts, or `END`.
-            counts: what reading and tokenising these documents counted.
+            counts: what reading and tokenizing these documents counted.
             examples: where the first input of each kind was left out.
         """
         documents = documents.take(np.argsort(shards, kind="stable"))
@@ -158,7 +158,7 @@ class TokenizedCorpus:
         write_json(self.directory / _FINISHED_NAME, dataclasses.asdict(finished))
 
     def counts(self) -> dict[str, int]:
-        """Returns what reading and tokenising the corpus counted."""
+        """Returns what reading and tokenizing the corpus counted."""
         return self._finished().counts
 
     def examples(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A WordPiece vocabulary from text, the same bytes every time.
 
 Words are counted here, and split by the tokenizer that will use the vocabulary; the
-merges are learnt by Hugging Face's `tokenizers`. Its trainer numbers what it meets in
+merges are learned by Hugging Face's `tokenizers`. Its trainer numbers what it meets in
 the order of a hash table that changes from run to run, and ties follow the numbers:
 it is deterministic only because every character is given to it beforehand, in order.
 """
@@ -29,7 +29,7 @@ _FREE_SHARE = 32
 _MAX_TRAINING_WORDS = 30_000_000
 _TRAINING_BATCH = 1000
 # The tokenizer takes entries of up to 256 bytes, and a character has up to four. Longer
-# words are learnt from in parts: scripts without spaces write them, and so does base64.
+# words are learned in parts: scripts without spaces write them, and so does base64.
 _MAX_ENTRY_CHARACTERS = 64
 
 
@@ -56,7 +56,7 @@ def count_words(
     splitter: WordSplitter,
     characters: CharacterCounts | None = None,
 ) -> WordCounts:
-    """Counts the words of a corpus, split and normalised as BERT does.
+    """Counts the words of a corpus, split and normalized as BERT does.
 
     Args:
         sentences: the text, in any pieces that end between words.
@@ -170,14 +170,14 @@ def train(
 
     Returns:
         The entries by id: `SPECIAL_TOKENS`, the alphabet, then pieces in the order
-        learnt.
+        learned.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    spelt = {entry for entry in alphabet.entries if len(entry) == 1}
+    spelled = {entry for entry in alphabet.entries if len(entry) == 1}
     trainable: WordCounts = collections.Counter()
     for word, count in words.items():
-        if spelt.issuperset(word):
+        if spelled.issuperset(word):
             for start in range(0, len(word), _MAX_ENTRY_CHARACTERS):
                 trainable[word[start : start + _MAX_ENTRY_CHARACTERS]] += count
     scale = max(1.0, trainable.total() / _MAX_TRAINING_WORDS)

@@ -4,7 +4,7 @@
     vocab.txt               one entry a line
     tokenizer_config.json   how text becomes entries
     model.safetensors       float32 variables under google-research/bert's names
-    optimizer.safetensors   optimiser slots (training checkpoints only)
+    optimizer.safetensors   optimizer slots (training checkpoints only)
     training_state.json     step, position in the data, ... (training checkpoints only)
     checkpoint.json         sizes and checksums of all the others, written last
 
@@ -51,7 +51,7 @@ class ModelFolder:
         variables: float32 arrays by google-research/bert name, read on access.
         step: the training step it was written at; 0 for converted weights.
         metadata: what the writer noted, for instance held-out accuracies.
-        optimizer: optimiser slots by name, or None.
+        optimizer: optimizer slots by name, or None.
         training_state: what resuming needs beside the arrays, or None.
     """
 
@@ -128,7 +128,7 @@ def save_model_folder(
         task: what the model was trained for; None for pretraining of unknown lengths.
         step: the training step of these variables.
         metadata: notes for `checkpoint.json`; any JSON object.
-        optimizer: optimiser slots by name.
+        optimizer: optimizer slots by name.
         training_state: what resuming needs beside the arrays; any JSON object.
         overwrite: whether an earlier folder of that path is replaced.
 

@@ -1,7 +1,7 @@
 """The ranges of activations that quantization-aware training found.
 
 A checkpoint keeps them among its variables, `ModelWeights` under `ranges`; the exports
-that quantise activations take them from there. Free of TensorFlow.
+that quantize activations take them from there. Free of TensorFlow.
 """
 
 import dataclasses

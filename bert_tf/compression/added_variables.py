@@ -22,7 +22,7 @@ def add_variable(
         name: steps of a path, as in `pruning/masks/bert/pooler/dense/kernel`; that of
             the variable is `compression/` and this one.
         value: its initial value, float32.
-        trainable: whether the optimiser trains it.
+        trainable: whether the optimizer trains it.
 
     Returns:
         The variable; `added_variables` finds it again.

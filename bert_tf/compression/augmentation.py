@@ -19,7 +19,7 @@ class WordReplacer:
     then takes another word, in a share of the places, from among the candidates.
 
     Source: Jiao et al. 2019 (arXiv:1909.10351), algorithm 1; words of several pieces,
-    for which it has GloVe's neighbours, stay here.
+    for which it has GloVe's neighbors, stay here.
 
     Args:
         predictor: a masked LM; its `top_k` candidates a word.

@@ -39,7 +39,7 @@ class PruningTask(WrappingTask):
         inner: the task inside.
         config: how; validated.
         num_steps: of the run.
-        learning_rate: the optimiser's, at its peak.
+        learning_rate: the optimizer's, at its peak.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ class PruningConfig:
             number grows, by the cubic schedule.
         update_interval: steps between new choices of what stays.
         score_learning_rate: of soft movement's scores, at its peak, on the schedule of
-            the optimiser's; hard movement looks at their order alone, which no rate
+            the optimizer's; hard movement looks at their order alone, which no rate
             changes.
         score_threshold: of soft movement, for the sigmoid of a score; it grows from 0
             by the cubic schedule.

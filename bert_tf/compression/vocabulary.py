@@ -99,7 +99,7 @@ def choose_entries(
     """Chooses the entries that stay.
 
     Beside the used ones these are BERT's special tokens, and each character of a used
-    entry as an entry of its own, so that every word of these characters can be spelt.
+    entry as an entry of its own, so that every word of these characters can be spelled.
 
     Args:
         vocabulary: the whole one.

@@ -3,7 +3,7 @@
 Which example stands at a position is a pure function of (seed, position): nothing to
 save, and any run resumes at any place at once. Every worker sees the same sequence
 and reads only its own positions, so the global batches of a run are the same on any
-number of replicas. The price: each worker maps all files, and since neighbours in a
+number of replicas. The price: each worker maps all files, and since neighbors in a
 file go to different workers, it touches every page of them once an epoch, of however
 many records it checks and parses its own share alone.
 

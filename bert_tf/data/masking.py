@@ -5,7 +5,7 @@ the same functions. The masks of an example are a pure function of its own seed:
 state to save, and the batch around it makes no difference.
 
 Policy: special tokens and [unusedN] are neither masked nor drawn as replacements.
-That includes [UNK]: what it stood for cannot be learnt from it, so predicting it would
+That includes [UNK]: what it stood for cannot be learned from it, so predicting it would
 only teach how rare words look around.
 """
 
@@ -232,7 +232,7 @@ def span_starts(
     max_ngram_size: int,
     seeds: np.ndarray,
 ) -> np.ndarray:
-    """Joins neighbouring words into spans of random lengths.
+    """Joins neighboring words into spans of random lengths.
 
     Args:
         candidates: bool `[batch, S]`.

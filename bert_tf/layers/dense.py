@@ -20,7 +20,7 @@ Product = Callable[[tf.Tensor], tf.Tensor]
 
 
 def truncated_normal(stddev: float, seed: int) -> keras.initializers.Initializer:
-    """Returns BERT's initialiser, the same values for the same seed."""
+    """Returns BERT's initializer, the same values for the same seed."""
     return keras.initializers.TruncatedNormal(stddev=stddev, seed=seed)
 
 
@@ -41,7 +41,7 @@ class Dense(BaseLayer):
 
     Attributes:
         kernel_transform: what turns the kernel into the tensor that is multiplied, for
-            instance fake quantisation, a mask of pruned weights, or the addition of a
+            instance fake quantization, a mask of pruned weights, or the addition of a
             low-rank update; None for the kernel itself. Variables that it uses belong
             to whoever sets it.
         input_transform: what turns the inputs into the tensor that is multiplied, for

@@ -1,4 +1,4 @@
-"""Token, segment and position embeddings, summed and normalised."""
+"""Token, segment and position embeddings, summed and normalized."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The parameters of a layer normalisation."""
+"""The parameters of a layer normalization."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from bert_tf.ops.layer_norm import layer_norm
 
 @keras.saving.register_keras_serializable("bert_tf")
 class LayerNorm(BaseLayer):
-    """Layer normalisation with float32 parameters and arithmetic.
+    """Layer normalization with float32 parameters and arithmetic.
 
     Args:
         epsilon: added to the variance.
@@ -33,7 +33,7 @@ class LayerNorm(BaseLayer):
         )
 
     def call(self, inputs: tf.Tensor, fused: bool = False) -> tf.Tensor:
-        """Normalises the last axis of `[..., units]`."""
+        """Normalizes the last axis of `[..., units]`."""
         return layer_norm(
             inputs, self.gamma, self.beta, epsilon=self.epsilon, fused=fused
         )

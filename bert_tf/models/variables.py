@@ -25,7 +25,7 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def trained_variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """Returns those of `named_variables` that an optimiser trains."""
+    """Returns those of `named_variables` that an optimizer trains."""
     return {name: v for name, v in named_variables(model).items() if v.trainable}
 
 

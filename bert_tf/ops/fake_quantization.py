@@ -21,7 +21,7 @@ class Steps(NamedTuple):
     """How int8 numbers stand for real ones: `(number - zero_point) * scale`.
 
     Attributes:
-        scale: float32, the distance between neighbours.
+        scale: float32, the distance between neighbors.
         zero_point: float32, the integer that stands for 0.
     """
 

@@ -1,4 +1,4 @@
-"""Layer normalisation, alone and together with what precedes it in a block."""
+"""Layer normalization, alone and together with what precedes it in a block."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from bert_tf.ops.dropout import dropout
 def layer_norm(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *, epsilon: float, fused: bool
 ) -> tf.Tensor:
-    """Normalises the last axis, then scales and shifts it.
+    """Normalizes the last axis, then scales and shifts it.
 
     Args:
         x: `[..., units]`, any float dtype; computed in float32.
@@ -26,8 +26,8 @@ def layer_norm(
     Source: Ba et al. 2016 (arXiv:1607.06450).
     """
     if not fused:
-        normalised, _ = _normalise(tf.cast(x, tf.float32), epsilon)
-        return tf.cast(normalised * gamma + beta, x.dtype)
+        normalized, _ = _normalize(tf.cast(x, tf.float32), epsilon)
+        return tf.cast(normalized * gamma + beta, x.dtype)
 
     @tf.custom_gradient
     def function(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Any:
@@ -98,12 +98,12 @@ def dropout_add_layer_norm(
     return function(x, bias, residual, gamma, beta)
 
 
-def _normalise(y: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns float32 `y` normalised, and one over its standard deviation."""
-    centred = y - tf.reduce_mean(y, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+def _normalize(y: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns float32 `y` normalized, and one over its standard deviation."""
+    centered = y - tf.reduce_mean(y, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centered), axis=-1, keepdims=True)
     inverse = tf.math.rsqrt(variance + epsilon)
-    return centred * inverse, inverse
+    return centered * inverse, inverse
 
 
 def _add(
@@ -122,21 +122,21 @@ def _add(
 def _norm_forward(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *, epsilon: float
 ) -> tf.Tensor:
-    normalised, _ = _normalise(tf.cast(x, tf.float32), epsilon)
-    return tf.cast(normalised * gamma + beta, x.dtype)
+    normalized, _ = _normalize(tf.cast(x, tf.float32), epsilon)
+    return tf.cast(normalized * gamma + beta, x.dtype)
 
 
 def _norm_gradients(
     x: tf.Tensor, gamma: tf.Tensor, dy: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns the gradients of the input, of gamma and of beta, in float32."""
-    normalised, inverse = _normalise(tf.cast(x, tf.float32), epsilon)
+    normalized, inverse = _normalize(tf.cast(x, tf.float32), epsilon)
     dy = tf.cast(dy, tf.float32)
     scaled = dy * gamma
     mean = tf.reduce_mean(scaled, axis=-1, keepdims=True)
-    slope = tf.reduce_mean(scaled * normalised, axis=-1, keepdims=True)
-    dx = inverse * (scaled - mean - normalised * slope)
-    return dx, _sum_leading(dy * normalised), _sum_leading(dy)
+    slope = tf.reduce_mean(scaled * normalized, axis=-1, keepdims=True)
+    dx = inverse * (scaled - mean - normalized * slope)
+    return dx, _sum_leading(dy * normalized), _sum_leading(dy)
 
 
 @compiled
@@ -160,8 +160,8 @@ def _block_forward(
     epsilon: float,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     added = _add(x, bias, residual, seed, rate=rate)
-    normalised, _ = _normalise(added, epsilon)
-    return tf.cast(normalised * gamma + beta, x.dtype), added
+    normalized, _ = _normalize(added, epsilon)
+    return tf.cast(normalized * gamma + beta, x.dtype), added
 
 
 @compiled

@@ -36,7 +36,7 @@ class Feature:
 
 
 def encode_examples(batch: Mapping[str, np.ndarray]) -> list[bytes]:
-    """Serialises a batch as `tf.train.Example` messages.
+    """Serializes a batch as `tf.train.Example` messages.
 
     Args:
         batch: name -> `[batch, *shape]`, floating (written as float32) or
@@ -49,7 +49,7 @@ def encode_examples(batch: Mapping[str, np.ndarray]) -> list[bytes]:
         InputError: a negative integer.
     """
     columns: list[list[bytes]] = []
-    same_size: list[np.ndarray] = []  # Neighbours of this kind are cut up together.
+    same_size: list[np.ndarray] = []  # Neighbors of this kind are cut up together.
     for name, values in batch.items():
         rows = np.ascontiguousarray(values).reshape(len(values), -1)
         if rows.dtype.kind == "f":
@@ -85,7 +85,7 @@ def decode_examples(
     """Parses a batch of `tf.train.Example` messages, whoever wrote them.
 
     Args:
-        messages: serialised examples. Features outside the schema are ignored.
+        messages: serialized examples. Features outside the schema are ignored.
         features: the schema.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Causal language modelling: what comes next in a text.
+"""Causal language modeling: what comes next in a text.
 
 Documents follow each other, each as [CLS], its pieces and [SEP], and are cut into
 blocks of full length: nothing is padded but the last one. A block begins with the last

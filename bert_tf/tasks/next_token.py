@@ -15,7 +15,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples
 from bert_tf.labelled.source import LabelledSource
-from bert_tf.metrics.language_modelling import perplexities
+from bert_tf.metrics.language_modeling import perplexities
 from bert_tf.ops.cross_entropy import cross_entropy, is_highest
 from bert_tf.tasks.endpoint import Batch, Outputs
 from bert_tf.tasks.labelled_task import LabelledTask

@@ -1,4 +1,4 @@
-"""Masked language modelling and sentence pairs: BERT's own task.
+"""Masked language modeling and sentence pairs: BERT's own task.
 
 Source: Devlin et al. 2019 (arXiv:1810.04805), section 3.1.
 """

@@ -1,1 +1,1 @@
-"""Text to ids: vocabulary, normalisation, WordPiece."""
+"""Text to ids: vocabulary, normalization, WordPiece."""

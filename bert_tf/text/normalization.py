@@ -1,4 +1,4 @@
-"""BERT's text normalisation as a table for tf-text's fast normaliser.
+"""BERT's text normalization as a table for tf-text's fast normalizer.
 
 tf-text's own table follows Unicode's NFKC case folding, which is not what released
 BERTs were trained with: it turns the Chinese comma "，" into "," and "ß" into "ss", and

@@ -1,6 +1,6 @@
 """Text to WordPiece ids and back: the one tokenizer of every stage.
 
-Data preparation, training, the SavedModel and the TFLite file all tokenise through
+Data preparation, training, the SavedModel and the TFLite file all tokenize through
 `BertTokenizer`, so that they cannot disagree. TensorFlow loads when one is built.
 """
 
@@ -65,7 +65,7 @@ class WordSplitter:
             texts: without NUL.
 
         Returns:
-            The words in order, normalised, and their number, int64 `[len(texts)]`.
+            The words in order, normalized, and their number, int64 `[len(texts)]`.
         """
         normalizer, tokenizer = self._operations
         normalized = normalizer.normalize(texts)

@@ -25,7 +25,7 @@ class Fit:
 
 
 def measure(vocabulary: Vocabulary, words: Mapping[str, int]) -> Fit:
-    """Tokenises every word of the corpus once and weights it with its count."""
+    """Tokenizes every word of the corpus once and weights it with its count."""
     tokenizer = BertTokenizer(vocabulary)
     ids = tokenizer.tokenize(list(words))
     num_words = sum(words.values())

@@ -110,7 +110,7 @@ class PhaseConfig:
     Attributes:
         data: its records and batch.
         num_train_steps: its steps.
-        optimizer: its optimiser settings, whose schedule starts anew with the phase;
+        optimizer: its optimizer settings, whose schedule starts anew with the phase;
             None to go on with the schedule of the phase before.
     """
 
@@ -134,7 +134,7 @@ class PretrainingConfig(RunConfig):
     Attributes:
         model: the shape of the model; a `vocab_size` of 0 means the data's.
         data: the records of the first phase.
-        optimizer: the optimiser of the first phase.
+        optimizer: the optimizer of the first phase.
         num_train_steps: steps of the first phase.
         phase_2: what follows it, usually longer sequences; None for nothing.
         distillation: the teacher to learn from beside the records; off by default.

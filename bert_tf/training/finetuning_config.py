@@ -98,7 +98,7 @@ class FinetuningConfig(RunConfig):
         task: what is learned, and its settings.
         distillation: the teacher to learn from beside the examples; off by default.
         data: the examples.
-        optimizer: the optimiser.
+        optimizer: the optimizer.
         num_train_epochs: how often every training example is seen.
         num_seeds: how many runs there are of each setting, with the seeds from `seed`
             on and the same held-out examples.

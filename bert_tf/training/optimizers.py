@@ -1,8 +1,8 @@
 """AdamW and LAMB as BERT uses them: one fused update a variable.
 
-An optimiser here is a rule and its slots, nothing else. Gradients reach it already
+An optimizer here is a rule and its slots, nothing else. Gradients reach it already
 summed over replicas and clipped, and it adds no reduction of its own, as Keras'
-optimisers do.
+optimizers do.
 """
 
 import dataclasses
@@ -21,15 +21,15 @@ from bert_tf.ops.compiled import compiled
 def create_optimizer(
     config: OptimizerConfig, variables: Mapping[str, keras.Variable]
 ) -> "Optimizer":
-    """Creates the optimiser that a configuration names.
+    """Creates the optimizer that a configuration names.
 
     Args:
-        config: the optimiser's settings.
+        config: the optimizer's settings.
         variables: the variables to train by name; see
             `bert_tf.models.variables.trained_variables`.
 
     Returns:
-        The optimiser, with its slots created in the current distribution scope.
+        The optimizer, with its slots created in the current distribution scope.
     """
     return Optimizer(config, variables)
 

@@ -60,7 +60,7 @@ class Phase:
     Attributes:
         task: what is learned.
         batch: batch sizes.
-        optimizer: the optimiser, and the settings it was made from.
+        optimizer: the optimizer, and the settings it was made from.
         optimizer_config: the settings.
         first_step: steps done before the phase.
         num_steps: its steps.

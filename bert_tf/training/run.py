@@ -45,7 +45,7 @@ class PhasePlan:
         task: what is learned.
         batch: batch sizes.
         num_steps: its steps.
-        optimizer: settings of an optimiser whose schedule starts with the phase; None
+        optimizer: settings of an optimizer whose schedule starts with the phase; None
             to go on with the schedule of the phase before.
         train: the training examples.
         held_out: sets of held-out examples; the first decides which checkpoint is best.
@@ -68,7 +68,7 @@ class Plan:
         model_config: the shape of the model.
         workdir: where everything goes.
         vocabulary: of the data.
-        phases: one after the other; the first has an optimiser of its own.
+        phases: one after the other; the first has an optimizer of its own.
         initialize: gives a new model the weights that the run starts from; None for
             random ones.
         origin: what the model is trained on, as a sentence for people.
@@ -125,7 +125,7 @@ def train_and_evaluate(plan: Plan) -> Run:
 
 
 def _build_run(plan: Plan, preemption: Preemption) -> tuple[Run, Any]:
-    """Creates devices, model, optimiser and state, in this order.
+    """Creates devices, model, optimizer and state, in this order.
 
     A cluster must be set up before TensorFlow does anything else, and variables must
     be created in the strategy's scope.
@@ -217,7 +217,7 @@ def _open_phase(run: Run, plan: Plan, number: int, optimizer: Any) -> Phase:
     phases, phase = plan.phases, plan.phases[number]
     devices, config = run.devices, plan.config
     batch_size = _replica_batch_size(phase.batch, config, devices.num_replicas)
-    # A phase without an optimiser of its own goes on with the schedule before it.
+    # A phase without an optimizer of its own goes on with the schedule before it.
     start = max(i for i in range(number + 1) if phases[i].optimizer is not None)
     rest = itertools.takewhile(lambda p: p.optimizer is None, phases[start + 1 :])
     settings = phases[start].optimizer
@@ -267,7 +267,7 @@ def _replica_batch_size(batch: BatchConfig, config: RunConfig, replicas: int) ->
 
 
 def _next_optimizer(run: Run, config: OptimizerConfig, before: Any) -> Any:
-    """Returns an optimiser of other settings that has the same slots."""
+    """Returns an optimizer of other settings that has the same slots."""
     with run.devices.strategy.scope():
         optimizer = create_optimizer(config, trained_variables(run.model))
     for name, slot in optimizer.slots.items():

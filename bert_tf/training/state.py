@@ -30,7 +30,7 @@ from bert_tf.text.vocabulary import Vocabulary
 
 @dataclasses.dataclass
 class TrainingState:
-    """Beside the variables and the optimiser's slots, all that a run remembers.
+    """Beside the variables and the optimizer's slots, all that a run remembers.
 
     The position in the data follows from `step`.
 
@@ -138,7 +138,7 @@ class Checkpoints:
 def restore(
     folder: ModelFolder, *, model: keras.Model, optimizer: Any
 ) -> TrainingState:
-    """Gives model and optimiser the values of a training checkpoint.
+    """Gives model and optimizer the values of a training checkpoint.
 
     Raises:
         InputError: the folder holds a model but no training state, or another model's.

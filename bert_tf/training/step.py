@@ -150,7 +150,7 @@ def build_train_function(
         strategy: distributes it.
         task: the losses.
         model: built in the strategy's scope.
-        optimizer: an optimiser of `bert_tf.training.optimizers`, of the same scope.
+        optimizer: an optimizer of `bert_tf.training.optimizers`, of the same scope.
         settings: how a step is computed.
     """
     replica_step = _build_replica_step(task, model, optimizer, settings)

@@ -1,6 +1,6 @@
 """A checkpoint as a SavedModel that takes text and needs none of our code.
 
-Its signatures are the task's endpoints. Tokenisation is part of the graph. It and the
+Its signatures are the task's endpoints. Tokenization is part of the graph. It and the
 rest use only operations that TF Serving links; a Python process loads them with
 `import tensorflow_text`.
 """

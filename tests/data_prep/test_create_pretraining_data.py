@@ -87,7 +87,7 @@ def documents_in(directory):
 
 
 class Built:
-    """A data set and the tokenised corpus that later runs start from."""
+    """A data set and the tokenized corpus that later runs start from."""
 
     def __init__(self, root, corpus_file, vocab_file):
         self.inputs = (corpus_file, vocab_file)
@@ -278,7 +278,7 @@ def test_full_disk_is_reported_and_the_run_goes_on_later(built, tmp_path):
     assert digests(directory) == built.digests
 
 
-def test_full_disk_while_the_text_is_tokenised(tmp_path, corpus_file, vocab_file):
+def test_full_disk_while_the_text_is_tokenized(tmp_path, corpus_file, vocab_file):
     directory = tmp_path / "train"
     result = subprocess.run(
         command(corpus_file, vocab_file, directory),
@@ -302,7 +302,7 @@ def test_full_disk_while_the_text_is_tokenised(tmp_path, corpus_file, vocab_file
         {"dynamic_masking": True, "dupe_factor": 2},
     ],
 )
-def test_other_data_sets_of_the_same_tokenised_corpus(built, tmp_path, flags):
+def test_other_data_sets_of_the_same_tokenized_corpus(built, tmp_path, flags):
     directory = tmp_path / "train"
     result = succeed(*built.inputs, directory, **(built.again(directory) | flags))
     assert "tokenize" not in result.stderr

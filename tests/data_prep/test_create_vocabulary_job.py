@@ -34,10 +34,10 @@ def test_a_vocabulary_and_what_is_said_of_it(run, tmp_path, text_file):
     output_file = tmp_path / "out" / "vocab.txt"
     result = run(input_file=text_file, output_file=output_file, vocab_size=1000)
     assert result.returncode == 0, result.stderr
-    learnt = Vocabulary.load_file(output_file)
-    entries = learnt.entries
+    learned = Vocabulary.load_file(output_file)
+    entries = learned.entries
     assert {"the", "##n", "emile", "!"} <= set(entries)
-    assert learnt.config == TokenizerConfig()
+    assert learned.config == TokenizerConfig()
     assert sorted(path.name for path in output_file.parent.iterdir()) == [
         "tokenizer_config.json",
         "vocab.txt",
@@ -77,13 +77,13 @@ def test_case_accents_and_rare_characters(run, tmp_path, text_file):
         character_coverage=0.999,
     )
     assert result.returncode == 0, result.stderr
-    learnt = Vocabulary.load_file(output_file)
-    entries = learnt.entries
+    learned = Vocabulary.load_file(output_file)
+    entries = learned.entries
     assert len(entries) == 60
     assert {"E", "T"} <= set(entries)
     assert "É" not in entries
     assert "1 rare characters left out, words with them are [UNK]: 'ж'" in result.stdout
-    assert learnt.config == TokenizerConfig(False, True)
+    assert learned.config == TokenizerConfig(False, True)
 
 
 def test_base64_of_zeros_and_letters_among_accents(run, tmp_path, text_file):

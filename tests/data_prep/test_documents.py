@@ -66,7 +66,7 @@ def test_documents_are_dealt_out_evenly(num_shards, rounds, by_file):
     assert Counter(shards) == dict.fromkeys(range(num_shards), rounds)
 
 
-def test_neighbours_do_not_always_share_the_same_distance():
+def test_neighbors_do_not_always_share_the_same_distance():
     assignment = ShardAssignment(16)
     shards = [assignment.shard(0, place) for place in range(160)]
     assert len({shards[place] for place in range(0, 160, 16)}) > 4

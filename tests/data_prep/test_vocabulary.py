@@ -1,4 +1,4 @@
-"""What a vocabulary is learnt from, and what is in it."""
+"""What a vocabulary is learned from, and what is in it."""
 
 import collections
 import subprocess
@@ -94,34 +94,34 @@ def test_a_small_vocabulary_gets_the_most_frequent_characters(splitter, words):
 def test_training(splitter, words):
     alphabet = vocabulary.choose_alphabet(words, splitter, 1.0, 1000)
     entries = vocabulary.train(words, alphabet, 30_000)
-    learnt = Vocabulary.from_entries(entries, CONFIG)
+    learned = Vocabulary.from_entries(entries, CONFIG)
     start = len(SPECIAL_TOKENS) + len(alphabet.entries)
     assert entries[:start] == [*SPECIAL_TOKENS, *alphabet.entries]
     assert {"the", "low", "##est", "42", "newer"} <= set(entries[start:])
     # Pairs seen once are not merged, so the text has no more to give.
     assert "rare" not in entries
     assert len(entries) < 300
-    fit = vocabulary_fit.measure(learnt, words)
+    fit = vocabulary_fit.measure(learned, words)
     assert fit.num_words == sum(words.values())
     assert fit.unknown_rate == 0
     assert 1 < fit.pieces_per_word < 1.2
 
 
-def test_the_fit_is_that_of_tokenising_the_text(splitter, words):
+def test_the_fit_is_that_of_tokenizing_the_text(splitter, words):
     alphabet = vocabulary.choose_alphabet(words, splitter, 0.9, 1000)
     entries = vocabulary.train(words, alphabet, 100)
-    learnt = Vocabulary.from_entries(entries, CONFIG)
-    tokenizer = BertTokenizer(learnt)
+    learned = Vocabulary.from_entries(entries, CONFIG)
+    tokenizer = BertTokenizer(learned)
     ids = tokenizer.tokenize(TEXT).flat_values.numpy()
-    fit = vocabulary_fit.measure(learnt, words)
+    fit = vocabulary_fit.measure(learned, words)
     assert fit.pieces_per_word == pytest.approx(len(ids) / sum(words.values()))
-    unknown = (ids == learnt.unk_id).sum()
+    unknown = (ids == learned.unk_id).sum()
     assert fit.unknown_rate == pytest.approx(unknown / sum(words.values()))
     assert unknown > 0
     lost = sum(
         len(word) * count
         for word, count in words.items()
-        if learnt.unk_id in tokenizer.tokenize([word]).flat_values.numpy()
+        if learned.unk_id in tokenizer.tokenize([word]).flat_values.numpy()
     )
     total = sum(len(word) * count for word, count in words.items())
     assert fit.unknown_character_rate == pytest.approx(lost / total)

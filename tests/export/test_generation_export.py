@@ -73,7 +73,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def signatures(folder, tmp_path_factory):
-    """The signatures of two exports; the second model has learnt of pairs."""
+    """The signatures of two exports; the second model has learned of pairs."""
     found = {}
     for name, settings in (("beams", BEAMS), ("draws", DRAWS)):
         directory = tmp_path_factory.mktemp(name) / "1"

@@ -1,4 +1,4 @@
-"""The formats that weights come in: recognised from the files, read, written."""
+"""The formats that weights come in: recognized from the files, read, written."""
 
 import os
 from collections.abc import Callable
@@ -36,11 +36,11 @@ WRITERS: dict[str, Callable[[ModelWeights, Path], list[str]]] = {
     "model_garden": model_garden.save,
     "keras_hub": keras_hub.save,
 }
-"""Each writes into an existing folder and returns what it had to initialise anew."""
+"""Each writes into an existing folder and returns what it had to initialize anew."""
 
 
 def load_any(path: str | os.PathLike[str]) -> ModelWeights:
-    """Reads a BERT of any of these formats, recognised from its files.
+    """Reads a BERT of any of these formats, recognized from its files.
 
     Args:
         path: a model folder or training workdir of ours; a Hugging Face folder; a TF1
@@ -74,12 +74,12 @@ def save(
         weights: what to write.
         path: the folder, which must not exist.
         format: a key of `WRITERS`.
-        strict: refuse where a weight is left over or newly initialised, or a token
+        strict: refuse where a weight is left over or newly initialized, or a token
             loses its special treatment.
 
     Returns:
         Names of variables that the format needs, `weights` lacks, and which were
-        therefore newly initialised.
+        therefore newly initialized.
 
     Raises:
         InputError: no such format, `path` exists, `weights` come without the vocabulary

@@ -158,7 +158,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     """Writes a folder that `transformers` opens with the fitting `AutoModel...`.
 
     Returns:
-        Names of variables that were newly initialised: none.
+        Names of variables that were newly initialized: none.
     """
     architecture = _architecture(weights)
     values: dict[str, Any] = {
@@ -306,7 +306,7 @@ def hugging_face_name(name: str) -> str:
 
 
 def google_name(name: str) -> str:
-    """Translates a Hugging Face name; one that no BERT has stays recognisable."""
+    """Translates a Hugging Face name; one that no BERT has stays recognizable."""
     if name in _HEAD_NAMES_IN:
         return _HEAD_NAMES_IN[name]
     if name in _TIED:

@@ -130,7 +130,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     What encoder and decoder share is written twice: the model computes the same.
 
     Returns:
-        Names of variables that were newly initialised: none.
+        Names of variables that were newly initialized: none.
     """
     settings = weights.task.settings
     decoder_config = decoder_description.config_of(settings) or weights.config

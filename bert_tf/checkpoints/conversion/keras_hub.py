@@ -127,7 +127,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     """Writes a preset, of a `BertMaskedLM` where there is a masked-LM head.
 
     Returns:
-        Names of variables that were newly initialised: the backbone cannot be without
+        Names of variables that were newly initialized: the backbone cannot be without
         a pooler.
     """
     import keras_hub

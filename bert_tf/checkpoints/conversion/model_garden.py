@@ -49,7 +49,7 @@ def load(folder: Path, arrays: CheckpointArrays) -> ModelWeights:
 
     Args:
         folder: where `bert_config.json` and `vocab.txt` may stand.
-        arrays: the checkpoint, one that `is_model_garden` recognises.
+        arrays: the checkpoint, one that `is_model_garden` recognizes.
 
     Raises:
         InputError: a damaged file, or weights that don't fit.
@@ -100,7 +100,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     a pretrainer, and `(**pretrainer.checkpoint_items)`.
 
     Returns:
-        Names of variables that were newly initialised: the encoders cannot be
+        Names of variables that were newly initialized: the encoders cannot be
         without a pooler.
     """
     import tensorflow as tf

@@ -80,7 +80,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     """Writes a model folder into an empty folder.
 
     Returns:
-        Names of variables that were newly initialised.
+        Names of variables that were newly initialized.
 
     Raises:
         InputError: the weights come without a vocabulary.

@@ -114,7 +114,7 @@ def without_surplus_rows(
 
 
 def with_positions(weights: ModelWeights, max_position_embeddings: int) -> ModelWeights:
-    """Makes room for longer sequences by repeating the learnt positions.
+    """Makes room for longer sequences by repeating the learned positions.
 
     Args:
         weights: any.

@@ -75,7 +75,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
     """Writes `bert_model.ckpt` and, beside it, configuration and vocabulary.
 
     Returns:
-        Names of variables that were newly initialised: none.
+        Names of variables that were newly initialized: none.
     """
     if weights.config.hidden_act != "gelu":
         weights.notes.append(

@@ -113,7 +113,7 @@ def test_the_estimate_is_of_texts_left_out():
     found = vocabulary.estimate(uses)
     num_words = uses.held_out_words.total()
     assert found.before.num_words == found.after.num_words == num_words
-    # "union" is of the held-out texts alone, and not spelt without its entry.
+    # "union" is of the held-out texts alone, and not spelled without its entry.
     assert found.same == pytest.approx(1 - 1 / num_words)
     assert found.after.unknown_rate == pytest.approx(
         found.before.unknown_rate + 1 / num_words

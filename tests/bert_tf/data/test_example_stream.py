@@ -62,7 +62,7 @@ def test_small_blocks_keep_the_permutation(shards):
     assert len(set(read(stream, range(200, 400)))) == 200
 
 
-def test_neighbours_are_as_good_as_random(shards):
+def test_neighbors_are_as_good_as_random(shards):
     # In a random order, a record is followed by another of its shard in about one case
     # of eight, and the mean distance from the place in the files is a third of all.
     order = read(ExampleStream(shards, seed=3), range(200))

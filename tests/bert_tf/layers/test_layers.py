@@ -1,4 +1,4 @@
-"""What every layer must do: build, run, serialise, respect the dtype policy."""
+"""What every layer must do: build, run, serialize, respect the dtype policy."""
 
 import dataclasses
 

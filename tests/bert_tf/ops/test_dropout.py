@@ -43,7 +43,7 @@ def test_layers_steps_and_seeds_are_independent():
             assert correlation(mask, other) < 5
 
 
-def test_neighbours_are_independent():
+def test_neighbors_are_independent():
     mask = draw(SEED)
     for lag in (1, 2, 3, 8, 64, 128, 768, 4096, 65_536):
         assert correlation(mask[:-lag], mask[lag:]) < 5

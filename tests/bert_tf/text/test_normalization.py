@@ -1,4 +1,4 @@
-"""The normaliser's table against Hugging Face's normaliser, character by character."""
+"""The normalizer's table against Hugging Face's normalizer, character by character."""
 
 import itertools
 import sys

@@ -125,7 +125,7 @@ def test_any_text_as_hugging_face(pair, text):
 
 def test_every_character_splits_words_as_in_hugging_face():
     """In `a?a`, is `?` a letter (1 word), a blank (2) or a word of its own (3)?"""
-    # The splitter on its own: what normalisation does has a test of its own.
+    # The splitter on its own: what normalization does has a test of its own.
     splitter = tf_text.FastWordpieceTokenizer(["[UNK]", "\uffff"])
     codes = [*range(1, 0xD800), *range(0xE000, 0xFFFF), *range(0x10000, 0x34000)]
     characters = [chr(code) for code in codes]

@@ -46,7 +46,7 @@ def learned(toy, dataset_writer):
 
 
 def test_it_learns_from_context(learned):
-    """Each token follows from its neighbours, and no token is more frequent."""
+    """Each token follows from its neighbors, and no token is more frequent."""
     results = json.loads((learned / "eval.json").read_text())
     assert results["unigram_accuracy"] < 0.1
     assert results["masked_lm_accuracy"] > 0.5

@@ -18,9 +18,9 @@ def encode(variables, input_ids, input_mask, segment_ids, num_heads):
         return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
     def layer_norm(x, name):
-        centred = x - x.mean(-1, keepdims=True)
-        deviation = np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-12)
-        return weights[f"{name}/gamma"] * centred / deviation + weights[f"{name}/beta"]
+        centered = x - x.mean(-1, keepdims=True)
+        deviation = np.sqrt((centered**2).mean(-1, keepdims=True) + 1e-12)
+        return weights[f"{name}/gamma"] * centered / deviation + weights[f"{name}/beta"]
 
     def heads(x):
         return x.reshape(*x.shape[:2], num_heads, -1).transpose(0, 2, 1, 3)

@@ -333,7 +333,7 @@ def test_damaged_and_dangerous_files_are_refused(tmp_path):
         conversion.load_any(tmp_path)
 
 
-def test_quantised_weights_are_refused(tmp_path):
+def test_quantized_weights_are_refused(tmp_path):
     write_theirs(tmp_path)
     path = tmp_path / "model.safetensors"
     arrays = load_file(path)

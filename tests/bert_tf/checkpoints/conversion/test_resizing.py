@@ -49,7 +49,7 @@ def test_a_model_without_a_vocabulary_takes_its_own(make_weights, make_vocabular
         resizing.with_vocabulary(weights, make_vocabulary(*map(str, range(13))))
 
 
-def test_longer_positions_repeat_the_learnt_ones(make_weights):
+def test_longer_positions_repeat_the_learned_ones(make_weights):
     weights = make_weights()
     old = weights.variables[names.POSITION_EMBEDDINGS]
 

@@ -89,7 +89,7 @@ def test_our_model_computes_what_numpy_does(released):
     )
 
 
-def test_optimiser_slots_and_counters_are_no_gap(released, expected, assert_same):
+def test_optimizer_slots_and_counters_are_no_gap(released, expected, assert_same):
     variables = expected.variables
     slots = {
         f"{name}/adam_{slot}": array

@@ -1,6 +1,6 @@
 r"""A causal language model beside a 5-gram model, by their perplexity a word.
 
-    python -m benchmarks.language_modelling \
+    python -m benchmarks.language_modeling \
         --text_file=benchmarks/data/state_of_the_union.txt.gz
 
 Lines up to a blank one are a document; one in twenty is held out. Both models learn the
@@ -102,7 +102,7 @@ def _n_grams(folder: Path) -> dict[str, float]:
     from benchmarks.kneser_ney import KneserNey
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.labelled.source import LabelledSource
-    from bert_tf.metrics.language_modelling import perplexities
+    from bert_tf.metrics.language_modeling import perplexities
     from bert_tf.tasks.causal_lm import CausalLmTask
 
     checkpoint = resolve_checkpoint(folder / "run")
