@@ -10,6 +10,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+from finetuning_runs import contents, train, train_on_two_replicas
 
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
@@ -20,23 +21,10 @@ from bert_tf.errors import InputError
 from bert_tf.models import named_variables
 from bert_tf.storage.json_files import read_json
 from bert_tf.training import finetuning
-from bert_tf.training.finetuning_preparation import prepare
 
 TEACHER = BertConfig(17, 8, 3, 2, 12, max_position_embeddings=16)
 
 pytestmark = pytest.mark.slow
-
-
-def train(config, workdir):
-    with prepare(config.validate(), workdir):
-        finetuning.train_and_evaluate(config, workdir)
-    return workdir
-
-
-def contents(workdir):
-    last = list_checkpoints(workdir)[-1]
-    names = ("model.safetensors", "optimizer.safetensors")
-    return [(last / name).read_bytes() for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -126,33 +114,9 @@ def test_micro_batches_make_no_difference(whole, distil, tmp_path):
     close(found.variables, resolve_checkpoint(whole[0]).variables)
 
 
-REPLICAS = """
-import dataclasses, pickle, sys
-from pathlib import Path
-
-import tensorflow as tf
-
-device = tf.config.LogicalDeviceConfiguration()
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [device, device])
-
-from test_distillation import train
-
-config = pickle.loads(Path(sys.argv[1]).read_bytes())
-train(dataclasses.replace(config, strategy="mirrored"), Path(sys.argv[2]))
-"""
-
-
-def test_two_replicas_compute_the_same(whole, distil, tmp_path, request):
-    (tmp_path / "config").write_bytes(pickle.dumps(distil))
-    workdir = tmp_path / "workdir"
-    subprocess.run(
-        [sys.executable, "-c", REPLICAS, tmp_path / "config", workdir],
-        check=True,
-        cwd=request.path.parent,
-    )
-    found = resolve_checkpoint(workdir).variables
-    close(found, resolve_checkpoint(whole[0]).variables)
+def test_two_replicas_compute_the_same(whole, distil, tmp_path):
+    found = resolve_checkpoint(train_on_two_replicas(distil, tmp_path / "workdir"))
+    close(found.variables, resolve_checkpoint(whole[0]).variables)
 
 
 def test_other_widths_in_bfloat16_with_dropout(distil, tmp_path, changed, losses_of):

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import torch
 import transformers
+from finetuning_runs import contents
 from torch.nn import functional
 
 from bert_tf.checkpoints import conversion
@@ -126,12 +127,6 @@ def config(toy, teacher):
         checkpoint_interval=4,
         eval_interval=0,
     )
-
-
-def contents(workdir):
-    last = list_checkpoints(workdir)[-1]
-    names = ("model.safetensors", "optimizer.safetensors")
-    return [(last / name).read_bytes() for name in names]
 
 
 @pytest.mark.slow

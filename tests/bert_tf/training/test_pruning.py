@@ -2,29 +2,24 @@
 
 import dataclasses
 import json
-import pickle
 import shutil
-import subprocess
-import sys
 
+import finetuning_runs
 import numpy as np
 import pytest
+from finetuning_runs import contents, tiny_run, train_on_two_replicas
 
 import bert_tf
 from bert_tf.checkpoints import conversion
-from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.workdir import best_path, list_checkpoints, resolve_checkpoint
 from bert_tf.compression import int8_products
 from bert_tf.compression.distillation_config import TaskDistillationConfig
 from bert_tf.compression.pruning_config import PruningConfig
 from bert_tf.compression.quantization_config import QuantizationConfig
-from bert_tf.config import BertConfig, OptimizerConfig
+from bert_tf.config import BertConfig
 from bert_tf.errors import InputError, validated
 from bert_tf.storage.json_files import read_json
 from bert_tf.tasks.inference import Inference
-from bert_tf.training import finetuning
-from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
-from bert_tf.training.finetuning_preparation import prepare
 
 pytestmark = pytest.mark.slow
 
@@ -47,42 +42,22 @@ SOFT = PruningConfig(
 @pytest.fixture(scope="module")
 def config(tmp_path_factory, make_weights):
     """Ten steps of a tiny model with dropout."""
-    folder = tmp_path_factory.mktemp("pruning")
     weights = make_weights(
         config=BertConfig(17, 8, 2, 2, 12, max_position_embeddings=10)
     )
-    save_model_folder(
-        folder / "model",
-        config=weights.config,
-        variables=weights.variables,
-        vocabulary=weights.vocabulary,
-    )
-    rows = [f"{'heart card'[i % 2 :]} the of {i},{i % 2}" for i in range(40)]
-    (folder / "reviews.csv").write_text("\n".join(["text,label", *rows]) + "\n")
-    return FinetuningConfig(
-        data=LabelledDataConfig(
-            train=str(folder / "reviews.csv"),
-            max_seq_length=8,
-            global_batch_size=8,
-            cache_dir="none",
-            eval=str(folder / "reviews.csv"),
-        ),
-        optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=0),
-        num_train_epochs=2.0,
+    tiny = tiny_run(tmp_path_factory.mktemp("pruning"), weights, num_examples=40)
+    return dataclasses.replace(
+        tiny,
+        data=dataclasses.replace(tiny.data, eval=tiny.data.train),
         checkpoint_interval=4,
         eval_interval=4,
-        keep_checkpoints=10,
-        log_interval=1,
         hidden_dropout_prob=0.1,
-        init_from=str(folder / "model"),
     )
 
 
 def train(config, workdir, pruning, **changes):
-    config = dataclasses.replace(config, pruning=pruning, **changes).validate()
-    with prepare(config, workdir):
-        finetuning.train_and_evaluate(config, workdir)
-    return workdir
+    config = dataclasses.replace(config, pruning=pruning, **changes)
+    return finetuning_runs.train(config, workdir)
 
 
 def named(variables, prefix):
@@ -186,12 +161,6 @@ def test_scores_learn_at_a_rate_of_their_own(config, tmp_path):
     assert read_json(workdir / "eval.json")["encoder_sparsity"] == 0
 
 
-def contents(workdir):
-    last = list_checkpoints(workdir)[-1]
-    names = ("model.safetensors", "optimizer.safetensors")
-    return [(last / name).read_bytes() for name in names]
-
-
 @pytest.mark.parametrize("pruning", [MOVEMENT, SOFT], ids=lambda p: p.method)
 def test_it_goes_on_to_the_same_bytes(runs, config, tmp_path, pruning):
     pruning = dataclasses.replace(pruning, update_interval=3)
@@ -204,25 +173,8 @@ def test_it_goes_on_to_the_same_bytes(runs, config, tmp_path, pruning):
     assert contents(workdir) == before
 
 
-REPLICAS = """
-import dataclasses, pickle, sys
-from pathlib import Path
-
-import tensorflow as tf
-
-device = tf.config.LogicalDeviceConfiguration()
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [device, device])
-
-from test_pruning import train
-
-config, pruning = pickle.loads(Path(sys.argv[1]).read_bytes())
-train(dataclasses.replace(config, strategy="mirrored"), Path(sys.argv[2]), pruning)
-"""
-
-
 @pytest.mark.parametrize("pruning", [MOVEMENT, SOFT], ids=lambda p: p.method)
-def test_batches_may_be_cut_up_in_any_way(config, tmp_path, request, pruning):
+def test_batches_may_be_cut_up_in_any_way(config, tmp_path, pruning):
     """Into micro-batches, packed rows, replicas: but for rounding it is the same."""
     config = dataclasses.replace(
         config, hidden_dropout_prob=0.0, num_train_epochs=0.8, eval_interval=0
@@ -231,12 +183,8 @@ def test_batches_may_be_cut_up_in_any_way(config, tmp_path, request, pruning):
     train(config, tmp_path / "accumulated", pruning, accumulation_steps=2)
     data = dataclasses.replace(config.data, pack_examples=False)
     train(config, tmp_path / "padded", pruning, data=data)
-    (tmp_path / "config").write_bytes(pickle.dumps((config, pruning)))
-    subprocess.run(
-        [sys.executable, "-c", REPLICAS, tmp_path / "config", tmp_path / "replicas"],
-        check=True,
-        cwd=request.path.parent,
-    )
+    config = dataclasses.replace(config, pruning=pruning)
+    train_on_two_replicas(config, tmp_path / "replicas")
     expected = resolve_checkpoint(whole).variables
     for name in ("accumulated", "padded", "replicas"):
         received = resolve_checkpoint(tmp_path / name).variables

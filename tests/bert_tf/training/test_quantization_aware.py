@@ -1,14 +1,12 @@
 """Quantization-aware training: where its ranges come from, and where they go."""
 
 import dataclasses
-import pickle
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from finetuning_runs import contents, train_on_two_replicas
 
 from bert_tf.checkpoints import conversion, quantization_ranges
 from bert_tf.checkpoints.model_folder import save_model_folder
@@ -65,12 +63,6 @@ def ranges_of(folder):
             folder.path, folder.variables
         ).items()
     }
-
-
-def contents(workdir):
-    last = list_checkpoints(workdir)[-1]
-    names = ("model.safetensors", "optimizer.safetensors")
-    return [(last / name).read_bytes() for name in names]
 
 
 @pytest.mark.slow
@@ -147,37 +139,15 @@ def test_with_pruning_and_a_teacher(config, make_weights, tmp_path, losses):
     assert any("soft" in name for name in losses(tmp_path / "workdir")[1])
 
 
-REPLICAS = """
-import dataclasses, pickle, sys
-from pathlib import Path
-
-import tensorflow as tf
-
-device = tf.config.LogicalDeviceConfiguration()
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [device, device])
-
-from bert_tf.training import finetuning
-
-config = pickle.loads(Path(sys.argv[1]).read_bytes())
-config = dataclasses.replace(config, strategy="mirrored")
-finetuning.train_and_evaluate(config, Path(sys.argv[2]))
-"""
-
-
 @pytest.mark.slow
 def test_ranges_are_those_of_the_batch_however_it_is_cut_up(config, tmp_path):
     config = dataclasses.replace(
         config, hidden_dropout_prob=0.0, classifier_dropout=0.0, num_train_epochs=1.0
     )
-    (tmp_path / "config").write_bytes(pickle.dumps(config))
-    replicas = subprocess.Popen(
-        [sys.executable, "-c", REPLICAS, tmp_path / "config", tmp_path / "replicas"]
-    )
     finetuning.train_and_evaluate(config, tmp_path / "whole")
     halves = dataclasses.replace(config, accumulation_steps=2)
     finetuning.train_and_evaluate(halves, tmp_path / "halves")
-    assert replicas.wait() == 0
+    train_on_two_replicas(config, tmp_path / "replicas")
     whole = ranges_of(resolve_checkpoint(tmp_path / "whole"))
     for name in ("halves", "replicas"):
         found = ranges_of(resolve_checkpoint(tmp_path / name))

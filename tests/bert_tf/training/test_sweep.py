@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from finetuning_runs import contents
 
 from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
@@ -45,15 +46,6 @@ def never_train(monkeypatch):
         raise AssertionError(f"{folder.name} was trained again")
 
     return lambda: monkeypatch.setattr(finetuning, "train", refuse)
-
-
-def contents(workdir):
-    """What a run leaves that no clock decides."""
-    last = list_checkpoints(workdir)[-1]
-    return {
-        name: (last / name).read_bytes()
-        for name in ("model.safetensors", "optimizer.safetensors")
-    }
 
 
 def test_seeds(finetuning_config, train, never_train, tmp_path, capsys):

@@ -1,30 +1,26 @@
 """What every method that trains another task's model in its own way relies on."""
 
 import dataclasses
-import pickle
 import shutil
-import subprocess
-import sys
 from unittest import mock
 
+import finetuning_runs
 import numpy as np
 import pytest
 import tensorflow as tf
+from finetuning_runs import contents, tiny_run, train_on_two_replicas
 
 from bert_tf.checkpoints import conversion
-from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
 from bert_tf.compression.added_variables import (
     add_variable,
     added_variables,
     assign_in_step,
 )
-from bert_tf.config import BertConfig, OptimizerConfig
+from bert_tf.config import BertConfig
 from bert_tf.storage.json_files import read_json
 from bert_tf.tasks.wrapping_task import WrappingTask
 from bert_tf.training import finetuning
-from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
-from bert_tf.training.finetuning_preparation import prepare
 from bert_tf.training.loop import LossNotFinite
 from export.checkpoint import pretrained
 
@@ -81,51 +77,17 @@ def train(config, workdir, wrap=Toy):
     def wrapped(task, *_, **__):
         return wrap(task)
 
-    with (
-        prepare(config, workdir),
-        mock.patch.object(finetuning.compressed, "wrap", wrapped),
-    ):
-        finetuning.train_and_evaluate(config, workdir)
-    return workdir
-
-
-def contents(workdir):
-    last = list_checkpoints(workdir)[-1]
-    names = ("model.safetensors", "optimizer.safetensors")
-    return [(last / name).read_bytes() for name in names]
+    with mock.patch.object(finetuning.compressed, "wrap", wrapped):
+        return finetuning_runs.train(config, workdir)
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory, make_weights):
     """Six steps of a tiny model without dropout, evaluated on nothing."""
-    folder = tmp_path_factory.mktemp("toy")
     weights = make_weights(
         config=BertConfig(17, 8, 1, 2, 12, max_position_embeddings=10)
     )
-    save_model_folder(
-        folder / "model",
-        config=weights.config,
-        variables=weights.variables,
-        vocabulary=weights.vocabulary,
-    )
-    rows = [f"{'heart card'[i % 2 :]} the of {i},{i % 2}" for i in range(24)]
-    (folder / "reviews.csv").write_text("\n".join(["text,label", *rows]) + "\n")
-    return FinetuningConfig(
-        data=LabelledDataConfig(
-            train=str(folder / "reviews.csv"),
-            max_seq_length=8,
-            global_batch_size=8,
-            cache_dir="none",
-            eval_share=0.0,
-        ),
-        optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=0),
-        num_train_epochs=2.0,
-        checkpoint_interval=2,
-        keep_checkpoints=10,
-        log_interval=1,
-        hidden_dropout_prob=0.0,
-        init_from=str(folder / "model"),
-    ).validate()
+    return tiny_run(tmp_path_factory.mktemp("toy"), weights, num_examples=24)
 
 
 @pytest.fixture(scope="module")
@@ -216,31 +178,8 @@ def test_nothing_begins_after_a_loss_that_is_not_finite(config, tmp_path):
     assert found["compression/toy/steps/seen"] == 3
 
 
-REPLICAS = """
-import dataclasses, pickle, sys
-from pathlib import Path
-
-import tensorflow as tf
-
-device = tf.config.LogicalDeviceConfiguration()
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [device, device])
-
-from test_wrapping_task import train
-
-config = pickle.loads(Path(sys.argv[1]).read_bytes())
-train(dataclasses.replace(config, strategy="mirrored"), Path(sys.argv[2]))
-"""
-
-
-def test_two_replicas_compute_the_same(config, whole, tmp_path, request):
-    (tmp_path / "config").write_bytes(pickle.dumps(config))
-    workdir = tmp_path / "workdir"
-    subprocess.run(
-        [sys.executable, "-c", REPLICAS, tmp_path / "config", workdir],
-        check=True,
-        cwd=request.path.parent,
-    )
-    one, two = (resolve_checkpoint(w).variables for w in (whole, workdir))
+def test_two_replicas_compute_the_same(config, whole, tmp_path):
+    workdirs = whole, train_on_two_replicas(config, tmp_path / "workdir", train)
+    one, two = (resolve_checkpoint(workdir).variables for workdir in workdirs)
     for name, value in one.items():
         np.testing.assert_allclose(two[name], value, rtol=0, atol=2e-4, err_msg=name)
