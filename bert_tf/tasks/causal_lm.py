@@ -24,7 +24,7 @@ from bert_tf.labelled.reading import DOCUMENTS
 from bert_tf.models.causal_lm import CausalLM
 from bert_tf.tasks import written_texts
 from bert_tf.tasks.endpoint import Batch, Endpoint
-from bert_tf.tasks.next_token import MAX_SEQ_LENGTH, NextTokenTask, text_sizes
+from bert_tf.tasks.next_token import NextTokenTask, text_sizes
 from bert_tf.tasks.settings import CausalLmSettings
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
@@ -120,7 +120,7 @@ class CausalLmTask(NextTokenTask):
         (documents,) = pieces.values()
         longest = int(documents.lengths.max()) + 2
         stream = join([documents], vocabulary, longest).input_ids
-        step = (self.description.max_seq_length or MAX_SEQ_LENGTH) - 1
+        step = self.max_seq_length - 1
         begins = np.arange(0, len(stream) - 1, step)
         ends = np.minimum(begins + step + 1, len(stream))
         lengths = ends - begins

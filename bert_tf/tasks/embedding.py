@@ -35,9 +35,6 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 512
-
 
 class EmbeddingTask(LabelledTask):
     """A vector a text; see `EmbeddingSettings`.
@@ -56,13 +53,7 @@ class EmbeddingTask(LabelledTask):
 
     def __init__(self, description: TaskDescription):
         super().__init__(description)
-        self._settings = EmbeddingSettings(
-            **{
-                field.name: description.settings[field.name]
-                for field in dataclasses.fields(EmbeddingSettings)
-                if field.name in description.settings
-            }
-        ).validate()
+        self._settings = EmbeddingSettings.stated_in(description.settings).validate()
         self.scored = self.best.metric.startswith("cosine_")
         self.quality = "cosine_spearman" if self.scored else "accuracy_at_1"
         label = "Spearman of the cosine" if self.scored else "accuracy at 1"
@@ -107,11 +98,6 @@ class EmbeddingTask(LabelledTask):
             dtype=dtype,
         )
 
-    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
-        """Returns the length of each of the model's inputs; see `Task`."""
-        names = ("input_ids", "input_mask", "segment_ids")
-        return dict.fromkeys(names, max_seq_length)
-
     def texts(self, examples: Sequence[RegressionExample]) -> dict[str, list[str]]:
         """Returns the texts, both of a pair one after the other."""
         return {"text": [text for example in examples for text in example.key]}
@@ -123,8 +109,7 @@ class EmbeddingTask(LabelledTask):
         vocabulary: Vocabulary,
     ) -> EncodedExamples:
         """Returns each text as a sequence of its own; see `LabelledTask`."""
-        length = self.description.max_seq_length or _MAX_SEQ_LENGTH
-        encoded = join(list(pieces.values()), vocabulary, length)
+        encoded = join(list(pieces.values()), vocabulary, self.max_seq_length)
         return encoded.with_groups([len(example.key) for example in examples])
 
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -26,6 +26,7 @@ from bert_tf.metrics.summarization import rouge_metrics
 from bert_tf.models.sentence_scorer import SentenceScorer
 from bert_tf.reporting.sections import Section, Table
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
+from bert_tf.tasks.ignored_labels import label_weights, without_rows
 from bert_tf.tasks.inference import Inference
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.settings import ExtractiveSummarizationSettings
@@ -35,8 +36,6 @@ from bert_tf.text.sentence_windows import SentenceWindows, most_sentences
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 512
 _SAMPLES = 10
 # Sentences whose places the report tells apart.
 _PLACES = 10
@@ -66,10 +65,8 @@ class ExtractiveSummarizationTask(LabelledTask):
                 "`classifier_dropout`: nothing is dropped before sentences are scored. "
                 "Leave it at -1.0; `hidden_dropout_prob` holds for the encoder."
             )
-        fields = {field.name for field in dataclasses.fields(self.settings_type)}
-        values = description.settings.items()
-        self.settings = ExtractiveSummarizationSettings(
-            **{name: value for name, value in values if name in fields}
+        self.settings = ExtractiveSummarizationSettings.stated_in(
+            description.settings
         ).validate()
 
     @classmethod
@@ -111,9 +108,8 @@ class ExtractiveSummarizationTask(LabelledTask):
 
     def input_lengths(self, max_seq_length: int) -> dict[str, int]:
         """Returns the length of each of the model's inputs; see `Task`."""
-        names = ("input_ids", "input_mask", "segment_ids")
         return {
-            **dict.fromkeys(names, max_seq_length),
+            **super().input_lengths(max_seq_length),
             "cls_positions": most_sentences(max_seq_length),
         }
 
@@ -134,7 +130,7 @@ class ExtractiveSummarizationTask(LabelledTask):
             pieces["sentences"],
             np.array([len(_sentences(example)) for example in examples]),
             vocabulary,
-            max_seq_length=self.description.max_seq_length or _MAX_SEQ_LENGTH,
+            max_seq_length=self.max_seq_length,
         )
         encoded = EncodedExamples.of_sentences(windows)
         if not examples or examples[0].labels is None:
@@ -172,20 +168,20 @@ class ExtractiveSummarizationTask(LabelledTask):
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of sentences; see `Task`."""
-        return {"sentence": tf.reduce_sum(_sentence_weights(batch))}
+        return {"sentence": tf.reduce_sum(label_weights(batch["labels"]))}
 
     def leave_out(
         self, batch: Mapping[str, np.ndarray], real: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Makes some rows of a batch weigh nothing; see `Task`."""
-        labels = np.where(real[..., None] > 0, batch["labels"], IGNORED)
+        labels = without_rows(batch["labels"], real)
         return {**super().leave_out(batch, real), "labels": labels}
 
     def sums(
         self, outputs: Outputs, batch: Batch, *, training: bool = False
     ) -> dict[str, tf.Tensor]:
         """Sums the binary cross-entropy of the sentences; see `Task`."""
-        weights = _sentence_weights(batch)
+        weights = label_weights(batch["labels"])
         # A model of a fixed length scores places beyond the labels, too.
         logits = outputs["logits"][:, : tf.shape(weights)[1]]
         labels = tf.cast(tf.maximum(batch["labels"], 0), tf.float32)
@@ -357,11 +353,6 @@ def _labels(example: SummarizationExample) -> np.ndarray:
     if not example.sentences:
         return np.array([IGNORED], np.int32)
     return np.array(example.labels, np.int32)
-
-
-def _sentence_weights(batch: Batch) -> tf.Tensor:
-    """Returns 1.0 for sentences with a label, float32 `[batch, sentences]`."""
-    return tf.cast(batch["labels"] != IGNORED, tf.float32)
 
 
 def _by_document(

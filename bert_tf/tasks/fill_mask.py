@@ -20,9 +20,6 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 512
-
 
 class FillMaskTask(PretrainingTask, PredictingTask):
     """Pretraining's own task, with texts in and words out.
@@ -59,8 +56,7 @@ class FillMaskTask(PretrainingTask, PredictingTask):
             if name == "text" or any(texts):
                 ids = tokenizer.tokenize(texts, literal_mask=True)
                 segments.append(Pieces(ids.flat_values.numpy(), ids.row_splits.numpy()))
-        length = self.description.max_seq_length or _MAX_SEQ_LENGTH
-        encoded = join(segments, vocabulary, length)
+        encoded = join(segments, vocabulary, self.max_seq_length)
         places = np.flatnonzero(encoded.input_ids == self._mask_id)
         rows = np.searchsorted(encoded.starts, places, side="right") - 1
         counts = np.bincount(rows, minlength=len(encoded))

@@ -109,6 +109,11 @@ class LabelledTask(PredictingTask):
             if same or name.startswith("bert/")
         }
 
+    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
+        """Returns the length of each of an encoder's inputs; see `Task`."""
+        names = ("input_ids", "input_mask", "segment_ids")
+        return dict.fromkeys(names, max_seq_length)
+
     @abc.abstractmethod
     def texts(self, examples: Sequence[Any]) -> dict[str, list[str]]:
         """Returns what is to be tokenized, by name: one text or more an example."""
@@ -134,13 +139,7 @@ class LabelledTask(PredictingTask):
         vocabulary: Vocabulary,
         cache_directory: Path | None = None,
     ) -> EncodedExamples:
-        """Returns examples as ids; see `assemble`.
-
-        Args:
-            examples: with or without targets.
-            vocabulary: of the model.
-            cache_directory: where tokenized texts are kept; None to keep none.
-        """
+        """Returns examples as ids; see `PredictingTask` and `assemble`."""
         tokenized = tokenize_cached(
             self.texts(examples),
             vocabulary,

@@ -33,9 +33,6 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 512
-
 
 class MultipleChoiceTask(LabelledTask):
     """One of the choices of an example; see `MultipleChoiceSettings`.
@@ -80,11 +77,6 @@ class MultipleChoiceTask(LabelledTask):
             dtype=dtype,
         )
 
-    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
-        """Returns the length of each of the inputs of one choice; see `Task`."""
-        names = ("input_ids", "input_mask", "segment_ids")
-        return dict.fromkeys(names, max_seq_length)
-
     def apply(
         self,
         model: keras.Model,
@@ -119,8 +111,7 @@ class MultipleChoiceTask(LabelledTask):
         """Returns each choice beside its text as a sequence; see `LabelledTask`."""
         sizes = [len(example.choices) for example in examples]
         texts = pieces["text"].take(np.repeat(np.arange(len(examples)), sizes))
-        length = self.description.max_seq_length or _MAX_SEQ_LENGTH
-        encoded = join([texts, pieces["choices"]], vocabulary, length)
+        encoded = join([texts, pieces["choices"]], vocabulary, self.max_seq_length)
         return encoded.with_groups(sizes)
 
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -1,7 +1,6 @@
 """What tasks have in common whose model predicts the next token."""
 
 import abc
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,17 +12,15 @@ from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
-from bert_tf.labelled.encoded import IGNORED, EncodedExamples
+from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics.language_modeling import perplexities
 from bert_tf.ops.cross_entropy import cross_entropy, is_highest
 from bert_tf.tasks.endpoint import Batch, Outputs
+from bert_tf.tasks.ignored_labels import without_rows
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.masked_tokens import unigram_baseline
 from bert_tf.tasks.random_start import load_start
-
-MAX_SEQ_LENGTH = 512
-"""Of models that do not say on how many tokens they were trained."""
 
 
 class NextTokenTask(LabelledTask):
@@ -49,11 +46,7 @@ class NextTokenTask(LabelledTask):
                 "`classifier_dropout`: nothing is dropped before tokens are scored. "
                 "Leave it at -1.0; `hidden_dropout_prob` holds for the blocks."
             )
-        fields = {field.name for field in dataclasses.fields(self.settings_type)}
-        values = description.settings.items()
-        self.settings = self.settings_type(
-            **{name: value for name, value in values if name in fields}
-        ).validate()
+        self.settings = self.settings_type.stated_in(description.settings).validate()
 
     @classmethod
     def load_start(cls, settings: Any, init_from: str) -> ModelWeights:
@@ -105,7 +98,7 @@ class NextTokenTask(LabelledTask):
         self, batch: Mapping[str, np.ndarray], real: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Makes some rows of a batch weigh nothing; see `Task`."""
-        labels = np.where(real[..., None] > 0, batch[self.labels], IGNORED)
+        labels = without_rows(batch[self.labels], real)
         return {**super().leave_out(batch, real), self.labels: labels}
 
     def sums(

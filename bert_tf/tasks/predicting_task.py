@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,9 +19,17 @@ class PredictingTask(Task):
 
     Attributes:
         kind: of its examples, for the readers of files.
+        usual_max_seq_length: of models that do not say on how many tokens they were
+            trained.
     """
 
     kind: Kind[Any]
+    usual_max_seq_length: ClassVar[int] = 512
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens of the longest sequences."""
+        return self.description.max_seq_length or self.usual_max_seq_length
 
     @property
     @abc.abstractmethod

@@ -31,8 +31,6 @@ from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
 
 _WORST_ANSWERS = 20
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 384
 # Beside it no logit counts, and times 0 it is 0.
 _NEVER = -1e9
 
@@ -56,15 +54,12 @@ class QuestionAnsweringTask(LabelledTask):
     shown = {"exact_match": "exact match", "f1": "F1"}
     charts = {"exact_match": "Exact match", "f1": "F1"}
     needs_offsets = True
+    usual_max_seq_length = 384
 
     def __init__(self, description: TaskDescription):
         super().__init__(description)
-        values = dict(description.settings)
-        self.no_answer = bool(values.get("no_answer", False))
-        fields = {field.name for field in dataclasses.fields(QuestionAnsweringSettings)}
-        self.settings = QuestionAnsweringSettings(
-            **{name: value for name, value in values.items() if name in fields}
-        )
+        self.no_answer = bool(description.settings.get("no_answer", False))
+        self.settings = QuestionAnsweringSettings.stated_in(description.settings)
 
     @classmethod
     def describe(
@@ -103,11 +98,6 @@ class QuestionAnsweringTask(LabelledTask):
             dtype=dtype,
         )
 
-    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
-        """Returns the length of each of the model's inputs; see `Task`."""
-        names = ("input_ids", "input_mask", "segment_ids")
-        return dict.fromkeys(names, max_seq_length)
-
     # Its examples.
 
     def texts(self, examples: Sequence[QuestionExample]) -> dict[str, list[str]]:
@@ -130,7 +120,7 @@ class QuestionAnsweringTask(LabelledTask):
         windows = Windows.build(
             contexts,
             vocabulary,
-            max_seq_length=self.description.max_seq_length or _MAX_SEQ_LENGTH,
+            max_seq_length=self.max_seq_length,
             doc_stride=settings.doc_stride,
             questions=pieces["question"],
             context_of=context_of,

@@ -21,9 +21,6 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 512
-
 
 class SequenceTask(LabelledTask):
     """A task of `SequenceClassifier`."""
@@ -61,11 +58,6 @@ class SequenceTask(LabelledTask):
             dtype=dtype,
         )
 
-    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
-        """Returns the length of each of the model's inputs; see `Task`."""
-        names = ("input_ids", "input_mask", "segment_ids")
-        return dict.fromkeys(names, max_seq_length)
-
     def texts(self, examples: Sequence[TextExample]) -> dict[str, list[str]]:
         """Returns the texts, or the first and second ones; see `LabelledTask`."""
         texts = {"text": [example.text for example in examples]}
@@ -87,8 +79,7 @@ class SequenceTask(LabelledTask):
         vocabulary: Vocabulary,
     ) -> EncodedExamples:
         """Returns texts, or pairs of them, as ids; see `LabelledTask`."""
-        length = self.description.max_seq_length or _MAX_SEQ_LENGTH
-        return join(list(pieces.values()), vocabulary, length)
+        return join(list(pieces.values()), vocabulary, self.max_seq_length)
 
     def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Returns `loss`, and `accuracy` where right answers are counted."""

@@ -26,7 +26,7 @@ from bert_tf.models.encoder_decoder import EncoderDecoder
 from bert_tf.reporting.sections import Section
 from bert_tf.tasks import decoders, writing, written_texts
 from bert_tf.tasks.endpoint import Batch, Endpoint
-from bert_tf.tasks.next_token import MAX_SEQ_LENGTH, NextTokenTask, text_sizes
+from bert_tf.tasks.next_token import NextTokenTask, text_sizes
 from bert_tf.tasks.sequence_task import has_pairs
 from bert_tf.tasks.settings import SequenceToSequenceSettings
 from bert_tf.tasks.text_endpoints import TextInputs
@@ -126,9 +126,8 @@ class SequenceToSequenceTask(NextTokenTask):
 
     def input_lengths(self, max_seq_length: int) -> dict[str, int]:
         """Returns the length of each of the model's inputs; see `Task`."""
-        names = ("input_ids", "input_mask", "segment_ids")
         return {
-            **dict.fromkeys(names, max_seq_length),
+            **super().input_lengths(max_seq_length),
             "decoder_input_ids": self.settings.max_target_length - 1,
         }
 
@@ -148,8 +147,7 @@ class SequenceToSequenceTask(NextTokenTask):
         vocabulary: Vocabulary,
     ) -> EncodedExamples:
         """Returns what something is written of as ids; see `LabelledTask`."""
-        length = self.description.max_seq_length or MAX_SEQ_LENGTH
-        return join(list(pieces.values()), vocabulary, length)
+        return join(list(pieces.values()), vocabulary, self.max_seq_length)
 
     def encode(
         self,

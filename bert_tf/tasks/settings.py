@@ -1,7 +1,8 @@
 """What a configuration can say of a labelled task. Free of TensorFlow."""
 
 import dataclasses
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 from bert_tf.config import SIZES, check
 
@@ -24,6 +25,16 @@ class TaskSettings:
     name: ClassVar[str] = ""
 
     best_metric: str = ""
+
+    @classmethod
+    def stated_in(cls, values: Mapping[str, Any]) -> Self:
+        """Returns the settings that a trained model has, not validated.
+
+        Args:
+            values: of a task's description: any number of these, and others.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in names})
 
     def validate(self) -> Self:
         """Returns self, or raises an InputError that names the field."""

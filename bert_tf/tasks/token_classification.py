@@ -24,6 +24,7 @@ from bert_tf.reporting.classifier import class_table
 from bert_tf.reporting.sections import Section
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.entity_endpoint import tag_text
+from bert_tf.tasks.ignored_labels import label_weights, without_rows
 from bert_tf.tasks.inference import Inference
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.settings import TokenClassificationSettings
@@ -39,9 +40,6 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
-
-# Of models that do not say on how many tokens they were trained.
-_MAX_SEQ_LENGTH = 512
 
 
 class TokenClassificationTask(LabelledTask):
@@ -104,11 +102,6 @@ class TokenClassificationTask(LabelledTask):
             dtype=dtype,
         )
 
-    def input_lengths(self, max_seq_length: int) -> dict[str, int]:
-        """Returns the length of each of the model's inputs; see `Task`."""
-        names = ("input_ids", "input_mask", "segment_ids")
-        return dict.fromkeys(names, max_seq_length)
-
     # Its examples.
 
     def texts(self, examples: Sequence[TaggedSentence]) -> dict[str, list[str]]:
@@ -122,7 +115,7 @@ class TokenClassificationTask(LabelledTask):
         vocabulary: Vocabulary,
     ) -> EncodedExamples:
         """Returns sentences, the long ones in windows, with the tag of each piece."""
-        length = self.description.max_seq_length or _MAX_SEQ_LENGTH
+        length = self.max_seq_length
         sentences = pieces["text"]
         windows = Windows.build(
             sentences,
@@ -162,20 +155,20 @@ class TokenClassificationTask(LabelledTask):
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of words; see `Task`."""
-        return {"token": tf.reduce_sum(_word_weights(batch))}
+        return {"token": tf.reduce_sum(label_weights(batch["labels"]))}
 
     def leave_out(
         self, batch: Mapping[str, np.ndarray], real: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Makes some rows of a batch weigh nothing; see `Task`."""
-        labels = np.where(real[..., None] > 0, batch["labels"], IGNORED)
+        labels = without_rows(batch["labels"], real)
         return {**super().leave_out(batch, real), "labels": labels}
 
     def sums(
         self, outputs: Outputs, batch: Batch, *, training: bool = False
     ) -> dict[str, tf.Tensor]:
         """Sums cross-entropy and right tags over the words; see `Task`."""
-        weights = _word_weights(batch)
+        weights = label_weights(batch["labels"])
         # A model of a fixed length says something of padding beyond the labels, too.
         logits = outputs["logits"][:, : tf.shape(weights)[1]]
         labels = tf.maximum(batch["labels"], 0)
@@ -299,11 +292,6 @@ class TokenClassificationTask(LabelledTask):
         return {
             "serving_default": tag_text(model, inputs, self.description.labels),
         }
-
-
-def _word_weights(batch: Batch) -> tf.Tensor:
-    """Returns 1.0 for the pieces that have a tag, float32 `[batch, length]`."""
-    return tf.cast(batch["labels"] != IGNORED, tf.float32)
 
 
 def _tag_ids(label_map: LabelMap, example: TaggedSentence) -> np.ndarray:
