@@ -1,59 +1,46 @@
 """Sentence embeddings: the loss, the scores, a run from pairs to exports."""
 
 import csv
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from untrained import (
+    check_packing_keeps_the_loss,
+    export_and_verify,
+    make_config,
+    make_vocabulary,
+    write_pretrainer,
+)
 
 import bert_tf
-from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.task_description import TaskDescription
-from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Place, RegressionExample
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import retrieval
-from bert_tf.models import BertPretrainer, named_variables
+from bert_tf.models import BertPretrainer
 from bert_tf.tasks.embedding import EmbeddingTask
 from bert_tf.tasks.losses import in_batch_contrastive_loss
 from bert_tf.tasks.settings import EmbeddingSettings
-from bert_tf.text.tokenizer_config import TokenizerConfig
-from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 
 WORDS = (
     "red blue green old new big small cat dog bird tree house runs sleeps sings".split()
 )
-VOCABULARY = Vocabulary.from_entries(
-    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS], TokenizerConfig()
-)
-CONFIG = BertConfig(
-    vocab_size=len(VOCABULARY),
-    hidden_size=16,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=32,
-    max_position_embeddings=32,
-)
-CONFIG_48 = dataclasses.replace(CONFIG, max_position_embeddings=48)
+VOCABULARY = make_vocabulary(WORDS)
+CONFIG = make_config(VOCABULARY, 32)
+CONFIG_48 = make_config(VOCABULARY, 48)
 TASK = EmbeddingTask(TaskDescription("embedding", 16))
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """An untrained pretraining model."""
-    model = BertPretrainer(CONFIG, seed=1)
-    variables = {n: v.numpy() for n, v in named_variables(model).items()}
-    return save_model_folder(
-        tmp_path_factory.mktemp("models") / "model",
-        config=CONFIG,
-        variables=variables,
-        vocabulary=VOCABULARY,
-    )
+    folder = tmp_path_factory.mktemp("models") / "model"
+    return write_pretrainer(folder, CONFIG, VOCABULARY)
 
 
 def pair(first, second, value=None):
@@ -96,16 +83,8 @@ def test_packed_batches_give_the_same_loss():
     encoded = TASK.encode(examples, VOCABULARY)
     encoded = encoded.with_targets(**TASK.targets(examples))
     source = LabelledSource(encoded, 48, seed=0)
-    model, found = TASK.create_model(CONFIG_48), []
-    for pack in (False, True):
-        batch = source.reader(replica_batch_size=8, pack=pack).read(0, 1)
-        (num_rows,) = batch.pop("num_rows").ravel()
-        batch = {n: tf.constant(v[0, 0, :num_rows]) for n, v in batch.items()}
-        sums = TASK.sums(TASK.apply(model, batch), batch, training=True)
-        assert float(TASK.weights(batch)["pair"]) == 8
-        found.append(float(sums["pair_loss"]))
-    assert found[0] > 1
-    assert found[1] == pytest.approx(found[0], rel=1e-4)
+    model = TASK.create_model(CONFIG_48)
+    check_packing_keeps_the_loss(TASK, model, source, batch_size=8, weight=8)
 
 
 def test_held_out_scores_do_not_depend_on_batches():
@@ -183,27 +162,11 @@ def test_training_makes_vectors_and_exports_that_agree(checkpoint, tmp_path):
     np.testing.assert_allclose(row["embedding_pair"], vectors[1], atol=1e-6)
     assert row["cosine"] == pytest.approx(vectors[0] @ vectors[1], abs=1e-6)
 
-    from bert_tf.checkpoints.workdir import resolve_checkpoint
-    from export.check import verification
-    from export.checkpoint import pretrained
-    from export.saved_model import saving
-    from export.tflite import converter
-
-    trained = pretrained.load(resolve_checkpoint(workdir))
-    saving.save(tmp_path / "saved", trained)
-    served = tf.saved_model.load(str(tmp_path / "saved"))
+    _, served, report = export_and_verify(
+        tmp_path, workdir, tmp_path / "pairs.csv", texts, max_examples=12
+    )
     found = served.signatures["serving_default"](text=tf.constant(texts))
     np.testing.assert_allclose(found["sentence_embedding"], vectors, atol=1e-5)
-    (tmp_path / "model.tflite").write_bytes(converter.convert(trained, "none"))
-    report = verification.verify(
-        trained,
-        str(tmp_path / "pairs.csv"),
-        saved_model_dir=tmp_path / "saved",
-        tflite_files=[tmp_path / "model.tflite"],
-        texts=texts,
-        settings=verification.Settings(max_examples=12, latency_calls=1),
-    )
-    assert report["failures"] == []
     assert report["keras"]["accuracy_at_1"] > 0.5
 
 

@@ -5,43 +5,31 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from untrained import (
+    check_packing_keeps_the_loss,
+    export_and_verify,
+    make_config,
+    make_vocabulary,
+    write_pretrainer,
+)
 
 import bert_tf
-from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.task_description import TaskDescription
-from bert_tf.checkpoints.workdir import resolve_checkpoint
-from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Place, SummarizationExample
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.summarization import select_sentences
-from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.prediction.predictor import Predictor
 from bert_tf.tasks.extractive_summarization import ExtractiveSummarizationTask
 from bert_tf.tasks.settings import ExtractiveSummarizationSettings
 from bert_tf.tasks.summary_endpoint import select
 from bert_tf.text.tokenization import BertTokenizer
-from bert_tf.text.tokenizer_config import TokenizerConfig
-from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
-from export.check import verification
-from export.checkpoint import pretrained
-from export.saved_model import saving
-from export.tflite import converter
 
 WORDS = "red blue green old new big small cat dog bird tree house runs sleeps".split()
-VOCABULARY = Vocabulary.from_entries(
-    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", *WORDS], TokenizerConfig()
-)
-CONFIG = BertConfig(
-    vocab_size=len(VOCABULARY),
-    hidden_size=16,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=32,
-    max_position_embeddings=48,
-)
+VOCABULARY = make_vocabulary([".", *WORDS])
+CONFIG = make_config(VOCABULARY, 48)
 PLACE = Place("a file", 1)
 
 
@@ -92,18 +80,13 @@ def test_packed_batches_give_the_same_loss(layers):
     encoded = task.encode(examples, VOCABULARY)
     assert len(encoded) > len(examples)  # Some documents are several windows.
     source = LabelledSource(encoded, 48, seed=0)
-    model, found = make_predictor(task).model, []
-    for pack in (False, True):
-        batch = source.reader(replica_batch_size=len(encoded), pack=pack).read(0, 1)
-        num_rows = batch.pop("num_rows", np.array(len(encoded)))
-        assert pack == (num_rows < len(encoded))
-        batch = {n: tf.constant(v[0, 0, : num_rows.max()]) for n, v in batch.items()}
-        sums = task.sums(task.apply(model, batch), batch, training=True)
-        num_sentences = sum(len(example.sentences) for example in examples)
-        assert float(task.weights(batch)["sentence"]) == num_sentences
-        found.append(float(sums["sentence_loss"]))
-    assert found[0] > 1
-    assert found[1] == pytest.approx(found[0], rel=1e-4)
+    check_packing_keeps_the_loss(
+        task,
+        make_predictor(task).model,
+        source,
+        batch_size=len(encoded),
+        weight=sum(len(example.sentences) for example in examples),
+    )
 
 
 def test_batches_say_where_sentences_stand():
@@ -295,13 +278,7 @@ def documents_with_summaries(count, seed=0):
 
 @pytest.mark.slow
 def test_training_answers_and_exports_agree(tmp_path):
-    model = BertPretrainer(CONFIG, seed=1)
-    checkpoint = save_model_folder(
-        tmp_path / "model",
-        config=CONFIG,
-        variables={n: v.numpy() for n, v in named_variables(model).items()},
-        vocabulary=VOCABULARY,
-    )
+    checkpoint = write_pretrainer(tmp_path / "model", CONFIG, VOCABULARY)
     file = tmp_path / "documents.jsonl"
     rows = documents_with_summaries(200)
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -333,22 +310,10 @@ def test_training_answers_and_exports_agree(tmp_path):
     inputs = [row["sentences"] for row in documents_with_summaries(5, seed=1)]
     answers = bert_tf.load(workdir).predict(inputs)
     assert bert_tf.load(workdir, max_sentences=1).predict(inputs[:1])[0]["selected"]
-    trained = pretrained.load(resolve_checkpoint(workdir))
-    saving.save(tmp_path / "saved", trained)
-    served = tf.saved_model.load(str(tmp_path / "saved"))
+    _, served, report = export_and_verify(tmp_path, workdir, file)
     filled = [sentences + [""] * (7 - len(sentences)) for sentences in inputs]
     found = served.signatures["serving_default"](sentences=tf.constant(filled))
     assert found["indices"].numpy().tolist() == [
         [chosen["index"] for chosen in row["selected"]] for row in answers
     ]
-    (tmp_path / "model.tflite").write_bytes(converter.convert(trained, "none"))
-    report = verification.verify(
-        trained,
-        str(file),
-        saved_model_dir=tmp_path / "saved",
-        tflite_files=[tmp_path / "model.tflite"],
-        texts=[],
-        settings=verification.Settings(latency_calls=1),
-    )
-    assert report["failures"] == []
     assert report["keras"]["rouge2"] > 0.5

@@ -1,46 +1,34 @@
 """Multiple choice: the loss, the scores, and a run from questions to exports."""
 
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from untrained import (
+    check_packing_keeps_the_loss,
+    export_and_verify,
+    make_config,
+    make_vocabulary,
+    write_pretrainer,
+)
 
 import bert_tf
-from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.task_description import TaskDescription
-from bert_tf.checkpoints.workdir import resolve_checkpoint
-from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import ChoiceExample, Place
 from bert_tf.labelled.source import LabelledSource
-from bert_tf.models import BertPretrainer, named_variables
 from bert_tf.tasks.losses import grouped_cross_entropy
 from bert_tf.tasks.multiple_choice import MultipleChoiceTask
 from bert_tf.tasks.settings import MultipleChoiceSettings
-from bert_tf.text.tokenizer_config import TokenizerConfig
-from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.training import finetuning
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
 from export.check import verification
-from export.checkpoint import pretrained
-from export.saved_model import saving
-from export.tflite import converter
 
 WORDS = "red blue green old new big small cat dog bird tree house runs sleeps".split()
-VOCABULARY = Vocabulary.from_entries(
-    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS], TokenizerConfig()
-)
-CONFIG = BertConfig(
-    vocab_size=len(VOCABULARY),
-    hidden_size=16,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=32,
-    max_position_embeddings=32,
-)
-CONFIG_48 = dataclasses.replace(CONFIG, max_position_embeddings=48)
+VOCABULARY = make_vocabulary(WORDS)
+CONFIG = make_config(VOCABULARY, 32)
+CONFIG_48 = make_config(VOCABULARY, 48)
 TASK = MultipleChoiceTask(TaskDescription("multiple_choice", 16))
 
 
@@ -90,16 +78,8 @@ def test_packed_batches_give_the_same_loss():
     encoded = TASK.encode(examples, VOCABULARY)
     encoded = encoded.with_targets(**TASK.targets(examples))
     source = LabelledSource(encoded, 48, seed=0)
-    model, found = TASK.create_model(CONFIG_48), []
-    for pack in (False, True):
-        batch = source.reader(replica_batch_size=8, pack=pack).read(0, 1)
-        (num_rows,) = batch.pop("num_rows").ravel()
-        batch = {n: tf.constant(v[0, 0, :num_rows]) for n, v in batch.items()}
-        sums = TASK.sums(TASK.apply(model, batch), batch, training=True)
-        assert float(TASK.weights(batch)["example"]) == 8
-        found.append(float(sums["example_loss"]))
-    assert found[0] > 1
-    assert found[1] == pytest.approx(found[0], rel=1e-4)
+    model = TASK.create_model(CONFIG_48)
+    check_packing_keeps_the_loss(TASK, model, source, batch_size=8, weight=8)
 
 
 def test_choices_are_scored_where_they_stand():
@@ -137,13 +117,7 @@ def test_what_cannot_be_learned_is_refused():
 
 @pytest.mark.slow
 def test_training_answers_and_exports_agree(tmp_path):
-    model = BertPretrainer(CONFIG, seed=1)
-    checkpoint = save_model_folder(
-        tmp_path / "model",
-        config=CONFIG,
-        variables={n: v.numpy() for n, v in named_variables(model).items()},
-        vocabulary=VOCABULARY,
-    )
+    checkpoint = write_pretrainer(tmp_path / "model", CONFIG, VOCABULARY)
     file = tmp_path / "questions.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in questions(120)))
     config = FinetuningConfig(
@@ -167,9 +141,7 @@ def test_training_answers_and_exports_agree(tmp_path):
 
     rows = [{k: v for k, v in row.items() if k != "label"} for row in questions(5, 1)]
     answers = bert_tf.load(workdir).predict(rows)
-    trained = pretrained.load(resolve_checkpoint(workdir))
-    saving.save(tmp_path / "saved", trained)
-    served = tf.saved_model.load(str(tmp_path / "saved"))
+    trained, served, report = export_and_verify(tmp_path, workdir, file)
     choices = [row["choices"] + [""] * (3 - len(row["choices"])) for row in rows]
     found = served.signatures["serving_default"](
         text=tf.constant([row["text"] for row in rows]), choices=tf.constant(choices)
@@ -181,16 +153,6 @@ def test_training_answers_and_exports_agree(tmp_path):
             probabilities[:real], row["probabilities"], atol=1e-5
         )
         assert not probabilities[real:].any()
-    (tmp_path / "model.tflite").write_bytes(converter.convert(trained, "none"))
-    report = verification.verify(
-        trained,
-        str(file),
-        saved_model_dir=tmp_path / "saved",
-        tflite_files=[tmp_path / "model.tflite"],
-        texts=[],
-        settings=verification.Settings(latency_calls=1),
-    )
-    assert report["failures"] == []
     with pytest.raises(InputError, match=r"takes \['text', 'choices'\], which is more"):
         verification.verify(
             trained,
