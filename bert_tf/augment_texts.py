@@ -39,8 +39,9 @@ _CHUNK = 256
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
     from bert_tf.labelled.columns import ColumnNames
+    from bert_tf.labelled.kinds import TEXTS
     from bert_tf.labelled.options import ReadOptions
-    from bert_tf.labelled.reading import TEXTS, read_examples
+    from bert_tf.labelled.reading import read_examples
     from bert_tf.labelled.report import LabelledReport
     from bert_tf.storage import files
     from bert_tf.storage.input_files import find_input_files

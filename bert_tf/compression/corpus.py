@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from tqdm import tqdm
 
 from bert_tf.labelled.columns import ColumnNames
+from bert_tf.labelled.kinds import TEXTS
 from bert_tf.labelled.options import ReadOptions
-from bert_tf.labelled.reading import SUFFIX_FORMATS, TEXTS, read_examples
+from bert_tf.labelled.reading import SUFFIX_FORMATS, read_examples
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.storage.input_files import content_suffix, find_input_files
 from bert_tf.tasks.predicting_task import PredictingTask

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples
-from bert_tf.labelled.reading import ReadOptions, read_examples
+from bert_tf.labelled.options import ReadOptions
+from bert_tf.labelled.reading import read_examples
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.storage.input_files import find_input_files

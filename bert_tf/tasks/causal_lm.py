@@ -20,7 +20,7 @@ from bert_tf.generation.config import GenerationConfig
 from bert_tf.generation.results import Generated
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples, join
 from bert_tf.labelled.examples import TextExample
-from bert_tf.labelled.reading import DOCUMENTS
+from bert_tf.labelled.kinds import DOCUMENTS
 from bert_tf.models.causal_lm import CausalLM
 from bert_tf.tasks import written_texts
 from bert_tf.tasks.endpoint import Batch, Endpoint

@@ -12,8 +12,8 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.labelled import labels as labelled
 from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import ClassificationExample
+from bert_tf.labelled.kinds import CLASSIFICATION
 from bert_tf.labelled.labels import LabelMap, LabelStatistics
-from bert_tf.labelled.reading import CLASSIFICATION
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import classification as metrics
 from bert_tf.ops.cross_entropy import cross_entropy, is_highest

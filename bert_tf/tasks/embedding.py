@@ -22,7 +22,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import EncodedExamples, join
 from bert_tf.labelled.examples import RegressionExample
-from bert_tf.labelled.reading import PAIRS
+from bert_tf.labelled.kinds import PAIRS
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import retrieval
 from bert_tf.models.sentence_encoder import SentenceEncoder

@@ -19,7 +19,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples
 from bert_tf.labelled.examples import SummarizationExample
-from bert_tf.labelled.reading import EXTRACTIVE_SUMMARIZATION
+from bert_tf.labelled.kinds import EXTRACTIVE_SUMMARIZATION
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.summarization import select_sentences
 from bert_tf.metrics.summarization import rouge_metrics

@@ -11,8 +11,8 @@ import tensorflow as tf
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.labelled.encoded import EncodedExamples, join
 from bert_tf.labelled.examples import TextExample
+from bert_tf.labelled.kinds import TEXTS
 from bert_tf.labelled.options import ReadOptions
-from bert_tf.labelled.reading import TEXTS
 from bert_tf.tasks.endpoint import Batch, Outputs
 from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.pretraining import PretrainingTask

@@ -16,7 +16,8 @@ from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
 from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import Example
-from bert_tf.labelled.reading import ReadOptions, load_examples
+from bert_tf.labelled.options import ReadOptions
+from bert_tf.labelled.reading import load_examples
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.tokenized import tokenize_cached

@@ -11,8 +11,8 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import MultiLabelExample
+from bert_tf.labelled.kinds import MULTI_LABEL
 from bert_tf.labelled.labels import LabelMap, LabelStatistics, multi_hot
-from bert_tf.labelled.reading import MULTI_LABEL
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import multi_label as metrics
 from bert_tf.tasks.endpoint import Batch, Outputs

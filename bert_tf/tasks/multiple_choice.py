@@ -20,7 +20,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import EncodedExamples, join
 from bert_tf.labelled.examples import ChoiceExample
-from bert_tf.labelled.reading import MULTIPLE_CHOICE
+from bert_tf.labelled.kinds import MULTIPLE_CHOICE
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics.classification import multiple_choice_metrics, softmax
 from bert_tf.models.multiple_choice import MultipleChoice

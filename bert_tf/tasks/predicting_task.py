@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bert_tf.labelled.encoded import EncodedExamples
+from bert_tf.labelled.kinds import Kind
 from bert_tf.labelled.options import ReadOptions
-from bert_tf.labelled.reading import Kind
 from bert_tf.tasks.task import Task
 from bert_tf.text.vocabulary import Vocabulary
 

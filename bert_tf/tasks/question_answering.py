@@ -14,7 +14,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import QuestionExample
-from bert_tf.labelled.reading import QUESTION_ANSWERING
+from bert_tf.labelled.kinds import QUESTION_ANSWERING
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import squad as metrics
 from bert_tf.models.span_predictor import SpanPredictor

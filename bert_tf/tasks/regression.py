@@ -11,7 +11,7 @@ from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import RegressionExample
-from bert_tf.labelled.reading import REGRESSION
+from bert_tf.labelled.kinds import REGRESSION
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics.regression import regression_metrics
 from bert_tf.tasks.endpoint import Batch, Outputs

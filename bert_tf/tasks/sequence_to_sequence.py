@@ -18,7 +18,7 @@ from bert_tf.generation.config import GenerationConfig
 from bert_tf.generation.results import Generated
 from bert_tf.labelled.encoded import EncodedExamples, join
 from bert_tf.labelled.examples import GenerationExample
-from bert_tf.labelled.reading import GENERATION
+from bert_tf.labelled.kinds import GENERATION
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.target_sequences import TargetSequences
 from bert_tf.labelled.tokenized import tokenize_cached

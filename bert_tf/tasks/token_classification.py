@@ -13,8 +13,8 @@ from bert_tf.config import BertConfig
 from bert_tf.data.source import ExampleSource
 from bert_tf.labelled.encoded import IGNORED, EncodedExamples
 from bert_tf.labelled.examples import TaggedSentence
+from bert_tf.labelled.kinds import TOKEN_CLASSIFICATION
 from bert_tf.labelled.labels import LabelMap, LabelStatistics
-from bert_tf.labelled.reading import TOKEN_CLASSIFICATION
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import tagging as metrics
 from bert_tf.metrics.classification import macro_f1

@@ -3,7 +3,8 @@
 import pytest
 
 from bert_tf.labelled.columns import ColumnNames
-from bert_tf.labelled.reading import ReadOptions, load_examples, read_examples
+from bert_tf.labelled.options import ReadOptions
+from bert_tf.labelled.reading import load_examples, read_examples
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.storage.input_files import find_input_files
 

@@ -9,8 +9,8 @@ import pyarrow.parquet
 import pytest
 
 from bert_tf.errors import InputError
-from bert_tf.labelled import reading
-from bert_tf.labelled.reading import (
+from bert_tf.labelled import kinds
+from bert_tf.labelled.kinds import (
     CLASSIFICATION,
     EXTRACTIVE_SUMMARIZATION,
     MULTI_LABEL,
@@ -19,8 +19,8 @@ from bert_tf.labelled.reading import (
     REGRESSION,
     TEXTS,
     TOKEN_CLASSIFICATION,
-    ReadOptions,
 )
+from bert_tf.labelled.options import ReadOptions
 
 
 def json_lines(*records):
@@ -411,5 +411,5 @@ def test_parquet_without_its_extra(load, tmp_path, monkeypatch):
 
 
 def test_every_kind_is_listed_once():
-    kinds = [kind for kind in vars(reading).values() if isinstance(kind, reading.Kind)]
-    assert len({kind.name for kind in kinds}) == len(kinds) == 11
+    found = [kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)]
+    assert len({kind.name for kind in found}) == len(found) == 11

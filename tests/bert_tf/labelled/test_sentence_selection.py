@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bert_tf.labelled.examples import Place, SummarizationExample
-from bert_tf.labelled.reading import EXTRACTIVE_SUMMARIZATION
+from bert_tf.labelled.kinds import EXTRACTIVE_SUMMARIZATION
 from bert_tf.labelled.summarization import (
     greedy_selection,
     select_sentences,

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bert_tf.errors import InputError
-from bert_tf.labelled.reading import QUESTION_ANSWERING
+from bert_tf.labelled.kinds import QUESTION_ANSWERING
 
 
 def squad(*questions, context="Ünal lives in 北京 today."):

@@ -12,16 +12,17 @@ ROOT = Path(__file__).parents[3]
 READER = """
 import resource, sys
 from pathlib import Path
-from bert_tf.labelled import reading
+from bert_tf.labelled import kinds, reading
+from bert_tf.labelled.options import ReadOptions
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.storage.input_files import InputFile
 
-options = reading.ReadOptions(input_format=sys.argv[2])
+options = ReadOptions(input_format=sys.argv[2])
 report = LabelledReport()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 files = [InputFile(Path(sys.argv[1]), 0)]
 for example in reading.read_examples(
-    reading.CLASSIFICATION, files, options, report, with_targets=False
+    kinds.CLASSIFICATION, files, options, report, with_targets=False
 ):
     pass
 after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

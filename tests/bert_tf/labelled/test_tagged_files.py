@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bert_tf.errors import InputError
 from bert_tf.labelled import conll
 from bert_tf.labelled.examples import Place
-from bert_tf.labelled.reading import TOKEN_CLASSIFICATION
+from bert_tf.labelled.kinds import TOKEN_CLASSIFICATION
 from bert_tf.labelled.tagging import to_iob2
 
 CONLL = """-DOCSTART- -X- O

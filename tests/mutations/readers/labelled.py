@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bert_tf.labelled import reading
+from bert_tf.labelled import kinds, reading
+from bert_tf.labelled.options import ReadOptions
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.storage.input_files import find_input_files
 from readers.corpora import split_lines
@@ -67,12 +68,10 @@ def as_csv(delimiter: str) -> str:
     return stream.getvalue()
 
 
-def read(kind: reading.Kind[Any], *fields: str) -> Callable[[Path], Parts]:
+def read(kind: kinds.Kind[Any], *fields: str) -> Callable[[Path], Parts]:
     def read_fields(folder: Path) -> Parts:
         files = find_input_files(str(folder))
-        examples = reading.load_examples(
-            kind, files, reading.ReadOptions(), LabelledReport()
-        )
+        examples = reading.load_examples(kind, files, ReadOptions(), LabelledReport())
         rows = [tuple(getattr(e, field) for field in fields) for e in examples]
         return {"examples": rows}
 
@@ -137,7 +136,7 @@ def squad_says(folder: Path) -> Parts:
     return {"examples": rows}
 
 
-read_reviews = read(reading.CLASSIFICATION, "text", "label")
+read_reviews = read(kinds.CLASSIFICATION, "text", "label")
 READERS = [
     Reader("labelled.csv", write("a.csv", as_csv(",")), read_reviews, csv_says(",")),
     Reader("labelled.tsv", write("a.tsv", as_csv("\t")), read_reviews, csv_says("\t")),
@@ -157,13 +156,13 @@ READERS = [
     Reader(
         "labelled.conll",
         write("a.conll", SENTENCES),
-        read(reading.TOKEN_CLASSIFICATION, "words", "tags"),
+        read(kinds.TOKEN_CLASSIFICATION, "words", "tags"),
         conll_says,
     ),
     Reader(
         "squad.json",
         write("a.json", json.dumps(SQUAD)),
-        read(reading.QUESTION_ANSWERING, "id", "question", "context", "answers"),
+        read(kinds.QUESTION_ANSWERING, "id", "question", "context", "answers"),
         squad_says,
     ),
 ]
