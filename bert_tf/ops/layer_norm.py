@@ -26,8 +26,7 @@ def layer_norm(
     Source: Ba et al. 2016 (arXiv:1607.06450).
     """
     if not fused:
-        normalized, _ = _normalize(tf.cast(x, tf.float32), epsilon)
-        return tf.cast(normalized * gamma + beta, x.dtype)
+        return _norm(x, gamma, beta, epsilon=epsilon)
 
     @tf.custom_gradient
     def function(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Any:
@@ -118,12 +117,14 @@ def _add(
     return y + tf.cast(residual, tf.float32)
 
 
-@compiled
-def _norm_forward(
+def _norm(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, *, epsilon: float
 ) -> tf.Tensor:
     normalized, _ = _normalize(tf.cast(x, tf.float32), epsilon)
     return tf.cast(normalized * gamma + beta, x.dtype)
+
+
+_norm_forward = compiled(_norm)
 
 
 def _norm_gradients(
@@ -160,8 +161,7 @@ def _block_forward(
     epsilon: float,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     added = _add(x, bias, residual, seed, rate=rate)
-    normalized, _ = _normalize(added, epsilon)
-    return tf.cast(normalized * gamma + beta, x.dtype), added
+    return tf.cast(_norm(added, gamma, beta, epsilon=epsilon), x.dtype), added
 
 
 @compiled

@@ -193,22 +193,7 @@ def load(
     precision: str = "float32",
     **settings: Any,
 ) -> Predictor:
-    """Opens a trained model.
-
-    Args:
-        path: a training workdir, a model folder, or a model of Hugging Face,
-            google-research/bert, Model Garden or KerasHub.
-        task: what to use it for, in place of what it was trained for: `embedding` takes
-            any encoder, `pretraining` fills [MASK].
-        precision: `float32`, or `bfloat16` for products that are faster on some
-            processors, and for slightly other numbers.
-        **settings: of the task, in place of those it was trained with, for instance
-            `pooling="cls"`.
-
-    Raises:
-        InputError: nothing that can be read is there, it lacks the weights that the
-            task needs, or there is no such task, precision or setting.
-    """
+    """Opens a trained model; see `bert_tf.load`."""
     if precision not in PRECISIONS:
         raise InputError(
             f"`precision` must be one of {sorted(PRECISIONS)}. Received: {precision!r}"
