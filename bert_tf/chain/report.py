@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bert_tf.chain.commands import Step
 from bert_tf.chain.config import CompressionConfig
 from bert_tf.chain.frontier import Point, advice, frontier
-from bert_tf.chain.plan import Plan, Step
+from bert_tf.chain.plan import Plan
 from bert_tf.chain.running import Done
 from bert_tf.reporting import report
 from bert_tf.reporting.scatter import Dot, scatter

@@ -21,7 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bert_tf.chain.plan import Plan, Step
+from bert_tf.chain.commands import Step
+from bert_tf.chain.plan import Plan
 from bert_tf.errors import InputError
 from bert_tf.storage import scratch
 from bert_tf.storage.json_files import format_json, read_json, write_json

@@ -16,15 +16,12 @@ from bert_tf.compression.compared_states import (
 from bert_tf.compression.distillation_config import DistillationConfig
 from bert_tf.compression.soft_targets import soft_targets
 from bert_tf.compression.teacher import Teacher
+from bert_tf.compression.teacher_model import create_teacher
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.models.variables import assign_variables
 from bert_tf.ops.masks import padding_mask, same_example_mask
 from bert_tf.tasks.endpoint import Batch, Outputs
 from bert_tf.tasks.task import Task
-
-# What a teacher may lack, by task: heads whose answers are not compared.
-_UNUSED = {"pretraining": ("bert/pooler/", "cls/seq_relationship/")}
 
 
 class Lessons:
@@ -226,37 +223,6 @@ class Lessons:
 def _width(config: BertConfig, layer: int) -> int:
     """Returns the width of a layer's queries, keys and values, heads side by side."""
     return config.heads_of(layer) * config.head_size
-
-
-def create_teacher(
-    teacher: Teacher, task: Task, dtype: str | None, *, answers: bool
-) -> keras.Model:
-    """Returns a teacher's model, whose variables are not trained.
-
-    Args:
-        teacher: the checkpoint.
-        task: the student's.
-        dtype: name of a Keras dtype policy, None for the global one.
-        answers: whether its head is needed.
-
-    Raises:
-        InputError: it lacks variables that are needed.
-    """
-    model = task.create_model(teacher.weights.config, dtype=dtype)
-    done = assign_variables(model, teacher.weights.variables, strict=False)
-    unused = _UNUSED.get(task.name, ())
-    missing = [
-        name
-        for name in done.missing
-        if name.startswith("bert/e") or (answers and not name.startswith(unused))
-    ]
-    if missing:
-        raise InputError(
-            f"`distillation.teacher` {teacher.path}: lacks {len(missing)} variables, "
-            f"the first of them {missing[0]!r}. Convert or train it whole."
-        )
-    model.trainable = False
-    return model
 
 
 def _sees(batch: Batch) -> tf.Tensor:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -16,26 +16,13 @@ from export.check.comparison import FLOAT32_TOLERANCE
 from export.checkpoint import pretrained
 from export.checkpoint.pretrained import TrainedModel
 from export.saved_model import prediction_log, sample_requests, serving_ops, warmup
+from export.saved_model.hostile_requests import hostile_requests
 from export.saved_model.saving import EXTRA_ASSETS, WITH_INPUT_IDS, text_endpoints
 
 _SEED = 0
 # Rows and tokens of the random ids on which checkpoint and export are compared.
 _ROWS = (1, 3, 8)
 _OF_IDS = ("serve_ids", "serve_examples")
-
-
-class Hostile(NamedTuple):
-    """A request that is not what a signature asks for.
-
-    Attributes:
-        what: is wrong with it.
-        signature: to which it is sent.
-        inputs: by name.
-    """
-
-    what: str
-    signature: str
-    inputs: dict[str, np.ndarray]
 
 
 def version_in(path: str | os.PathLike[str]) -> Path:
@@ -306,7 +293,9 @@ def _provoke(
     }
     before = {name: served.call(name, request)[0] for name, request in valid.items()}
     outcomes, failures = [], []
-    requests = [h for name in sorted(valid) for h in hostile(name, valid[name])]
+    requests = [
+        h for name in sorted(valid) for h in hostile_requests(name, valid[name])
+    ]
     for request in tqdm(requests, desc="Provoking", unit="request"):
         try:
             outputs, _ = served.call(request.signature, request.inputs)
@@ -324,48 +313,6 @@ def _provoke(
         if _difference(served.call(name, request)[0], before[name]) > FLOAT32_TOLERANCE:
             failures.append(f"{name}: another answer after the invalid requests.")
     return outcomes, failures
-
-
-def hostile(signature: str, valid: Mapping[str, np.ndarray]) -> Iterator[Hostile]:
-    """Yields requests that are each wrong in one way.
-
-    Args:
-        signature: its name.
-        valid: a request to it that is right.
-    """
-
-    def changed(what: str, name: str, value: np.ndarray) -> Hostile:
-        return Hostile(f"{name}: {what}", signature, {**valid, name: value})
-
-    yield Hostile(
-        "an empty batch", signature, {name: v[:0] for name, v in valid.items()}
-    )
-    yield Hostile("no inputs", signature, {})
-    for name, value in valid.items():
-        yield changed("NaN", name, np.full(value.shape, np.nan, np.float32))
-        yield changed("one dimension more", name, value[np.newaxis])
-        yield changed("one row more than the others", name, np.repeat(value, 2, 0))
-        if value.dtype.kind == "O":
-            texts = {
-                "invalid UTF-8": b"\xff\xfe\xc3",
-                "NUL": b"\x00",
-                "empty": b"",
-                "a word of 1 MB": b"a" * 10**6,
-                "1 MB of words": b"ab " * (10**6 // 3),
-            }
-            yield changed("numbers", name, np.ones(value.shape, np.int32))
-            for what, text in texts.items():
-                yield changed(what, name, np.full(value.shape, text, object))
-        else:
-            limits = np.iinfo(np.int32)
-            for number in (-1, limits.min, limits.max):
-                wrong = value.copy()
-                wrong.flat[-1] = number
-                yield changed(f"a value of {number}", name, wrong)
-            yield changed("int64", name, value.astype(np.int64))
-            yield changed("text", name, np.full(value.shape, "1", object))
-            if value.ndim > 1:
-                yield changed("no tokens", name, value[:, :0])
 
 
 def _is_finite(outputs: Mapping[str, np.ndarray]) -> bool:

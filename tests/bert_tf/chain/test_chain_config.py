@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from bert_tf.chain import plan, preparation
+from bert_tf.chain import plan, preparation, python_config
 from bert_tf.chain.config import CompressionConfig
 from bert_tf.chain.stages import (
     Distil,
@@ -274,7 +274,7 @@ def test_the_written_configuration_is_the_run(tmp_path):
     config = chain(task=task)
     config.data.reading.columns.text = "Text"
     run = config.training(config.stages[0], "minilm", "")
-    (tmp_path / "config.py").write_text(plan.as_python(run))
+    (tmp_path / "config.py").write_text(python_config.as_python(run))
     assert load_config(str(tmp_path / "config.py"), FinetuningConfig) == run
 
 

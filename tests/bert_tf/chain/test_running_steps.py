@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bert_tf.chain import running
-from bert_tf.chain.plan import Step
+from bert_tf.chain.commands import Step
 from bert_tf.errors import InputError
 
 # A job that notes its runs, and fails as it is told.
@@ -150,7 +150,7 @@ CHAIN = """
 import sys
 from pathlib import Path
 from bert_tf.chain import running
-from bert_tf.chain.plan import Step
+from bert_tf.chain.commands import Step
 
 folder, top = Path(sys.argv[1]), Path(sys.argv[2])
 for word, how in (("a", ""), ("b", sys.argv[3])):
