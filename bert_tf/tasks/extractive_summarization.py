@@ -22,9 +22,15 @@ from bert_tf.labelled.examples import SummarizationExample
 from bert_tf.labelled.kinds import EXTRACTIVE_SUMMARIZATION
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.labelled.summarization import select_sentences
-from bert_tf.metrics.summarization import rouge_metrics
 from bert_tf.models.sentence_scorer import SentenceScorer
-from bert_tf.reporting.sections import Section, Table
+from bert_tf.reporting.sections import Section
+from bert_tf.tasks.chosen_sentences import (
+    by_document,
+    places,
+    rouge,
+    samples,
+    selection_f1,
+)
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.ignored_labels import label_weights, without_rows
 from bert_tf.tasks.inference import Inference
@@ -35,10 +41,6 @@ from bert_tf.text.pieces import Pieces
 from bert_tf.text.sentence_windows import SentenceWindows, most_sentences
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
-
-_SAMPLES = 10
-# Sentences whose places the report tells apart.
-_PLACES = 10
 
 
 class ExtractiveSummarizationTask(LabelledTask):
@@ -210,8 +212,8 @@ class ExtractiveSummarizationTask(LabelledTask):
         chosen = self._chosen(source, predictions)
         documents = [source.examples[index] for index in chosen]
         return {
-            **_rouge(documents, list(chosen.values())),
-            "selection_f1": _selection_f1(documents, list(chosen.values())),
+            **rouge(documents, list(chosen.values())),
+            "selection_f1": selection_f1(documents, list(chosen.values())),
         }
 
     def _chosen(
@@ -221,7 +223,7 @@ class ExtractiveSummarizationTask(LabelledTask):
         sequences, scores = source.in_order(predictions["scores"])
         return {
             index: self._select(source.examples[index], found)
-            for index, found in _by_document(source.encoded, sequences, scores).items()
+            for index, found in by_document(source.encoded, sequences, scores).items()
         }
 
     def _select(self, example: SummarizationExample, scores: np.ndarray) -> list[int]:
@@ -244,7 +246,7 @@ class ExtractiveSummarizationTask(LabelledTask):
         document was given as running text, and None where it was a list of sentences.
         An empty document has an empty summary.
         """
-        scores = _by_document(encoded, np.arange(len(encoded)), predictions["scores"])
+        scores = by_document(encoded, np.arange(len(encoded)), predictions["scores"])
         return [
             self._row(example, scores[index]) for index, example in enumerate(examples)
         ]
@@ -277,7 +279,7 @@ class ExtractiveSummarizationTask(LabelledTask):
         """Returns ROUGE of the first sentences, as many as are taken; see `Task`."""
         assert isinstance(held_out, LabelledSource)
         documents = held_out.examples
-        found = _rouge(documents, [self._lead(example) for example in documents])
+        found = rouge(documents, [self._lead(example) for example in documents])
         return {f"lead_{name}": value for name, value in found.items()}
 
     def _lead(self, example: SummarizationExample) -> list[int]:
@@ -301,32 +303,8 @@ class ExtractiveSummarizationTask(LabelledTask):
         assert isinstance(held_out, LabelledSource)
         chosen = self._chosen(held_out, Inference(self, model).run(held_out))
         documents = held_out.examples
-        labelled = [
-            np.flatnonzero(example.labels or ()).tolist() for example in documents
-        ]
-        places = Table(
-            [
-                [name, *shares]
-                for name, *shares in zip(
-                    [*map(str, range(1, _PLACES + 1)), "later"],
-                    _shares_of_places(labelled),
-                    _shares_of_places(list(chosen.values())),
-                    strict=True,
-                )
-            ],
-            ["sentence of the document", "labelled", "taken"],
-            "Where the sentences stand",
-        )
-        drawn = np.random.default_rng(seed).permutation(len(documents))[:_SAMPLES]
-        samples = Table(
-            [
-                [_reference(documents[index]), _text(documents[index], chosen[index])]
-                for index in np.sort(drawn).tolist()
-            ],
-            ["reference", "summary"],
-            "Documents drawn at random",
-        )
-        return [Section("Held-out predictions", [places, samples])]
+        tables = [places(documents, chosen), samples(documents, chosen, seed)]
+        return [Section("Held-out predictions", tables)]
 
     def endpoints(
         self, model: keras.Model, tokenizer: BertTokenizer, max_seq_length: int
@@ -353,58 +331,3 @@ def _labels(example: SummarizationExample) -> np.ndarray:
     if not example.sentences:
         return np.array([IGNORED], np.int32)
     return np.array(example.labels, np.int32)
-
-
-def _by_document(
-    encoded: EncodedExamples, sequences: np.ndarray, values: np.ndarray
-) -> dict[int, np.ndarray]:
-    """Returns the values of each document's sentences, in order.
-
-    Args:
-        encoded: documents in windows.
-        sequences: ascending int `[n]`, which windows, all of a document's.
-        values: `[n, sentences]` of these.
-    """
-    counts = encoded.num_cls[sequences]
-    real = np.arange(values.shape[1]) < counts[:, np.newaxis]
-    documents = np.repeat(encoded.example_of[sequences], counts)
-    found, starts = np.unique(documents, return_index=True)
-    parts = np.split(values[real], starts[1:])
-    return dict(zip(found.tolist(), parts, strict=True))
-
-
-def _text(example: SummarizationExample, chosen: Sequence[int]) -> str:
-    return "\n".join(example.sentences[index] for index in chosen)
-
-
-def _reference(example: SummarizationExample) -> str:
-    """Returns the summary, or the labelled sentences where there is none."""
-    if example.summary is not None:
-        return example.summary
-    return _text(example, np.flatnonzero(example.labels or ()).tolist())
-
-
-def _rouge(
-    documents: Sequence[SummarizationExample], chosen: Sequence[Sequence[int]]
-) -> dict[str, float]:
-    texts = [_text(*pair) for pair in zip(documents, chosen, strict=True)]
-    return rouge_metrics(texts, [_reference(example) for example in documents])
-
-
-def _selection_f1(
-    documents: Sequence[SummarizationExample], chosen: Sequence[Sequence[int]]
-) -> float:
-    right = wanted = taken = 0
-    for example, indices in zip(documents, chosen, strict=True):
-        assert example.labels is not None
-        right += sum(example.labels[index] for index in indices)
-        wanted += sum(example.labels)
-        taken += len(indices)
-    return 2 * right / (wanted + taken) if right else 0.0
-
-
-def _shares_of_places(chosen: Sequence[Sequence[int]]) -> list[float]:
-    """Returns how many of the sentences stand first, second, ... in a document."""
-    places = np.minimum([i for indices in chosen for i in indices], _PLACES)
-    counts = np.bincount(places.astype(int), minlength=_PLACES + 1)
-    return (counts / max(1, counts.sum())).tolist()
