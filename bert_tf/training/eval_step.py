@@ -8,7 +8,7 @@ import tensorflow as tf
 from bert_tf.tasks.task import Task
 from bert_tf.tasks.writing import Writing
 from bert_tf.training.replicas import all_reduce, first_replica, place_rows
-from bert_tf.training.step import pack_sums, sum_names
+from bert_tf.training.reported_numbers import pack_sums, sum_names
 
 Batches = Mapping[str, tf.Tensor]
 

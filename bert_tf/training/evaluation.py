@@ -14,7 +14,7 @@ from bert_tf.training.eval_step import (
     build_eval_function,
     build_writing_function,
 )
-from bert_tf.training.step import sum_names
+from bert_tf.training.reported_numbers import sum_names
 
 
 class Evaluator:

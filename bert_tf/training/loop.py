@@ -28,6 +28,7 @@ from bert_tf.training.distribution import Devices
 from bert_tf.training.metrics_log import MetricsLog
 from bert_tf.training.phase import CallData, Intervals, Phase
 from bert_tf.training.preemption import PREEMPTED, Preemption
+from bert_tf.training.reported_numbers import row_names
 from bert_tf.training.state import Checkpoints, TrainingState
 
 
@@ -88,7 +89,7 @@ def train_phase(run: Run, phase: Phase) -> None:
     """
     config, state = run.config, run.state
     train = _build_train_function(run, phase)
-    names = training_step.row_names(phase.task)
+    names = row_names(phase.task)
     intervals = Intervals(
         log=config.log_interval,
         save=config.checkpoint_interval,

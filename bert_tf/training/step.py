@@ -14,7 +14,7 @@ every function that the loop calls, two seconds of processor time before the fir
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -23,35 +23,14 @@ from bert_tf.models.variables import trained_variables
 from bert_tf.ops.dropout import fold_in
 from bert_tf.tasks.task import Task
 from bert_tf.training.optimizers import clip_by_global_norm
-from bert_tf.training.replicas import (
-    all_max,
-    all_reduce,
-    first_replica,
-    replica_id,
-)
+from bert_tf.training.replicas import all_max, all_reduce, first_replica, replica_id
+from bert_tf.training.reported_numbers import pack_sums, row_names, sum_names
 
 # A float16 gradient that overflows halves the loss scale; this many steps without one
 # double it. Source: Micikevicius et al. 2018 (arXiv:1710.03740), section 3.2.
 _LOSS_SCALE_WINDOW = 2000
 
 Batches = Mapping[str, tf.Tensor]
-
-
-def sum_names(task: Task) -> list[str]:
-    """Returns the names of the sums that the functions below report, in order."""
-    of_losses = [
-        f"{loss}_{part}" for loss in task.losses for part in ("weight", "loss")
-    ]
-    return [*of_losses, *task.counts, "tokens"]
-
-
-HOST_VALUES = ("stop_requested", "damaged_records")
-"""Numbers that each replica feeds in and gets back summed over all of them."""
-
-
-def row_names(task: Task) -> list[str]:
-    """Returns the names of the numbers that a training step reports, in order."""
-    return [*sum_names(task), "gradient_norm", "learning_rate", *HOST_VALUES]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,15 +287,6 @@ def _micro_batch(inputs: _StepInputs, index: tf.Tensor | int) -> Batches:
     if num_rows is None:
         return batch
     return {name: values[:num_rows] for name, values in batch.items()}
-
-
-def pack_sums(
-    names: Sequence[str], task: Task, batch: Batches, sums: Batches
-) -> tf.Tensor:
-    """Returns the numbers of `sum_names` of a micro-batch, float32, in their order."""
-    weights = {f"{name}_weight": w for name, w in task.weights(batch).items()}
-    values = {**sums, **weights, "tokens": task.num_tokens(batch)}
-    return tf.stack([tf.cast(values[name], tf.float32) for name in names])
 
 
 def _rows(values: tf.Tensor, begin: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

@@ -4,7 +4,6 @@ Source: https://www.tensorflow.org/tfx/serving/api_rest; errors are those of TF
 Serving's `http_rest_api_util.cc`, `http_server.cc` and `get_model_status_impl.cc`.
 """
 
-import asyncio
 import contextlib
 import dataclasses
 import hmac
@@ -25,6 +24,7 @@ from starlette.routing import Route
 from export.server import json_tensors, metrics, page
 from export.server.batcher import Batcher
 from export.server.errors import RequestError, invalid
+from export.server.exchange import apart, read_body, wait_for_answer
 from export.server.model_host import ModelHost
 from export.server.signature import Tensors
 
@@ -37,8 +37,6 @@ _STATUS = re.compile(
     rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?P<metadata>/metadata)?",
     re.IGNORECASE,
 )
-# From here on, what blocks the event loop is worth a thread.
-_LARGE = 1 << 14
 
 
 @dataclasses.dataclass(frozen=True)
@@ -260,18 +258,19 @@ class Server:
 
     async def _predict(self, request: Request) -> Response:
         deadline = time.monotonic() + self._limits.seconds
-        body = await self._body(request, deadline)
+        body = await read_body(request, self._limits.max_request_bytes, deadline)
         model = self._host.model
         assert model is not None  # `_check_model` has seen it.
-        prepared = await _apart(len(body), self._prepare, model, body)
+        prepared = await apart(len(body), self._prepare, model, body)
         signature, inputs, rows = prepared
-        outputs = await self._wait(
+        outputs = await wait_for_answer(
             request,
             self._batcher.answer(model.run, signature, inputs),
-            deadline - time.monotonic(),
+            deadline,
+            self._limits.seconds,
         )
         size = sum(array.size * 8 for array in outputs.values())
-        content = await _apart(size, json_tensors.write_outputs, outputs, rows=rows)
+        content = await apart(size, json_tensors.write_outputs, outputs, rows=rows)
         return Response(content, media_type="application/json")
 
     def _prepare(self, model: Any, body: bytes) -> Any:
@@ -295,74 +294,6 @@ class Server:
                 f"A request may have {self._limits.max_rows} rows. Received: {most}. "
                 "Send several."
             )
-
-    async def _body(self, request: Request, deadline: float) -> bytes:
-        limit = self._limits.max_request_bytes
-        encoding = request.headers.get("content-encoding", "identity")
-        if encoding.lower() != "identity":
-            raise RequestError(
-                415, f"Bodies must not be encoded. Received: {encoding}", _CLOSE
-            )
-        too_large = RequestError(413, f"A body may have {limit} bytes.", _CLOSE)
-        try:
-            if int(request.headers.get("content-length", "0")) > limit:
-                raise too_large
-        except ValueError as error:
-            raise invalid("Content-Length is no number") from error
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                async for part in request.stream():
-                    size += len(part)
-                    if size > limit:
-                        raise too_large
-                    parts.append(part)
-        except TimeoutError as error:
-            raise RequestError(
-                408, "The body took too long to arrive.", _CLOSE
-            ) from error
-        return b"".join(parts)
-
-    async def _wait(
-        self, request: Request, answer: Awaitable[Tensors], seconds: float
-    ) -> Tensors:
-        """Waits for an answer as long as somebody else waits for it."""
-        task = asyncio.ensure_future(answer)
-        gone = asyncio.ensure_future(_disconnected(request))
-        try:
-            await asyncio.wait(
-                {task, gone},
-                timeout=max(seconds, 0),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if task.done():
-                return task.result()
-            if gone.done():
-                raise ClientDisconnect
-            raise RequestError(
-                504, f"No answer within {self._limits.seconds:g} seconds."
-            )
-        finally:
-            for waited in (task, gone):
-                waited.cancel()
-
-
-_CLOSE = {"Connection": "close"}
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _apart(
-    size: int, function: Callable[..., Any], *args: Any, **kwargs: Any
-) -> Any:
-    """Calls a function, in a thread if it has much to do."""
-    if size < _LARGE:
-        return function(*args, **kwargs)
-    return await asyncio.to_thread(function, *args, **kwargs)
 
 
 def _version(match: re.Match[str]) -> int | None:
