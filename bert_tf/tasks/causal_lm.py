@@ -47,18 +47,6 @@ class CausalLmTask(NextTokenTask):
     labels = "labels"
 
     @classmethod
-    def describe(
-        cls,
-        settings: CausalLmSettings,
-        examples: Sequence[TextExample],
-        max_seq_length: int,
-    ) -> TaskDescription:
-        """Returns the task of these settings; see `LabelledTask`."""
-        return TaskDescription(
-            settings.name, max_seq_length, settings=dataclasses.asdict(settings)
-        )
-
-    @classmethod
     def for_checkpoint(
         cls, description: TaskDescription, weights: ModelWeights
     ) -> TaskDescription:

@@ -8,7 +8,6 @@ another loss and another model. Evaluation knows nothing of it: it compares ever
 held-out pair with all others.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,9 +75,7 @@ class EmbeddingTask(LabelledTask):
                     "without the column; pairs with scores can be evaluated on, with "
                     "--config.task.best_metric=cosine_spearman"
                 )
-        return TaskDescription(
-            settings.name, max_seq_length, settings=dataclasses.asdict(settings)
-        )
+        return super().describe(settings, examples, max_seq_length)
 
     def create_model(
         self,

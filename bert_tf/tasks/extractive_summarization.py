@@ -85,9 +85,7 @@ class ExtractiveSummarizationTask(LabelledTask):
                 "belongs to its summary: there is nothing to learn. Are these the "
                 "right columns?"
             )
-        return TaskDescription(
-            settings.name, max_seq_length, settings=dataclasses.asdict(settings)
-        )
+        return super().describe(settings, examples, max_seq_length)
 
     # The model.
 

@@ -53,11 +53,10 @@ class LabelledTask(PredictingTask):
         self.best = Best(metric, metric not in LOWER_IS_BETTER)
 
     @classmethod
-    @abc.abstractmethod
     def describe(
         cls, settings: Any, examples: Sequence[Any], max_seq_length: int
     ) -> TaskDescription:
-        """Returns the description of a task that training examples decide.
+        """Returns the description of a task: its settings, and what examples decide.
 
         Args:
             settings: of `settings_type`.
@@ -67,6 +66,9 @@ class LabelledTask(PredictingTask):
         Raises:
             InputError: there is nothing to learn from these examples.
         """
+        return TaskDescription(
+            settings.name, max_seq_length, settings=dataclasses.asdict(settings)
+        )
 
     @classmethod
     def load_start(cls, settings: Any, init_from: str) -> ModelWeights:

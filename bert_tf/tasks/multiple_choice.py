@@ -6,7 +6,6 @@ choices of an example stay in one batch for it. All hold the same text, so their
 are much alike and padding is small: packing them gains little, and is off by default.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
@@ -47,18 +45,6 @@ class MultipleChoiceTask(LabelledTask):
     quality = "accuracy"
     shown = {"accuracy": "accuracy"}
     charts = {"accuracy": "Accuracy"}
-
-    @classmethod
-    def describe(
-        cls,
-        settings: MultipleChoiceSettings,
-        examples: Sequence[ChoiceExample],
-        max_seq_length: int,
-    ) -> TaskDescription:
-        """Returns the task of these settings; see `LabelledTask`."""
-        return TaskDescription(
-            settings.name, max_seq_length, settings=dataclasses.asdict(settings)
-        )
 
     def create_model(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from warm_process import WarmJob, WarmProcesses
 
-from bert_tf.checkpoints.model_folder import save_model_folder
+from bert_tf.checkpoints import conversion
 from bert_tf.config import BertConfig, DataConfig, OptimizerConfig
 from bert_tf.launch_workers import free_ports
 from bert_tf.tasks.settings import ClassificationSettings
@@ -167,13 +167,7 @@ def write_reviews(tmp_path) -> Callable[..., Path]:
 @pytest.fixture
 def finetuning_config(tmp_path, make_weights, write_reviews) -> FinetuningConfig:
     """Fine-tuning of six steps on the reviews, from a tiny BERT of random weights."""
-    weights = make_weights()
-    save_model_folder(
-        tmp_path / "model",
-        config=weights.config,
-        variables=weights.variables,
-        vocabulary=weights.vocabulary,
-    )
+    conversion.save(make_weights(), tmp_path / "model", "native")
     return FinetuningConfig(
         task=ClassificationSettings(labels=("bad", "good")),
         data=LabelledDataConfig(
