@@ -1,9 +1,11 @@
-r"""Tokens a second of greedy and beam search, beside Hugging Face's `generate`.
+r"""Tokens a second of searches, beside Hugging Face's `generate`.
 
     python -m benchmarks.generation --size=mini --source=128 --target=64
+    python -m benchmarks.generation --num_beams=1,4 --candidates=4
 
 Encoder-decoders of BERT blocks with random weights, float32, no token ends a text. The
-two take turns; the best of `--rounds` counts, after one that compiles.
+two take turns; the best of `--rounds` counts, after one that compiles. Contrastive
+search, which Hugging Face's has no more, is measured of ours alone.
 """
 
 import time
@@ -20,11 +22,16 @@ _SOURCE = flags.DEFINE_integer("source", 128, "Tokens that are read.")
 _TARGET = flags.DEFINE_integer("target", 64, "Tokens that are written.")
 _BATCHES = flags.DEFINE_list("batch_sizes", ["1", "16"], "Texts at once.")
 _BEAMS = flags.DEFINE_list("num_beams", ["1", "4"], "1 for greedy search.")
+_CANDIDATES = flags.DEFINE_list(
+    "candidates", [], "Tokens that a contrastive search compares."
+)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Timed runs of each.")
 
 _SHAPES = {"mini": (256, 4), "small": (512, 4), "base": (768, 12)}
 _VOCAB_SIZE = 30522
 _START, _END = 101, 102
+
+Settings = dict[str, Any]
 
 
 def _shape(size: str) -> dict[str, Any]:
@@ -39,7 +46,7 @@ def _shape(size: str) -> dict[str, Any]:
     }
 
 
-def _ours(size: str, target: int) -> Callable[[np.ndarray, int], Any]:
+def _ours(size: str, target: int) -> Callable[[np.ndarray, Settings], Any]:
     import tensorflow as tf
 
     from bert_tf.config import BertConfig
@@ -49,13 +56,13 @@ def _ours(size: str, target: int) -> Callable[[np.ndarray, int], Any]:
 
     config = BertConfig(**_shape(size))
     model = EncoderDecoder(config, config)
-    compiled: dict[int, Any] = {}
+    compiled: dict[GenerationConfig, Any] = {}
 
-    def run(ids: np.ndarray, num_beams: int) -> Any:
-        if num_beams not in compiled:
-            settings = GenerationConfig(
-                max_new_tokens=target, min_new_tokens=target - 1, num_beams=num_beams
-            ).validate()
+    def run(ids: np.ndarray, settings: Settings) -> Any:
+        search = GenerationConfig(
+            max_new_tokens=target, min_new_tokens=target - 1, **settings
+        ).validate()
+        if search not in compiled:
 
             def function(ids: tf.Tensor) -> Any:
                 num_texts = tf.shape(ids)[0]
@@ -66,18 +73,18 @@ def _ours(size: str, target: int) -> Callable[[np.ndarray, int], Any]:
                 }
                 start = tf.fill([num_texts, 1], _START)
                 lengths = tf.ones([num_texts], tf.int32)
-                return generate(model, inputs, start, lengths, settings, _END, 0)
+                return generate(model, inputs, start, lengths, search, _END, 0)
 
             spec = [tf.TensorSpec([None, None], tf.int32)]
-            compiled[num_beams] = tf.function(
+            compiled[search] = tf.function(
                 function, input_signature=spec, autograph=False
             )
-        return compiled[num_beams](tf.constant(ids, tf.int32)).token_ids.numpy()
+        return compiled[search](tf.constant(ids, tf.int32)).token_ids.numpy()
 
     return run
 
 
-def _theirs(size: str, target: int) -> Callable[[np.ndarray, int], Any]:
+def _theirs(size: str, target: int) -> Callable[[np.ndarray, Settings], Any]:
     import torch
     import transformers
 
@@ -90,7 +97,7 @@ def _theirs(size: str, target: int) -> Callable[[np.ndarray, int], Any]:
         decoder=transformers.BertLMHeadModel(decoder),
     ).eval()
 
-    def run(ids: np.ndarray, num_beams: int) -> Any:
+    def run(ids: np.ndarray, settings: Settings) -> Any:
         input_ids = torch.from_numpy(ids).long()
         with torch.inference_mode():
             return model.generate(
@@ -101,12 +108,19 @@ def _theirs(size: str, target: int) -> Callable[[np.ndarray, int], Any]:
                 pad_token_id=0,
                 bos_token_id=None,
                 do_sample=False,
-                num_beams=num_beams,
                 max_new_tokens=target,
                 min_new_tokens=target - 1,
+                **settings,
             )
 
     return run
+
+
+def _searches() -> list[Settings]:
+    beams = [{"num_beams": int(count)} for count in _BEAMS.value]
+    return beams + [
+        {"penalty_alpha": 0.6, "top_k": int(count)} for count in _CANDIDATES.value
+    ]
 
 
 def main(argv: Sequence[str]) -> None:
@@ -117,22 +131,24 @@ def main(argv: Sequence[str]) -> None:
     print(f"{size}, {_SOURCE.value} in, {target} out, tokens/s")
     for batch in map(int, _BATCHES.value):
         ids = rng.integers(1000, _VOCAB_SIZE, (batch, _SOURCE.value))
-        for num_beams in map(int, _BEAMS.value):
-            best = dict.fromkeys(peers, float("inf"))
+        for settings in _searches():
+            both = "num_beams" in settings
+            runs = peers if both else {"ours": peers["ours"]}
+            best = dict.fromkeys(runs, float("inf"))
             for number in range(_ROUNDS.value + 1):
-                for name, run in peers.items():
+                for name, run in runs.items():
                     start = time.perf_counter()
-                    run(ids, num_beams)
+                    run(ids, settings)
                     if number:
                         elapsed = time.perf_counter() - start
                         best[name] = min(best[name], elapsed)
             speeds = {name: batch * target / value for name, value in best.items()}
-            ratio = speeds["ours"] / speeds["Hugging Face"]
-            columns = ", ".join(f"{name} {x:.1f}" for name, x in speeds.items())
-            print(
-                f"batch {batch}, beams {num_beams}: {columns}; ratio {ratio:.2f}",
-                flush=True,
-            )
+            columns = [f"{name} {x:.1f}" for name, x in speeds.items()]
+            if both:
+                ratio = speeds["ours"] / speeds["Hugging Face"]
+                columns.append(f"ratio {ratio:.2f}")
+            search = ", ".join(f"{name} {x}" for name, x in settings.items())
+            print(f"batch {batch}, {search}: {'; '.join(columns)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,15 @@ _SETTINGS: dict[str, flags.FlagHolder] = {
     "temperature": flags.DEFINE_float(
         "temperature", None, "Of draws: below 1.0 the likely gets likelier."
     ),
-    "top_k": flags.DEFINE_integer("top_k", None, "Draw from so many tokens."),
+    "top_k": flags.DEFINE_integer(
+        "top_k", None, "Draw from so many tokens, or compare them."
+    ),
+    "penalty_alpha": flags.DEFINE_float(
+        "penalty_alpha",
+        None,
+        "Contrastive search among the top_k likeliest tokens: how much it counts, from "
+        "0 to 1, that a token is like what came before.",
+    ),
     "top_p": flags.DEFINE_float(
         "top_p", None, "Draw from the likeliest tokens that have this probability."
     ),

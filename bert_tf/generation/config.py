@@ -30,7 +30,10 @@ class GenerationConfig:
             length.
         do_sample: whether tokens are drawn.
         temperature: the scores are divided by it before tokens are drawn.
-        top_k: tokens to draw from, the likeliest ones; 0 for all.
+        penalty_alpha: weight of the degeneration penalty of contrastive search, from 0,
+            which is greedy search, to 1.
+        top_k: tokens to draw from, the likeliest ones; 0 for all. In contrastive search
+            the candidates of each step.
         top_p: tokens to draw from, the fewest whose probabilities reach this sum.
         min_p: tokens to draw from, those at least so probable as the likeliest one
             times this.
@@ -50,6 +53,7 @@ class GenerationConfig:
     early_stopping: bool | str = False
     do_sample: bool = False
     temperature: Any = 1.0
+    penalty_alpha: Any = 0.0
     top_k: int = 0
     top_p: Any = 1.0
     min_p: Any = 0.0
@@ -58,6 +62,20 @@ class GenerationConfig:
     repetition_penalty: Any = 1.0
     forbidden_words: Words = ()
     forced_words: Words = ()
+
+    @property
+    def is_contrastive(self) -> bool:
+        """Whether this is contrastive search; see `contrastive_search`."""
+        return not _is_number(self.penalty_alpha) or self.penalty_alpha > 0
+
+    @property
+    def most_fed(self) -> int:
+        """How many new tokens a model is fed at most.
+
+        Not the last one, unless it is compared with others by what the model makes of
+        it.
+        """
+        return self.max_new_tokens - (not self.is_contrastive)
 
     def validate(self) -> Self:
         """Returns self.
@@ -82,7 +100,8 @@ class GenerationConfig:
             self._check_number(name, lambda x: 0 < x < math.inf, "a number above 0")
         self._check_number("length_penalty", math.isfinite, "a number")
         self._check_number("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1")
-        self._check_number("min_p", lambda x: 0 <= x <= 1, "at least 0 and at most 1")
+        for name in ("min_p", "penalty_alpha"):
+            self._check_number(name, lambda x: 0 <= x <= 1, "at least 0 and at most 1")
         if _is_number(self.seed):
             whole = isinstance(self.seed, int) and -(2**31) <= self.seed < 2**31
             check(self, "seed", whole, "a whole number of 32 bits")
@@ -140,6 +159,8 @@ class GenerationConfig:
                 f"`max_new_tokens`. Received: {self.min_new_tokens} and "
                 f"{self.max_new_tokens}"
             )
+        if self.is_contrastive:
+            self._check_contrastive()
         if self.do_sample and self.num_beams > 1:
             raise InputError(
                 "Tokens are drawn without beams: leave `num_beams` at 1, or "
@@ -151,6 +172,24 @@ class GenerationConfig:
                 f"drawn. Received: {self.num_return_sequences} and {self.num_beams}"
             )
         self._check_words()
+
+    def _check_contrastive(self) -> None:
+        if self.top_k < 2:
+            raise InputError(
+                "`penalty_alpha` chooses among the `top_k` likeliest tokens: set "
+                f"`top_k` to 2 or more. Received: {self.top_k}"
+            )
+        if self.do_sample:
+            raise InputError(
+                "Contrastive search draws no tokens: leave `do_sample` off, or "
+                f"`penalty_alpha` at 0. Received: penalty_alpha={self.penalty_alpha}"
+            )
+        for name in ("num_beams", "num_return_sequences"):
+            if getattr(self, name) > 1:
+                raise InputError(
+                    f"Contrastive search finds one sequence a text: leave `{name}` at "
+                    f"1, or `penalty_alpha` at 0. Received: {getattr(self, name)}"
+                )
 
     def _check_words(self) -> None:
         for name in ("forbidden_words", "forced_words"):

@@ -33,6 +33,21 @@ def repeat(prompt: Prompt, count: int) -> Prompt:
     return tf.nest.map_structure(lambda x: tf.repeat(x, count, axis=0), prompt)
 
 
+def align_right(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Moves the first values of each row to its right end.
+
+    Args:
+        values: `[B, P, ...]`.
+        lengths: int32 `[B]`, how many of them are the row's.
+
+    Returns:
+        The same shape; what stands before the row's values means nothing.
+    """
+    width = values.shape[1]
+    places = tf.range(width) - (width - lengths)[:, tf.newaxis]
+    return tf.gather(values, tf.maximum(places, 0), batch_dims=1)
+
+
 def new_history(prompt_tokens: tf.Tensor, max_new_tokens: int) -> tf.Tensor:
     """Returns a history without new tokens."""
     return tf.pad(prompt_tokens, [[0, 0], [0, max_new_tokens]], constant_values=EMPTY)

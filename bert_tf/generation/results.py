@@ -17,7 +17,8 @@ class Generated(NamedTuple):
         scores: float32 `[B, n]`, what the search compared: the sequence's
             log-probability, after all that was done to the tokens' scores in a beam
             search, divided by its length to the power of the length penalty; -inf if
-            there is no such sequence.
+            there is no such sequence. Contrastive search compares tokens by more than
+            this.
         token_log_probs: float32 `[B, n, T]`, of each token by the model alone, natural
             logarithms; 0 after the end.
     """

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from bert_tf.generation.config import GenerationConfig
-from bert_tf.generation.history import EMPTY, Prompt
+from bert_tf.generation.history import EMPTY, Prompt, align_right
 from bert_tf.models.base import Tensors
 from bert_tf.models.decoder_protocol import Decoder
 
@@ -30,16 +30,37 @@ def read_prompts(
         InputError: the prompts and `max_new_tokens` are more positions than the model
             has.
     """
-    width = tokens.shape[1]
-    # The last token is not fed.
-    state = decoder.encode(inputs, width + config.max_new_tokens - 1)
+    state = decoder.encode(inputs, tokens.shape[1] + config.most_fed)
     logits, state = decoder.decode(tokens, 0, state)
     logits = tf.gather(logits, lengths - 1, batch_dims=1)
-    shift = (width - lengths)[:, tf.newaxis]
-    places = tf.range(width) - shift
-    moved = tf.gather(tokens, tf.maximum(places, 0), batch_dims=1)
-    tokens = tf.where(places < 0, EMPTY, moved)
-    return Prompt(logits, state, tokens, lengths)
+    return Prompt(logits, state, _aligned(tokens, lengths), lengths)
+
+
+def read_prompts_with_hidden(
+    decoder: Decoder,
+    inputs: Tensors,
+    tokens: tf.Tensor,
+    lengths: tf.Tensor,
+    config: GenerationConfig,
+) -> tuple[Prompt, tf.Tensor]:
+    """Lets the model read; see `read_prompts`.
+
+    Returns:
+        The prompts, and the last hidden states of their tokens, `[B, P, hidden]`, in
+        the places of these.
+    """
+    state = decoder.encode(inputs, tokens.shape[1] + config.most_fed)
+    hidden, state = decoder.decode_hidden(tokens, 0, state)
+    last = tf.gather(hidden, lengths[:, tf.newaxis] - 1, batch_dims=1)
+    logits = decoder.logits_of(last)[:, 0]
+    prompt = Prompt(logits, state, _aligned(tokens, lengths), lengths)
+    return prompt, align_right(hidden, lengths)
+
+
+def _aligned(tokens: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    """Returns the tokens of prompts at the right end, `EMPTY` before them."""
+    is_token = tf.reverse(tf.sequence_mask(lengths, tokens.shape[1]), axis=[1])
+    return tf.where(is_token, align_right(tokens, lengths), EMPTY)
 
 
 def next_logits(
@@ -60,6 +81,18 @@ def next_logits(
         tf.maximum(tokens, 0)[:, tf.newaxis], position, state
     )
     return logits[:, 0], _shaped_like(new_state, state)
+
+
+def next_hidden(
+    decoder: Decoder, tokens: tf.Tensor, position: tf.Tensor, state: Tensors
+) -> tuple[tf.Tensor, Tensors]:
+    """Feeds a token a row; see `next_logits`.
+
+    Returns:
+        The tokens' last hidden states, `[R, hidden]`, and the state.
+    """
+    hidden, new_state = decoder.decode_hidden(tokens[:, tf.newaxis], position, state)
+    return hidden[:, 0], _shaped_like(new_state, state)
 
 
 def reorder(state: Tensors, rows: tf.Tensor) -> Tensors:

@@ -21,11 +21,12 @@ class Stream:
 
     Args:
         decoder: the model.
-        config: the configuration, without beams.
+        config: the configuration, without beams or a degeneration penalty.
         end_id: the token that ends a sequence.
 
     Raises:
-        InputError: beams are wanted, which change what came before.
+        InputError: beams are wanted, which change what came before, or contrastive
+            search.
     """
 
     def __init__(self, decoder: Decoder, config: GenerationConfig, end_id: int):
@@ -33,6 +34,11 @@ class Stream:
             raise InputError(
                 "Only greedy search and draws give token after token: leave "
                 f"`num_beams` at 1. Received: {config.num_beams}"
+            )
+        if config.is_contrastive:
+            raise InputError(
+                "Only greedy search and draws give token after token: leave "
+                f"`penalty_alpha` at 0. Received: {config.penalty_alpha}"
             )
         self._config = config
         length = config.max_new_tokens

@@ -78,7 +78,25 @@ def grow(
 ) -> Rows:
     """Gives each row that has not ended a token."""
     scores = process(logits, rows.history, rows.step, config, end_id)
-    tokens = choose(scores, rows.step)
+    return append(rows, choose(scores, rows.step), logits, config, end_id)
+
+
+def append(
+    rows: Rows,
+    tokens: tf.Tensor,
+    logits: tf.Tensor,
+    config: GenerationConfig,
+    end_id: int,
+) -> Rows:
+    """Appends a token to each row that has not ended.
+
+    Args:
+        rows: the rows.
+        tokens: int32 `[R]`.
+        logits: float32 `[R, V]`, that the tokens were chosen by.
+        config: the configuration.
+        end_id: the token that ends a sequence.
+    """
     log_prob = tf.where(rows.finished, 0.0, log_prob_of(logits, tokens))
     column = rows.history.shape[1] - config.max_new_tokens + rows.step
     written = tf.where(rows.finished, EMPTY, tokens)
@@ -116,9 +134,13 @@ def search(
     Returns:
         `num_return_sequences` a text, the likeliest first.
     """
-    num_samples = config.num_return_sequences
     rows = grow_all(decoder, prompt, choice(config, seeds), config, end_id)
-    shape = [-1, num_samples, config.max_new_tokens]
+    return sequences_of(rows, config, pad_id)
+
+
+def sequences_of(rows: Rows, config: GenerationConfig, pad_id: int) -> Generated:
+    """Returns what has been found, the likeliest sequence of each text first."""
+    shape = [-1, config.num_return_sequences, config.max_new_tokens]
     tokens = tf.reshape(rows.history[:, -config.max_new_tokens :], shape)
     log_probs = tf.reshape(rows.log_probs, shape)
     scores = normalized(

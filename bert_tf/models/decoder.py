@@ -200,6 +200,13 @@ class BertDecoder(BertModel):
         self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
     ) -> tuple[tf.Tensor, Tensors]:
         """Feeds each row its next tokens; see `decoder_protocol.Decoder`."""
+        hidden, state = self.decode_hidden(token_ids, position, state)
+        return self.logits_of(hidden), state
+
+    def decode_hidden(
+        self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Feeds each row its next tokens; see `decoder_protocol.Decoder`."""
         token_ids = tf.cast(token_ids, tf.int32)
         num_rows, count = tf.unstack(tf.shape(token_ids))
         offset = tf.broadcast_to(tf.cast(position, tf.int32), [num_rows])
@@ -214,8 +221,12 @@ class BertDecoder(BertModel):
             offset,
             None if memory_mask is None else padding_mask(memory_mask),
         )
+        return hidden, {**state, **_state(cache)}
+
+    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Scores what comes after tokens; see `decoder_protocol.Decoder`."""
         words = self.embeddings.effective_word_embeddings()
-        return self.predictions(hidden, words), {**state, **_state(cache)}
+        return self.predictions(hidden, words)
 
 
 def _state(cache: list[BlockCache]) -> Tensors:

@@ -1,4 +1,4 @@
-"""What decoding (greedy, beam search, sampling) asks of a model.
+"""What decoding (greedy, beam or contrastive search, sampling) asks of a model.
 
 `CausalLM` and `EncoderDecoder` have these methods. They are plain TensorFlow: they work
 in a `tf.function`, in a `tf.while_loop`, and in a SavedModel.
@@ -60,4 +60,26 @@ class Decoder(Protocol):
         Returns:
             The scores of what comes after each of these tokens, float32
             `[B, n, vocab]`, before any softmax; and the state with these tokens.
+        """
+
+    def decode_hidden(
+        self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Does all of `decode` but the scores: `logits_of` makes these of its result.
+
+        Args:
+            token_ids: see `decode`, as the rest.
+            position: of the first of these.
+            state: of `encode` or of the last call.
+
+        Returns:
+            The last hidden state of each token, `[B, n, hidden]`, compute dtype; and
+            the state with these tokens.
+        """
+
+    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Returns the scores of what comes after tokens, float32 `[B, n, vocab]`.
+
+        Args:
+            hidden: of `decode_hidden`, `[B, n, hidden]`.
         """

@@ -153,6 +153,16 @@ class EncoderDecoder(BertModel):
         """Feeds each row its next tokens; see `Decoder`."""
         return self.decoder.decode(token_ids, position, state)
 
+    def decode_hidden(
+        self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Feeds each row its next tokens; see `Decoder`."""
+        return self.decoder.decode_hidden(token_ids, position, state)
+
+    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Scores what comes after tokens; see `Decoder`."""
+        return self.decoder.logits_of(hidden)
+
     def _memory(self, inputs: Tensors, **modes: Any) -> tf.Tensor:
         """Returns what the decoder attends to, `[batch, memory_length, hidden]`."""
         memory = self.bert(inputs, **modes)["sequence_output"]

@@ -83,7 +83,7 @@ class Generator(abc.ABC):
 
         Raises:
             InputError: see `run`; or a search with beams, which changes what came
-                before, or with several sequences.
+                before, a contrastive one, or one with several sequences.
         """
         _check_text(example)
         if self.config.num_return_sequences > 1:
@@ -229,7 +229,7 @@ class ContinuationGenerator(Generator):
             [vocabulary.cls_id, *ids]
             for ids in self._tokenizer.tokenize(texts).to_list()
         ]
-        room = self._positions - self.config.max_new_tokens + 1
+        room = self._positions - self.config.most_fed
         for example, prompt in zip(examples, prompts, strict=True):
             if len(prompt) > room:
                 raise InputError(

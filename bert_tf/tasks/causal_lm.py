@@ -162,8 +162,7 @@ class CausalLmTask(NextTokenTask):
             tokenizer,
             dataclasses.replace(model.config, max_position_embeddings=max_seq_length),
         )
-        # The last token is not fed, and takes no place.
-        width = max_seq_length + 1 - config.max_new_tokens
+        width = max_seq_length - config.most_fed
 
         def find(arguments: Batch, config: GenerationConfig) -> Generated:
             prompts = written_texts.prompts(arguments["text"], tokenizer, width)

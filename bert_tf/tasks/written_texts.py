@@ -25,6 +25,7 @@ _BOUNDS = {
     "temperature": (1e-3, 1e3),
     "top_p": (1e-6, 1.0),
     "min_p": (0.0, 1.0),
+    "penalty_alpha": (0.0, 1.0),
 }
 
 
@@ -152,9 +153,11 @@ def parameters(config: GenerationConfig) -> dict[str, tf.TensorSpec]:
     """Returns what of a search each request may choose.
 
     `top_p` and `min_p` only where the configuration has such a limit: without any, the
-    tokens are not sorted, and the same seed would draw others.
+    tokens are not sorted, and the same seed would draw others. `penalty_alpha` only of
+    a contrastive search, which greedy search is cheaper than.
     """
     names = ["length_penalty", "repetition_penalty"]
+    names += ["penalty_alpha"] * config.is_contrastive
     if config.do_sample:
         names += ["temperature", "seed"]
         names += ["top_p"] * bool(config.top_k or config.top_p < 1)
@@ -214,11 +217,12 @@ def generation_config(
         if name in settings:
             settings[name] = _word_ids(name, tokenizer, settings[name])
     config = GenerationConfig(**settings).validate()
-    positions = decoder.max_position_embeddings
-    if config.max_new_tokens > positions:
+    less_one = " less one" * config.is_contrastive  # That the last token is fed to.
+    most = decoder.max_position_embeddings - config.is_contrastive
+    if config.max_new_tokens > most:
         raise InputError(
-            "`max_new_tokens` must be at most the decoder's positions, "
-            f"{positions}. Received: {config.max_new_tokens}"
+            f"`max_new_tokens` must be at most the decoder's positions{less_one}, "
+            f"{most}. Received: {config.max_new_tokens}"
         )
     return config.check_vocabulary(decoder.vocab_size, tokenizer.vocabulary.sep_id)
 

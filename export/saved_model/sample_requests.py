@@ -17,6 +17,7 @@ _SEARCH = {
     "seed": 0,
     "top_p": 0.9,
     "min_p": 0.1,
+    "penalty_alpha": 0.6,
 }
 # Samples of a language that the vocabulary does not know would say nothing.
 _MAX_UNKNOWN = 0.3

@@ -56,6 +56,9 @@ _INPUTS = {
     "min_p": Meaning(
         _BATCH, "draws are from tokens this many times as probable as the likeliest"
     ),
+    "penalty_alpha": Meaning(
+        _BATCH, "how much it counts that a token is like those before; 0 to 1"
+    ),
     "examples": Meaning(
         _BATCH,
         "serialized `tf.train.Example`s with the inputs of `serve_ids` as int64 lists",

@@ -39,6 +39,7 @@ CONFIG = BertConfig(
     initializer_range=1.0,
 )
 BEAMS = {"num_beams": 3, "num_return_sequences": 3, "no_repeat_ngram_size": 2}
+CONTRASTIVE = {"penalty_alpha": 0.6, "top_k": 4}
 DRAWS = {"do_sample": True, "num_return_sequences": 2, "temperature": 2.0, "top_k": 9}
 
 
@@ -96,7 +97,7 @@ def same(answer, expected):
     """Compares rows of a signature's answer with `generate`'s."""
     assert len(answer["generated_text"]) == len(expected)
     for row, first in enumerate(expected):
-        for column, one in enumerate([first, *first["alternatives"]]):
+        for column, one in enumerate([first, *first.get("alternatives", [])]):
             received = {name: value[row, column] for name, value in answer.items()}
             assert received["generated_text"].decode() == one["generated_text"]
             assert received["scores"] == pytest.approx(one["score"], rel=1e-4)
@@ -214,7 +215,7 @@ def language_model(tmp_path_factory):
     )
 
 
-@pytest.mark.parametrize("settings", [BEAMS, DRAWS])
+@pytest.mark.parametrize("settings", [BEAMS, DRAWS, CONTRASTIVE])
 def test_continuations_are_those_of_the_library(language_model, tmp_path, settings):
     settings = {**settings, "max_new_tokens": 6}
     trained = pretrained.load(resolve_checkpoint(language_model), generation=settings)
@@ -227,6 +228,15 @@ def test_continuations_are_those_of_the_library(language_model, tmp_path, settin
     same(answer, expected)
     for row, text in enumerate(TEXTS):
         same(ask(exported, "serving_default", [text]), expected[row : row + 1])
+    if "penalty_alpha" in settings:
+        chosen = [0.0, 0.3, 1.0]
+        usual = {"length_penalty": [1.0] * 3, "repetition_penalty": [1.0] * 3}
+        model = bert_tf.load(language_model)
+        expected = [
+            model.generate([text], **{**settings, "penalty_alpha": alpha})[0]
+            for text, alpha in zip(TEXTS, chosen, strict=True)
+        ]
+        same(ask(exported, "generate", TEXTS, **usual, penalty_alpha=chosen), expected)
     if "num_beams" in settings:
         asked = {"length_penalty": [0.0], "repetition_penalty": [2.0]}
         wanted = {"length_penalty": 0.0, "repetition_penalty": 2.0}

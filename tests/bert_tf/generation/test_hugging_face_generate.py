@@ -6,85 +6,29 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
-import transformers
+from hugging_face_models import END, PAD, START, encoder_decoder, ours, random_texts
 
-from benchmarks.pytorch_pretraining import hugging_face_name
-from bert_tf.config import BertConfig
 from bert_tf.generation.config import GenerationConfig
 from bert_tf.generation.search import generate
-from bert_tf.models import EncoderDecoder, named_variables
 
-SHAPE = {
-    "vocab_size": 120,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 48,
-    "max_position_embeddings": 40,
-}
 NUM_TEXTS, SOURCE, LENGTH = 200, 20, 16
-START, END, PAD = 2, 3, 0
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def theirs(texts):
-    torch.set_num_threads(1)
-    torch.manual_seed(3)
-    config = {**SHAPE, "initializer_range": 0.4, "attn_implementation": "eager"}
-    model = transformers.EncoderDecoderModel(
-        encoder=transformers.BertModel(transformers.BertConfig(**config)),
-        decoder=transformers.BertLMHeadModel(
-            transformers.BertConfig(**config, is_decoder=True, add_cross_attention=True)
-        ),
-    ).eval()
-    head = model.decoder.cls.predictions
-    with torch.no_grad():
-        # Weights as random as it takes for sequences of many tokens and lengths.
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):
-                parameter += 0.1 * torch.randn_like(parameter)
-            if "position" in name:
-                parameter *= 4
-            if "crossattention.output.dense.weight" in name:
-                parameter *= 6
-            if "LayerNorm.weight" in name:
-                parameter *= torch.sign(torch.randn_like(parameter))
-        hidden = []
-        hook = head.transform.register_forward_hook(
-            lambda module, inputs, output: hidden.append(output)
-        )
-        ids, mask = (torch.from_numpy(x).long() for x in texts)
-        model(input_ids=ids, attention_mask=mask, decoder_input_ids=ids)
-        hook.remove()
-        head.transform.LayerNorm.bias -= hidden[0].mean((0, 1))
-        head.bias[END] += 4.0
-    return model
+    return encoder_decoder(texts)
 
 
 @pytest.fixture(scope="module")
 def model(theirs):
-    config = BertConfig(**SHAPE, hidden_act="gelu_erf")
-    model = EncoderDecoder(config, config)
-    state = theirs.state_dict()
-    for name, variable in named_variables(model).items():
-        side, rest = name.split("/", 1)
-        root, name = ("encoder.", name) if side == "bert" else ("decoder.", rest)
-        theirs_name = hugging_face_name(name)
-        if side == "bert":
-            theirs_name = theirs_name.removeprefix("bert.")
-        value = state[root + theirs_name].numpy()
-        variable.assign(value.T if name.endswith("kernel") else value)
-    return model
+    return ours(theirs)
 
 
 @pytest.fixture(scope="module")
 def texts():
-    rng = np.random.default_rng(1)
-    mask = np.arange(SOURCE) < rng.integers(3, SOURCE + 1, (NUM_TEXTS, 1))
-    ids = rng.integers(5, SHAPE["vocab_size"], (NUM_TEXTS, SOURCE)) * mask
-    return ids.astype(np.int32), mask.astype(np.int32)
+    return random_texts(NUM_TEXTS, SOURCE)
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +138,8 @@ RULES = {
 
 @pytest.mark.parametrize("rule", ["none", "all"])
 def test_greedy_search_chooses_the_same_tokens(theirs, search, texts, rule):
-    ours, settings = RULES[rule]
-    config = dataclasses.replace(GREEDY, **ours)
+    rules, settings = RULES[rule]
+    config = dataclasses.replace(GREEDY, **rules)
     expected, _ = hugging_face(theirs, texts, config, **settings)
     found = search(config)
     np.testing.assert_array_equal(found.token_ids, expected)
@@ -214,8 +158,8 @@ def test_beam_search_finds_the_same_hypotheses(theirs, search, texts, early_stop
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "none"])
 def test_beam_search_keeps_the_same_rules(theirs, search, texts, rule):
-    ours, settings = RULES[rule]
-    config = dataclasses.replace(BEAMS, **ours)
+    rules, settings = RULES[rule]
+    config = dataclasses.replace(BEAMS, **rules)
     compare_beams(theirs, search, texts, config, settings)
 
 

@@ -125,6 +125,9 @@ SEARCHES = {
         forced_words=((4, 3), (6,)),
         forbidden_words=((5, 5), (0,)),
     ),
+    "contrastive": GenerationConfig(
+        max_new_tokens=7, penalty_alpha=0.6, top_k=3, repetition_penalty=1.3
+    ),
 }
 
 
@@ -172,7 +175,8 @@ def test_scoring_a_hypothesis_again_gives_its_score():
 def test_forced_words_occur_and_forbidden_ones_do_not():
     config = dataclasses.replace(SEARCHES["beam"], max_new_tokens=5)
     greedy = dataclasses.replace(config, num_beams=1, num_return_sequences=1)
-    for each in (config, greedy):
+    contrastive = dataclasses.replace(greedy, penalty_alpha=1.0, top_k=6)
+    for each in (config, greedy, contrastive):
         found = run(RecurrentDecoder(8), each, texts=list(range(8)))
         for ids, size in zip(
             found.token_ids.reshape(-1, 5), found.lengths.ravel(), strict=True
@@ -192,8 +196,12 @@ def test_a_stream_gives_the_same_tokens(name):
     width = tokens.shape[2]
     np.testing.assert_array_equal(np.maximum(tokens, 0), found.token_ids[..., :width])
     assert not found.token_ids[..., width:].any()
-    with pytest.raises(InputError, match="token after token"):
-        Stream(decoder, SEARCHES["beam"], END)
+    for other, setting in (("beam", "num_beams"), ("contrastive", "penalty_alpha")):
+        with pytest.raises(InputError, match=f"token after token: leave `{setting}`"):
+            Stream(decoder, SEARCHES[other], END)
+
+
+CONTRASTIVE = {"penalty_alpha": 0.6, "top_k": 4}
 
 
 @pytest.mark.parametrize(
@@ -205,6 +213,14 @@ def test_a_stream_gives_the_same_tokens(name):
         ({"temperature": float("nan")}, "temperature` must be a number above 0"),
         ({"top_p": 0.0}, "top_p` must be above 0"),
         ({"min_p": 1.5}, "min_p` must be at least 0"),
+        ({"penalty_alpha": -0.1}, "penalty_alpha` must be at least 0 and at most 1"),
+        ({"penalty_alpha": 0.6}, "set `top_k` to 2 or more. Received: 0"),
+        ({**CONTRASTIVE, "do_sample": True}, "leave `do_sample` off"),
+        ({**CONTRASTIVE, "num_beams": 2}, "one sequence a text: leave `num_beams`"),
+        (
+            {**CONTRASTIVE, "num_return_sequences": 2},
+            "one sequence a text: leave `num_return_sequences`",
+        ),
         ({"length_penalty": float("inf")}, "length_penalty` must be a number"),
         (
             {"early_stopping": "always"},

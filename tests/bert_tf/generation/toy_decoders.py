@@ -50,6 +50,13 @@ class RecurrentDecoder:
         }
 
     def decode(self, token_ids, position, state):
+        hidden, state = self.decode_hidden(token_ids, position, state)
+        return self.logits_of(hidden), state
+
+    def logits_of(self, hidden):
+        return hidden @ self.output
+
+    def decode_hidden(self, token_ids, position, state):
         num_rows, count = tf.unstack(tf.shape(token_ids))
         offset = tf.broadcast_to(position, [num_rows])
         places = offset[:, tf.newaxis] + tf.range(count)
@@ -61,7 +68,7 @@ class RecurrentDecoder:
         weights = tf.where(age >= 0, 0.7 ** tf.cast(tf.maximum(age, 0), tf.float32), 0)
         sums = weights @ tf.gather(self.vectors, tokens)
         mixed = tf.tanh(sums + state["memory_first"][:, tf.newaxis])
-        return mixed @ self.output, {**state, "past_tokens": tokens}
+        return mixed, {**state, "past_tokens": tokens}
 
     def log_probs(self, text, tokens):
         sums, rows = np.zeros_like(self.vectors[0]), []

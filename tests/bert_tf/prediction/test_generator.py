@@ -89,6 +89,8 @@ def test_a_stream_is_the_text_in_parts(model, settings):
     assert list(model.generate_stream(TEXTS[2], **settings)) == streams[2]
     with pytest.raises(InputError, match="leave `num_beams` at 1"):
         list(model.generate_stream("six", num_beams=2))
+    with pytest.raises(InputError, match="leave `penalty_alpha` at 0"):
+        list(model.generate_stream("six", penalty_alpha=0.6, top_k=4))
     with pytest.raises(InputError, match="leave `num_return_sequences` at 1"):
         list(model.generate_stream("six", do_sample=True, num_return_sequences=2))
     with pytest.raises(InputError, match="the text is empty"):
@@ -115,6 +117,11 @@ def test_draws_depend_on_seed_and_text_alone(model):
         ([" "], {}, "the text is empty"),
         (["one"], {"beams": 3}, "Generation has the settings max_new_tokens,"),
         (["one"], {"max_new_tokens": 25}, "at most the decoder's positions, 24"),
+        (
+            ["one"],
+            {"max_new_tokens": 24, "penalty_alpha": 0.6, "top_k": 4},
+            "at most the decoder's positions less one, 23",
+        ),
         (["one"], {"forbidden_words": ["zebra"]}, "'zebra' cannot be written"),
         (["one"], {"forced_words": "one"}, "must be a list of texts"),
         (["one"], {"num_beams": 15}, "at most the size of the vocabulary, 14"),
