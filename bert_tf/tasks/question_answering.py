@@ -18,8 +18,9 @@ from bert_tf.labelled.kinds import QUESTION_ANSWERING
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics import squad as metrics
 from bert_tf.models.span_predictor import SpanPredictor
-from bert_tf.reporting.sections import Section, Table
+from bert_tf.reporting.sections import Section
 from bert_tf.tasks.answer_endpoint import answer_question
+from bert_tf.tasks.answer_rows import answer_row, answer_texts, worst_answers
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.inference import Inference
 from bert_tf.tasks.labelled_task import LabelledTask
@@ -30,7 +31,6 @@ from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
 
-_WORST_ANSWERS = 20
 # Beside it no logit counts, and times 0 it is 0.
 _NEVER = -1e9
 
@@ -199,7 +199,7 @@ class QuestionAnsweringTask(LabelledTask):
         """Returns the metrics of SQuAD 1.1 or 2.0; see `Task`."""
         assert isinstance(source, LabelledSource)
         found = self._found(source, predictions)
-        answers = [_answer_texts(source.examples[index]) for index in found]
+        answers = [answer_texts(source.examples[index]) for index in found]
         texts = [scores.best() for scores in found.values()]
         if not self.no_answer:
             return metrics.squad_v1_metrics(texts, answers)
@@ -274,24 +274,12 @@ class QuestionAnsweringTask(LabelledTask):
             predictions["start_logits"],
             predictions["end_logits"],
         )
-        return [self._row(scores) for scores in found.values()]
+        return [answer_row(scores, self._threshold) for scores in found.values()]
 
-    def _row(self, scores: AnswerScores) -> dict[str, Any]:
-        threshold = self.settings.null_score_diff_threshold
-        row: dict[str, Any] = {"answer": "", "start": None, "end": None}
-        row["probability"] = 1.0 - sum(answer.probability for answer in scores.n_best)
-        if scores.best(threshold if self.no_answer else None):
-            best = scores.n_best[0]
-            row = {
-                "answer": best.text,
-                "start": best.start,
-                "end": best.end,
-                "probability": best.probability,
-            }
-        if self.no_answer and scores.n_best:
-            row["null_score_difference"] = float(scores.null_score_difference)
-        row["n_best"] = [answer._asdict() for answer in scores.n_best]
-        return row
+    @property
+    def _threshold(self) -> float | None:
+        """By how much no answer must lead to be given; None where it never is."""
+        return self.settings.null_score_diff_threshold if self.no_answer else None
 
     # What people see of it.
 
@@ -311,23 +299,11 @@ class QuestionAnsweringTask(LabelledTask):
         """Returns the wrong answers that the model was surest of."""
         assert isinstance(held_out, LabelledSource)
         predictions = Inference(self, model).run(held_out)
-        rows = []
-        for index, scores in self._found(held_out, predictions).items():
-            example, row = held_out.examples[index], self._row(scores)
-            answers = _answer_texts(example)
-            right = (metrics.f1(row["answer"], text) for text in answers)
-            if max(right, default=float(not row["answer"])) == 0.0:
-                rows.append(
-                    [
-                        example.question,
-                        " | ".join(answers) or "no answer",
-                        row["answer"] or "no answer",
-                        row["probability"],
-                    ]
-                )
-        rows.sort(key=lambda row: -row[-1])
-        header = ["question", "right", "given", "probability"]
-        table = Table(rows[:_WORST_ANSWERS], header, "Worst errors")
+        rows = {
+            index: answer_row(scores, self._threshold)
+            for index, scores in self._found(held_out, predictions).items()
+        }
+        table = worst_answers(held_out.examples, rows)
         return [Section("Held-out predictions", [table])]
 
     def endpoints(
@@ -344,10 +320,6 @@ def _contexts(examples: Sequence[QuestionExample]) -> dict[str, int]:
     """Returns each context once, with its number."""
     unique = dict.fromkeys(example.context for example in examples)
     return {context: number for number, context in enumerate(unique)}
-
-
-def _answer_texts(example: QuestionExample) -> list[str]:
-    return [answer.text for answer in example.answers or ()]
 
 
 def logits_of_sequences(logits: tf.Tensor, batch: Batch) -> tf.Tensor:

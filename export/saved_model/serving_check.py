@@ -1,9 +1,9 @@
 """Checks a SavedModel as a server meets it: what it takes, answers and refuses."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -11,18 +11,19 @@ from tqdm import tqdm
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.tfrecord import read_records
-from export.check.backends import KerasBackend, RefusedRequestError
+from export.check.backends import RefusedRequestError
 from export.check.comparison import FLOAT32_TOLERANCE
 from export.checkpoint import pretrained
 from export.checkpoint.pretrained import TrainedModel
 from export.saved_model import prediction_log, sample_requests, serving_ops, warmup
 from export.saved_model.hostile_requests import hostile_requests
-from export.saved_model.saving import EXTRA_ASSETS, WITH_INPUT_IDS, text_endpoints
-
-_SEED = 0
-# Rows and tokens of the random ids on which checkpoint and export are compared.
-_ROWS = (1, 3, 8)
-_OF_IDS = ("serve_ids", "serve_examples")
+from export.saved_model.saving import EXTRA_ASSETS
+from export.saved_model.served_differences import (
+    OF_IDS,
+    Served,
+    differences_by_signature,
+    largest_difference,
+)
 
 
 def version_in(path: str | os.PathLike[str]) -> Path:
@@ -89,20 +90,6 @@ def load_checkpoint(
     return pretrained.load(folder, description["max_seq_length"], **settings)
 
 
-class Served(Protocol):
-    """A SavedModel that runs."""
-
-    def call(
-        self, signature: str, inputs: Mapping[str, Any]
-    ) -> tuple[dict[str, np.ndarray], list[float]]:
-        """Returns the outputs, and the seconds of the call.
-
-        Raises:
-            RefusedRequestError: it refuses these inputs.
-        """
-        ...
-
-
 def check(directory: Path, trained: TrainedModel, served: Served) -> dict[str, Any]:
     """Checks an export.
 
@@ -118,7 +105,7 @@ def check(directory: Path, trained: TrainedModel, served: Served) -> dict[str, A
     """
     description = description_of(directory)
     names = description["signatures"]
-    with_text = set(names) > set(_OF_IDS)
+    with_text = set(names) > set(OF_IDS)
     failures = []
     try:
         serving_ops.check(directory, with_text=with_text)
@@ -130,7 +117,7 @@ def check(directory: Path, trained: TrainedModel, served: Served) -> dict[str, A
             f"{directory}: its signatures are {sorted(takes)}, but export.json says "
             f"{sorted(names)}."
         )
-    differences = _compare(served, trained, takes)
+    differences = differences_by_signature(served, trained, takes)
     precision = description.get("precision", "float32")
     for name, difference in differences.items():
         if precision == "float32" and not difference <= FLOAT32_TOLERANCE:
@@ -166,88 +153,6 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         for entry in report["invalid_requests"]
     ]
     return shown
-
-
-def _compare(
-    served: Served, trained: TrainedModel, takes: Mapping[str, Any]
-) -> dict[str, float]:
-    """Returns how far each signature's numbers are from the checkpoint's."""
-    keras = KerasBackend(trained.task.serve_ids(trained.model).function)
-    differences = dict.fromkeys(_OF_IDS, 0.0)
-    for ids in _random_ids(trained):
-        expected = keras.predict(ids)
-        # Positions of padding are nobody's: what is computed there may differ.
-        lists = {
-            name: [row[: _real(name, ids, i)].tolist() for i, row in enumerate(value)]
-            for name, value in ids.items()
-        }
-        requests = {
-            "serve_ids": ids,
-            "serve_examples": {
-                "examples": np.array(sample_requests.serialized(lists), object)
-            },
-        }
-        for name, request in requests.items():
-            found, _ = served.call(name, request)
-            difference = _difference(found, expected)
-            # Unlike `max`, this keeps a NaN, which is near nothing.
-            differences[name] = float(np.maximum(differences[name], difference))
-    endpoints = text_endpoints(trained)
-    for name in takes.keys() & endpoints.keys():
-        request = sample_requests.example(
-            sorted(takes[name]),
-            trained.folder.vocabulary,
-            trained.max_seq_length,
-            masked=trained.task.name == "pretraining",
-        )
-        arrays = {key: np.array(v, takes[name][key]) for key, v in request.items()}
-        expected = KerasBackend(endpoints[name].function).predict(arrays)
-        differences[name] = _difference(served.call(name, arrays)[0], expected)
-    return differences
-
-
-def _real(name: str, ids: Mapping[str, np.ndarray], row: int) -> int:
-    if name not in WITH_INPUT_IDS or "input_mask" not in ids:
-        return ids[name].shape[1]
-    return int(ids["input_mask"][row].sum())
-
-
-def _difference(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
-    """Returns the largest difference; infinite where what is no number differs."""
-    largest = 0.0
-    if found.keys() != expected.keys():
-        return np.inf
-    for name, value in expected.items():
-        value, other = np.asarray(value), np.asarray(found[name])
-        if value.shape != other.shape:
-            return np.inf
-        if value.dtype.kind != "f":
-            if not np.array_equal(value, other):
-                return np.inf
-        elif value.size:
-            largest = float(np.maximum(largest, np.abs(value - other).max()))
-    return largest
-
-
-def _random_ids(trained: TrainedModel) -> Iterator[dict[str, np.ndarray]]:
-    """Yields batches of ids of several sizes, rows of several lengths."""
-    rng = np.random.default_rng(_SEED)
-    config = trained.folder.config
-    longest = trained.max_seq_length
-    for rows in _ROWS:
-        length = int(rng.integers(3, longest + 1)) if rows > 1 else longest
-        lengths = np.append(rng.integers(3, length + 1, rows - 1), length)[:, None]
-        mask = (np.arange(length) < lengths).astype(np.int32)
-        ids = rng.integers(0, config.vocab_size, [rows, length]).astype(np.int32)
-        values = {
-            "input_ids": ids * mask,
-            "input_mask": mask,
-            "segment_ids": ((np.arange(length) > lengths // 2) * mask).astype(np.int32),
-        }
-        names = trained.task.input_lengths(1)
-        for name in names:
-            values.setdefault(name, rng.integers(0, 3, [rows, 2]).astype(np.int32))
-        yield {name: value for name, value in values.items() if name in names}
 
 
 def _warm_up(served: Served, directory: Path) -> tuple[int, list[str]]:
@@ -310,7 +215,10 @@ def _provoke(
             {"signature": request.signature, "what": request.what, "outcome": outcome}
         )
     for name, request in valid.items():
-        if _difference(served.call(name, request)[0], before[name]) > FLOAT32_TOLERANCE:
+        if (
+            largest_difference(served.call(name, request)[0], before[name])
+            > FLOAT32_TOLERANCE
+        ):
             failures.append(f"{name}: another answer after the invalid requests.")
     return outcomes, failures
 
