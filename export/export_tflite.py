@@ -88,6 +88,13 @@ _MEDIAPIPE = flags.DEFINE_bool(
     "Whether MediaPipe's and the Task Library's text tasks are to open the file: it "
     "carries the vocabulary and the labels, and its answers are probabilities.",
 )
+_TEXT_INPUT = flags.DEFINE_bool(
+    "text_input",
+    False,
+    "Whether the file takes text, too, in a signature serve_text, for applications "
+    "that register three of TensorFlow Text's operations. For tasks that answer for a "
+    "text, or a pair of texts, as a whole.",
+)
 
 _REPORT_DIR = flags.DEFINE_string(
     "report_dir",
@@ -111,7 +118,7 @@ def main(argv: Sequence[str]) -> None:
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
         from export.checkpoint import card  # loads TensorFlow
-        from export.tflite import description, exporter
+        from export.tflite import description, exporter, text_input
 
         trained = pretrained.load(
             folder,
@@ -130,6 +137,7 @@ def main(argv: Sequence[str]) -> None:
                 allow_select_ops=_ALLOW_SELECT_OPS.value,
                 mediapipe=_MEDIAPIPE.value,
                 more_lengths=_MORE_LENGTHS.value,
+                text_input=_TEXT_INPUT.value,
                 report_dir=_REPORT_DIR.value,
             ),
             temporary.parent,
@@ -137,7 +145,8 @@ def main(argv: Sequence[str]) -> None:
         temporary.write_bytes(exported.content)
     path = Path(str(_OUTPUT_FILE.value))
     description_path = path.with_name(path.name + description.SUFFIX)
-    write_json(description_path, description.describe(trained))
+    described = description.describe(trained, exported.texts, text_input.OPERATIONS)
+    write_json(description_path, described)
     weights = QUANTIZATIONS[_QUANTIZATION.value]
     card_path = path.with_name(f"{path.name}.README.md")
     card.write(

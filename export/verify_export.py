@@ -16,10 +16,11 @@ Example:
         --output_file=build/demo/verification.json
 
 For each artifact: the largest difference of its outputs from the Keras model's, the
-task's metrics on the same examples, size, and latency. The
-SavedModel runs in a process that imports only tensorflow and tensorflow_text, the
-TFLite files in LiteRT. Exits with 1 if a float32 artifact differs by more than 1e-4 or
-a quantised one loses too much accuracy; the output file says by how much either way.
+task's metrics on the same examples, size, and latency. The SavedModel runs in a process
+that imports only tensorflow and tensorflow_text, the TFLite files in LiteRT, and their
+serve_text in a process that imports LiteRT and tensorflow_text. Exits with 1 if a
+float32 artifact differs by more than 1e-4, a quantized one loses too much accuracy, or
+texts get other answers than their ids; the output file says by how much either way.
 """
 
 import contextlib
@@ -114,7 +115,7 @@ def _compare() -> None:
     if not _SAVED_MODEL_DIR.value and not _TFLITE_FILES.value:
         raise InputError("Name a --saved_model_dir, a --tflite_file, or several.")
     if _TEXTS.value and not _SAVED_MODEL_DIR.value:
-        raise InputError("--text needs a --saved_model_dir: TFLite files take ids.")
+        raise InputError("--text needs a --saved_model_dir, which answers it.")
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
 
     # Entered before the work, so that a file that cannot be written is told at once.

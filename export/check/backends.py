@@ -6,10 +6,6 @@ task says, with the batch in front.
 
 import contextlib
 import os
-import pickle
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +17,7 @@ import numpy as np
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.wildcards import without_wildcards
+from export.check.artifact_process import ArtifactProcess, EndedError
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -86,16 +83,8 @@ class SavedModelBackend:
         self._static_batch_size: int | None = description.get("static_batch_size")
         self._links = contextlib.ExitStack()
         readable = self._links.enter_context(without_wildcards(Path(directory)))
-        # Held back: TensorFlow's greeting is of use only where something fails.
-        self._stderr = tempfile.TemporaryFile()
-        # `-P` keeps our package from the child's path, so that the artifact can only
-        # find TensorFlow; the script is given as a file for the same reason.
-        script = Path(__file__).with_name("saved_model_process.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", script, readable, str(num_threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
+        self._process = self._links.enter_context(
+            ArtifactProcess("saved_model_process.py", str(readable), str(num_threads))
         )
 
     def predict(self, batch: Arrays) -> Arrays:
@@ -139,19 +128,13 @@ class SavedModelBackend:
             RefusedRequestError: the SavedModel refuses these inputs.
             InputError: the process ended, so the SavedModel does not load or run.
         """
-        assert self._process.stdin and self._process.stdout
         try:
-            pickle.dump((signature, inputs, calls), self._process.stdin)
-            self._process.stdin.flush()
-            answer = pickle.load(self._process.stdout)
-        except (BrokenPipeError, EOFError):
-            status = self._process.wait()
-            self._stderr.seek(0)
-            sys.stderr.write(self._stderr.read().decode(errors="replace"))
+            answer = self._process.ask((signature, inputs, calls))
+        except EndedError as error:
             raise InputError(
                 f"{self._directory}: this SavedModel could not be loaded or run where "
                 "only tensorflow and tensorflow_text are imported; the reason stands "
-                f"above. Exit status: {status}"
+                f"above. Exit status: {error}"
             ) from None
         if isinstance(answer, str):
             raise RefusedRequestError(f"{self._directory}: {signature}: {answer}")
@@ -166,9 +149,6 @@ class SavedModelBackend:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._stderr.close()
         self._links.close()
 
 

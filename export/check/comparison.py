@@ -132,4 +132,10 @@ def failures(
                 f"{path}: its logits differ from the Keras model's by up to "
                 f"{difference:g}; at most {FLOAT32_TOLERANCE:g} is allowed."
             )
+        of_texts = artifact.get("text_max_abs_diff", 0.0)
+        if not of_texts <= FLOAT32_TOLERANCE:
+            found.append(
+                f"{path}: its answers to texts differ from those to their ids by up to "
+                f"{of_texts:g}; at most {FLOAT32_TOLERANCE:g} is allowed."
+            )
     return found

@@ -11,6 +11,9 @@ from bert_tf.cli.quiet_tensorflow import held_back_stderr
 from bert_tf.errors import InputError
 from export.check.backends import Arrays, seconds_of_calls
 
+TEXT_SIGNATURE = "serve_text"
+"""Takes text; only where TensorFlow Text's operations are registered."""
+
 
 class TFLiteBackend:
     """A TFLite file in LiteRT's interpreter, which takes one example a call.
@@ -18,6 +21,10 @@ class TFLiteBackend:
     Args:
         path: the file.
         num_threads: threads the interpreter may use.
+
+    Attributes:
+        path: the file.
+        texts: names of the texts that it takes, too; empty if it takes ids only.
 
     Raises:
         InputError: LiteRT is not installed, or this is no TFLite file of
@@ -35,6 +42,8 @@ class TFLiteBackend:
             self._run: Callable[..., Arrays] = self._interpreter.get_signature_runner(
                 "serving_default"
             )
+            listed = self._interpreter.get_signature_list()
+            self.texts: list[str] = listed.get(TEXT_SIGNATURE, {}).get("inputs", [])
             self._lengths = {
                 name: int(details["shape"][1])
                 for name, details in self._run.get_input_details().items()
@@ -47,7 +56,7 @@ class TFLiteBackend:
                 self._run(**zeros)
         except (RuntimeError, ValueError) as error:
             raise _not_ours(path, error) from error
-        self._path = os.fspath(path)
+        self.path = os.fspath(path)
 
     def predict(self, batch: Arrays) -> Arrays:
         """Returns the logits of a batch, one example after the other.
@@ -72,14 +81,14 @@ class TFLiteBackend:
         for name, length in self._lengths.items():
             if batch[name].shape[1] != length:
                 raise InputError(
-                    f"{self._path}: its input `{name}` is {length} long, but the "
+                    f"{self.path}: its input `{name}` is {length} long, but the "
                     f"examples' is {batch[name].shape[1]}. Export it with their "
                     "--max_seq_length."
                 )
 
 
 def signatures(path: str | os.PathLike[str]) -> dict[int, str]:
-    """Returns the signature for each length of examples that a TFLite file takes.
+    """Returns the signature for each length of ids that a TFLite file takes.
 
     Args:
         path: the file.
@@ -95,6 +104,8 @@ def signatures(path: str | os.PathLike[str]) -> dict[int, str]:
         opened = interpreter(model_content=content)
         found = {}
         for name in opened.get_signature_list():
+            if name == TEXT_SIGNATURE:
+                continue
             inputs = opened.get_signature_runner(name).get_input_details()
             found[int(inputs["input_ids"]["shape"][1])] = name
     except (LookupError, RuntimeError, ValueError) as error:

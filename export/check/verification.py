@@ -15,6 +15,7 @@ from tqdm import tqdm
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
 from bert_tf.text.tokenization import BertTokenizer
+from export.check import text_signature
 from export.check.backends import (
     Arrays,
     Backend,
@@ -22,7 +23,7 @@ from export.check.backends import (
     SavedModelBackend,
 )
 from export.check.comparison import Comparison, expected_of, failures
-from export.check.litert import TFLiteBackend
+from export.check.litert import TEXT_SIGNATURE, TFLiteBackend
 from export.check.measurement import num_bytes
 from export.checkpoint.pretrained import TrainedModel
 
@@ -86,7 +87,8 @@ def verify(
             stack, saved_model_dir, tflite_files, settings.num_threads
         )
         reference, results = _compare(trained, source, examples, backends)
-        example = {name: examples[name][:1] for name in task.input_lengths(1)}
+        inputs = {name: examples[name] for name in task.input_lengths(1)}
+        example = {name: values[:1] for name, values in inputs.items()}
         for artifact, (path, backend) in zip(artifacts, backends.items(), strict=True):
             drop = reference[task.quality] - results[path][task.quality]
             artifact.update(
@@ -95,6 +97,17 @@ def verify(
                 latency_ms=latency_ms(backend, example, settings.latency_calls),
                 **results[path],
             )
+            if isinstance(backend, TFLiteBackend) and backend.texts:
+                artifact.update(
+                    text_signature.measure(
+                        backend,
+                        task,
+                        source,
+                        inputs,
+                        latency_calls=settings.latency_calls,
+                        num_threads=settings.num_threads,
+                    )
+                )
         answers: list[dict[str, Any]] = []
         if served is not None and texts:
             answers, difference = _ask(trained, served, texts)
@@ -232,6 +245,12 @@ def table(report: dict[str, Any], shown: Mapping[str, str]) -> str:
             f"{artifact['num_bytes'] / 1e6:9.1f}{artifact['latency_ms']:9.2f}"
             f"  {artifact['path']}"
         )
+        if "text_max_abs_diff" in artifact:
+            lines.append(
+                f"{artifact['text_max_abs_diff']:14.2e}{'':{len(labels) + 9}}"
+                f"{artifact['text_latency_ms']:9.2f}  its {TEXT_SIGNATURE}, beside "
+                "its own answers to ids"
+            )
     for answer in report["answers"]:
         lines.append(f"{answer['text']}")
         lines += [f"    {n}: {v}" for n, v in answer.items() if n != "text"]

@@ -20,6 +20,7 @@ from export.tflite import (
     metadata,
     quantizer,
     sensitivity,
+    text_input,
     text_writing,
     written_check,
 )
@@ -49,6 +50,7 @@ class Settings:
         mediapipe: whether MediaPipe and the Task Library are to open the file.
         more_lengths: shorter lengths that the file is to take too, each in a signature
             of its own.
+        text_input: whether the file is to take text, too; see `text_input`.
         report_dir: where a report on size, speed and memory goes; None for none.
     """
 
@@ -61,6 +63,7 @@ class Settings:
     allow_select_ops: bool = False
     mediapipe: bool = False
     more_lengths: Sequence[int] = ()
+    text_input: bool = False
     report_dir: str | None = None
 
 
@@ -72,11 +75,13 @@ class Exported:
         content: of the file.
         summary: what of it is quantised.
         measured: the table of its metrics; empty without held-out data.
+        texts: names of the texts that it takes; empty if it takes ids only.
     """
 
     content: bytes
     summary: str
     measured: str
+    texts: Sequence[str] = ()
 
 
 def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported:
@@ -93,6 +98,11 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     """
     if settings.mediapipe:
         metadata.check_opens(trained)
+    texts = None
+    if settings.text_input:
+        text_input.check(trained, settings.mediapipe)
+        texts = text_input.TextInput(trained)
+    finished = texts.add if texts else bytes
     lengths.check(settings.more_lengths, trained.max_seq_length, settings.mediapipe)
     simulates = trained.ranges and settings.quantization == "int8"
     if trained.ranges:
@@ -136,16 +146,20 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
 
     quantized = quantize(kept)
     if simulates:
-        measured, failures = compare(trained, quantized, settings, scratch)
+        measured, failures = compare(trained, finished(quantized), settings, scratch)
     else:
-        measured, failures = _measure(trained, content, quantized, settings, scratch)
+        measured, failures = _measure(
+            trained, content, finished(quantized), settings, scratch
+        )
     search = settings.keep_float is None and settings.quantization != "none"
     if failures and search and not simulates and not writes:
         assert settings.eval_data is not None
         inputs = read_inputs(trained, settings.eval_data, 16)
         for kept in sensitivity.candidates(content, quantize, inputs):
             quantized = quantize(kept)
-            table, failures = _measure(trained, content, quantized, settings, scratch)
+            table, failures = _measure(
+                trained, content, finished(quantized), settings, scratch
+            )
             measured += f"\nWith {len(kept)} weights left in float32:\n{table}"
             if not failures:
                 break
@@ -156,6 +170,7 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         keep_float=kept,
         min_elements=quantizer.MIN_ELEMENTS,
     )
+    quantized = finished(quantized)
     if settings.mediapipe:
         quantized = metadata.add(quantized, trained)
     if settings.more_lengths:
@@ -174,7 +189,7 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         if settings.quantization != "none":
             kinds[settings.quantization] = functools.partial(quantize, kept)
         cost_report.write(trained, Path(settings.report_dir), kinds, scratch)
-    return Exported(quantized, summary, measured)
+    return Exported(quantized, summary, measured, texts.names if texts else ())
 
 
 def read_inputs(
@@ -207,9 +222,8 @@ def _measure(
     """Returns the table of float32 and quantised, and what is wrong with them."""
     if settings.eval_data is None:
         return "", []
-    contents: Mapping[str, bytes] = {"float32": content}
-    if settings.quantization != "none":
-        contents = {**contents, settings.quantization: quantized}
+    name = "float32" if settings.quantization == "none" else settings.quantization
+    contents = {"float32": content, name: quantized}
     if text_writing.writes(trained):
         return written_check.measure(
             trained,

@@ -4,12 +4,11 @@ Of a file with fixed shapes every operation is known in advance, which is faster
 shapes that change from call to call; a short text in a short signature is faster yet.
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 
 from bert_tf.errors import InputError
 from export.tflite import graphs
-from export.tflite.graphs import schema
+from export.tflite.joining import JoinedFile
 
 
 def check(more: Sequence[int], longest: int, mediapipe: bool) -> None:
@@ -41,52 +40,7 @@ def join(longest: bytes, others: Mapping[int, bytes]) -> bytes:
     Returns:
         A file in which what is equal, the weights above all, stands once.
     """
-    joined = graphs.read(longest)
-    places: dict[tuple[bytes, int], int] = {}
-    for place, buffer in enumerate(joined.buffers):
-        places.setdefault(_content(buffer, place), place)
+    joined = JoinedFile(longest)
     for length, content in others.items():
-        _append(joined, graphs.read(content), f"tokens_{length}", places)
-    return graphs.write(joined)
-
-
-def _append(
-    joined: schema.ModelT,
-    model: schema.ModelT,
-    name: str,
-    places: dict[tuple[bytes, int], int],
-) -> None:
-    (graph,), (signature,) = model.subgraphs, model.signatureDefs
-    # Buffer 0 is that of all tensors which have no values.
-    new_places = [0]
-    for buffer in model.buffers[1:]:
-        key = _content(buffer, len(joined.buffers))
-        if key not in places:
-            places[key] = len(joined.buffers)
-            joined.buffers.append(buffer)
-        new_places.append(places[key])
-    for tensor in graph.tensors:
-        tensor.buffer = new_places[tensor.buffer]
-    codes = [_operator_code(joined, code) for code in model.operatorCodes]
-    for operator in graph.operators:
-        operator.opcodeIndex = codes[operator.opcodeIndex]
-    signature.signatureKey = name.encode()
-    signature.subgraphIndex = len(joined.subgraphs)
-    graph.name = name.encode()
-    joined.subgraphs.append(graph)
-    joined.signatureDefs.append(signature)
-
-
-def _operator_code(joined: schema.ModelT, code: schema.OperatorCodeT) -> int:
-    for place, known in enumerate(joined.operatorCodes):
-        if vars(known) == vars(code):
-            return place
-    joined.operatorCodes.append(copy.copy(code))
-    return len(joined.operatorCodes) - 1
-
-
-def _content(buffer: schema.BufferT, place: int) -> tuple[bytes, int]:
-    """Returns what equal buffers have in common; an empty one equals none."""
-    if buffer.data is None or len(buffer.data) == 0:
-        return b"", place
-    return bytes(memoryview(buffer.data)), -1
+        joined.add(f"tokens_{length}", *joined.adopt(content))
+    return graphs.write(joined.model)

@@ -140,6 +140,20 @@ def test_what_cannot_be_is_refused(writer, tmp_path):
         exporter.export(writer, exporter.Settings(quantization="int8"), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"more_lengths": (LENGTH // 2,)}, "are for models that answer at once"),
+        ({"report_dir": "report"}, "are for models that answer at once"),
+        ({"text_input": True}, "--text_input is for .*: sequence_to_sequence"),
+    ],
+)
+def test_what_is_for_models_that_answer_at_once(writer, tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        exporter.export(writer, exporter.Settings(**changes), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_language_model_continues_its_prompt(tmp_path):
     from bert_tf.models import CausalLM
 
