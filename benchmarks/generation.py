@@ -74,9 +74,11 @@ def _searches() -> list[peers.Settings]:
 
 def _columns(speeds: dict[str, float]) -> str:
     """Returns tokens/s, and how many times Hugging Face's they are."""
-    theirs = speeds.get(_THEIRS, float("nan"))
+    if _THEIRS not in speeds:
+        return ", ".join(f"{name} {speed:.1f}" for name, speed in speeds.items())
     return ", ".join(
-        f"{name} {speed:.1f} ({speed / theirs:.2f})" for name, speed in speeds.items()
+        f"{name} {speed:.1f} ({speed / speeds[_THEIRS]:.2f})"
+        for name, speed in speeds.items()
     )
 
 
