@@ -117,6 +117,9 @@ class BertDecoder(BertModel):
         memory_mask: tf.Tensor | None = None,
         labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         label_smoothing: float = 0.0,
+        output_scores: bool = False,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> dict[str, Any]:
         """Scores what comes after each token of whole sequences.
 
@@ -134,10 +137,15 @@ class BertDecoder(BertModel):
                 to get the loss without the logits, which are large; for training. None
                 for logits.
             label_smoothing: of the loss; see `vocabulary_loss`.
+            output_scores: whether to return `scores`: never the logits, which are
+                large, but `VocabularyScores`, which they follow from.
+            output_hidden_states: see `BertEncoder`.
+            output_attentions: see `BertEncoder`; of self-attention.
 
         Returns:
             `logits`, float32 `[batch, seq_length, vocab]`, or `sums`, of losses and of
-            right answers, float32 scalars.
+            right answers, float32 scalars; `scores`, `hidden_states` and `attentions`
+            on request.
         """
         modes = self.modes(training, dropout_seed, fused)
         fused = modes["fused"]
@@ -158,14 +166,24 @@ class BertDecoder(BertModel):
         hidden_states = self.encoder(
             x, mask, memory, memory_mask, dropout_seed=stack_seed, fused=fused
         )
-        scores = self.predictions(
+        found = self.predictions(
             hidden_states[-1],
             self.embeddings.effective_word_embeddings(),
             labels,
             fused=fused,
             label_smoothing=label_smoothing,
+            output_scores=output_scores,
         )
-        return {"logits" if labels is None else "sums": scores}
+        outputs = {}
+        if output_scores:
+            found, outputs["scores"] = found
+        if found is not None:
+            outputs["logits" if labels is None else "sums"] = found
+        if output_hidden_states:
+            outputs["hidden_states"] = hidden_states
+        if output_attentions:
+            outputs["attentions"] = self.encoder.relations(hidden_states, mask, fused)
+        return outputs
 
     def new_state(
         self,

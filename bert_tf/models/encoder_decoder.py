@@ -99,6 +99,7 @@ class EncoderDecoder(BertModel):
         fused: bool | None = None,
         labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         label_smoothing: float = 0.0,
+        output_scores: bool = False,
     ) -> dict[str, Any]:
         """Scores what comes after each token of whole texts.
 
@@ -111,10 +112,11 @@ class EncoderDecoder(BertModel):
             fused: see `BertModel`.
             labels: see `BertDecoder`, `[batch, target_length]`.
             label_smoothing: see `BertDecoder`.
+            output_scores: see `BertDecoder`.
 
         Returns:
             `logits`, float32 `[batch, target_length, vocab]`, or `sums`, of losses and
-            of right answers, float32 scalars.
+            of right answers, float32 scalars; `scores` on request.
         """
         modes = self.modes(training, dropout_seed, fused)
         encoder_seed, decoder_seed = split(modes["dropout_seed"], 2)
@@ -138,6 +140,7 @@ class EncoderDecoder(BertModel):
             memory_mask=memory_mask,
             labels=labels,
             label_smoothing=label_smoothing,
+            output_scores=output_scores,
         )
 
     def encode(self, inputs: Tensors, max_length: int) -> Tensors:

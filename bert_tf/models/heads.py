@@ -10,7 +10,8 @@ from bert_tf.layers.activated_dense import ActivatedDense
 from bert_tf.layers.base import ConfiguredLayer, child_arguments
 from bert_tf.layers.layer_norm import LayerNorm
 from bert_tf.layers.logits import Logits
-from bert_tf.ops.vocabulary_loss import vocabulary_logits, vocabulary_loss
+from bert_tf.ops.vocabulary_loss import vocabulary_loss
+from bert_tf.ops.vocabulary_scores import VocabularyScores, vocabulary_logits
 
 
 @keras.saving.register_keras_serializable("bert_tf")
@@ -63,7 +64,8 @@ class MaskedLmHead(ConfiguredLayer):
         labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         fused: bool = False,
         label_smoothing: float = 0.0,
-    ) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+        output_scores: bool = False,
+    ) -> Any:
         """Scores every entry of the vocabulary at the positions to predict.
 
         Args:
@@ -75,17 +77,23 @@ class MaskedLmHead(ConfiguredLayer):
                 None for logits.
             fused: whether to use the fused operations.
             label_smoothing: of the loss; see `vocabulary_loss`.
+            output_scores: whether to return what the logits follow from beside the
+                sums, or in place of the logits.
 
         Returns:
             Logits, float32 `[batch, max_predictions, vocab]`; or, given labels, the
-            sums of losses and of right answers, float32 scalars.
+            sums of losses and of right answers, float32 scalars. With `output_scores`
+            the sums, or None, and `VocabularyScores`.
         """
         hidden = masked_output
         if self.transform is not None:
             hidden = self.transform(hidden, fused=fused)
+        bias = tf.convert_to_tensor(self.output_bias)
+        scores = VocabularyScores(hidden, word_embeddings, bias)
         hidden = tf.reshape(hidden, [-1, self.config.hidden_size])
+        sums = None
         if labels is not None:
-            return vocabulary_loss(
+            sums = vocabulary_loss(
                 hidden,
                 word_embeddings,
                 self.output_bias,
@@ -93,6 +101,10 @@ class MaskedLmHead(ConfiguredLayer):
                 tf.reshape(tf.cast(labels[1], tf.float32), [-1]),
                 label_smoothing,
             )
+        if output_scores:
+            return sums, scores
+        if sums is not None:
+            return sums
         logits = vocabulary_logits(hidden, word_embeddings, self.output_bias)
         shape = tf.concat(
             [tf.shape(masked_output)[:-1], [self.config.vocab_size]], axis=0

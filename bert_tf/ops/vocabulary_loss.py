@@ -1,4 +1,4 @@
-"""The scores of a vocabulary's entries, and the masked-LM loss without keeping them."""
+"""The cross-entropy of a vocabulary's scores, without keeping these."""
 
 from typing import Any
 
@@ -11,28 +11,11 @@ from bert_tf.ops.cross_entropy import (
     forward,
     is_highest,
 )
-
-# Logits of so many rows exist at a time. More take more memory; with fewer, the sums of
-# the embeddings' gradients cost more than they save.
-_ROWS = 320
-
-
-def vocabulary_logits(
-    hidden: tf.Tensor, word_embeddings: tf.Tensor, bias: tf.Tensor
-) -> tf.Tensor:
-    """Scores every entry of the vocabulary.
-
-    Args:
-        hidden: `[rows, hidden]`, any float dtype.
-        word_embeddings: `[vocab, hidden]`, the same dtype.
-        bias: float32 `[vocab]`.
-
-    Returns:
-        float32 `[rows, vocab]`.
-    """
-    logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
-    # TensorFlow fuses this bias, unlike another addition, into the product.
-    return tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
+from bert_tf.ops.vocabulary_scores import (
+    VocabularyScores,
+    sum_in_slices,
+    vocabulary_logits,
+)
 
 
 def vocabulary_loss(
@@ -96,53 +79,19 @@ def _sums(
     label_smoothing: float,
 ) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, ...]]:
     """Returns both sums and the gradients of the first one."""
-    rows = tf.shape(hidden)[0]
-    chunks = -(-rows // _ROWS)
-    length = -(-rows // chunks)
+    smoothing = {"label_smoothing": label_smoothing}
 
-    def cut(x: tf.Tensor) -> tf.Tensor:
-        padding = [[0, chunks * length - rows]] + [[0, 0]] * (x.shape.rank - 1)
-        return tf.reshape(tf.pad(x, padding), [chunks, length, *x.shape[1:]])
-
-    hidden, labels, weights = cut(hidden), cut(labels), cut(weights)
-
-    def body(
-        index: tf.Tensor,
-        loss: tf.Tensor,
-        correct: tf.Tensor,
-        dhidden: tf.Tensor,
-        dembeddings: tf.Tensor,
-        dbias: tf.Tensor,
-    ) -> tuple[tf.Tensor, ...]:
-        logits = vocabulary_logits(hidden[index], embeddings, bias)
-        smoothing = {"label_smoothing": label_smoothing}
-        losses, *powers_and_sums = forward(logits, labels[index], **smoothing)
-        hits = is_highest(logits, labels[index])
+    def score(
+        logits: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        losses, *powers_and_sums = forward(logits, labels, **smoothing)
+        hits = is_highest(logits, labels)
         dlogits = backward(
-            *powers_and_sums,
-            labels[index],
-            weights[index],
-            dtype=logits.dtype,
-            **smoothing,
+            *powers_and_sums, labels, weights, dtype=logits.dtype, **smoothing
         )
-        return (
-            index + 1,
-            loss + tf.reduce_sum(losses * weights[index]),
-            correct + tf.reduce_sum(hits * weights[index]),
-            tf.tensor_scatter_nd_update(
-                dhidden, [[index]], tf.matmul(dlogits, embeddings)[tf.newaxis]
-            ),
-            dembeddings + tf.matmul(dlogits, hidden[index], transpose_a=True),
-            dbias + tf.reduce_sum(dlogits, axis=0),
-        )
+        sums = [tf.reduce_sum(values * weights) for values in (losses, hits)]
+        return sums, dlogits
 
-    zeros = (hidden, embeddings, bias)
-    _, loss, correct, dhidden, dembeddings, dbias = tf.while_loop(
-        lambda index, *_: index < chunks,
-        body,
-        (0, 0.0, 0.0, *(tf.zeros_like(x) for x in zeros)),
-        parallel_iterations=1,
-        maximum_iterations=chunks,
-    )
-    dhidden = tf.reshape(dhidden, [-1, hidden.shape[-1]])[:rows]
-    return loss, correct, (dhidden, dembeddings, dbias)
+    scores = VocabularyScores(hidden, embeddings, bias)
+    (loss, correct), gradients = sum_in_slices(scores, (labels, weights), score, 2)
+    return loss, correct, gradients
