@@ -122,10 +122,11 @@ def model_arguments(wanted: Mapping[str, float]) -> dict[str, bool]:
     Args:
         wanted: names of losses.
     """
-    return {
-        "output_hidden_states": bool({"hidden_state", "cosine"} & wanted.keys()),
-        "output_attentions": bool({"attention", "relation"} & wanted.keys()),
+    needed = {
+        "output_hidden_states": {"hidden_state", "cosine"},
+        "output_attentions": {"attention", "relation"},
     }
+    return {name: True for name, losses in needed.items() if losses & wanted.keys()}
 
 
 def _joined(x_BNSD: tf.Tensor) -> tf.Tensor:

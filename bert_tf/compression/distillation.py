@@ -7,6 +7,7 @@ nothing of it is trained or saved.
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -26,6 +27,8 @@ from bert_tf.tasks.task import Task
 from bert_tf.tasks.wrapping_task import WrappingTask
 
 _METHOD = "distillation"
+_LEARNED = "learned/"  # Of the student, as `TAUGHT` of the teacher.
+_EMBEDDING = "sentence_embedding"
 
 
 class DistillationTask(WrappingTask):
@@ -90,13 +93,16 @@ class DistillationTask(WrappingTask):
     def _projected(self) -> list[str]:
         """Returns what a student of another width needs a projection for.
 
-        One for the embeddings and one for the layers, as in TinyBERT (section 3.1).
+        One for the embeddings and one for the layers, as in TinyBERT (section 3.1), and
+        one for the vectors of texts.
         """
         names = []
         if "hidden_state" in self._lessons.weights:
             names.append("embeddings")
         if {"hidden_state", "cosine"} & self._lessons.weights.keys():
             names.append("hidden_states")
+        if self._lessons.has_vectors:
+            names.append(_EMBEDDING)
         return names
 
     # A step.
@@ -114,15 +120,18 @@ class DistillationTask(WrappingTask):
             return super().apply(
                 model, batch, training=training, dropout_seed=dropout_seed
             )
-        outputs = model(
-            batch, training=True, dropout_seed=dropout_seed, **self._lessons.arguments
+        outputs = self.inner.inspect(
+            model,
+            labelled_only(batch),  # Some models sum the task's own loss themselves.
+            training=True,
+            dropout_seed=dropout_seed,
+            **self._lessons.arguments,
         )
-        states = self._lessons.student_states(outputs)
-        taught = self._taught(batch)
+        learned = self._in_the_teachers_width(model, self._lessons.learned(outputs))
         return {
             **outputs,
-            **self._in_the_teachers_width(model, states),
-            **{TAUGHT + name: value for name, value in taught.items()},
+            **{_LEARNED + name: value for name, value in learned.items()},
+            **{TAUGHT + name: value for name, value in self._taught(batch).items()},
         }
 
     def _taught(self, batch: Batch) -> Outputs:
@@ -130,16 +139,16 @@ class DistillationTask(WrappingTask):
         return _under(TAUGHT, batch) if self._cached else self._lessons.taught(batch)
 
     def _in_the_teachers_width(
-        self, model: keras.Model, states: Mapping[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        """Returns a student's states, the hidden ones projected where widths differ."""
+        self, model: keras.Model, learned: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Returns what is compared, vectors projected where widths differ."""
         kernels = added_variables(model, _METHOD)
-        result = dict(states)
-        for name, x_BSH in states.items():
+        result = dict(learned)
+        for name, x in learned.items():
             kernel = kernels.get(_projection(name))
             if kernel is not None:
-                x_BSH = tf.cast(x_BSH, tf.float32)
-                result[name] = tf.tensordot(x_BSH, tf.convert_to_tensor(kernel), 1)
+                x = tf.cast(x, tf.float32)
+                result[name] = tf.tensordot(x, tf.convert_to_tensor(kernel), 1)
         return result
 
     # Its losses.
@@ -163,11 +172,10 @@ class DistillationTask(WrappingTask):
         sums = self.inner.sums(outputs, labelled_only(batch), training=training)
         for name in self.inner.losses:
             sums[f"{name}_loss"] *= self._config.hard_weight
-        taught = _under(TAUGHT, outputs)
+        learned, taught = (_under(root, outputs) for root in (_LEARNED, TAUGHT))
         for name, weight in self._lessons.weights.items():
-            values = self._lessons.loss(name, outputs, taught, batch)
-            counts = self._lessons.counts(name, batch)
-            sums[f"{name}_loss"] = weight * tf.reduce_sum(values * counts)
+            found = self._lessons.loss_sum(name, learned, taught, batch)
+            sums[f"{name}_loss"] = weight * found
         return sums
 
     def baseline(
@@ -179,7 +187,7 @@ class DistillationTask(WrappingTask):
         return self.inner.baseline(train, held_out, seed)
 
 
-def _under(root: str, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+def _under(root: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name.removeprefix(root): value
         for name, value in tensors.items()
@@ -187,8 +195,8 @@ def _under(root: str, tensors: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     }
 
 
-def _projection(state: str) -> str:
-    """Returns which projection a state needs, if widths differ; empty for none."""
-    if state == "embeddings":
-        return state
-    return "hidden_states" if "hidden_state" in state else ""
+def _projection(name: str) -> str:
+    """Returns which projection something needs, if widths differ; empty for none."""
+    if name in ("embeddings", _EMBEDDING):
+        return name
+    return "hidden_states" if "hidden_state" in name else ""

@@ -32,6 +32,27 @@ def soft_label_loss(
     return _divergence(_float(teacher_L) / temperature, student_L) * temperature**2
 
 
+def grouped_soft_label_loss(
+    student_E: tf.Tensor, teacher_E: tf.Tensor, group_E: tf.Tensor, temperature: float
+) -> tf.Tensor:
+    """Returns `soft_label_loss` of each entry's group, a distribution over its entries.
+
+    Args:
+        student_E: logits, `[entries]`.
+        teacher_E: likewise.
+        group_E: int32, which entries belong together; 0 for no entry.
+        temperature: see `soft_label_loss`.
+
+    Returns:
+        `[entries]`, the same value for each entry of a group.
+    """
+    same_EE = (group_E[:, tf.newaxis] == group_E) & (group_E > 0)
+    student_EE, teacher_EE = (
+        tf.where(same_EE, _float(x), _NEVER) for x in (student_E, teacher_E)
+    )
+    return soft_label_loss(student_EE, teacher_EE, temperature)
+
+
 def soft_decision_loss(
     student_L: tf.Tensor, teacher_L: tf.Tensor, temperature: float
 ) -> tf.Tensor:
@@ -53,6 +74,22 @@ def squared_error(student_H: tf.Tensor, teacher_H: tf.Tensor) -> tf.Tensor:
     """
     difference = _float(student_H) - _float(teacher_H)
     return tf.reduce_mean(tf.square(difference), axis=-1)
+
+
+def relative_squared_error(student_H: tf.Tensor, teacher_H: tf.Tensor) -> tf.Tensor:
+    """Returns the squared distance of two vectors in squared lengths of the teacher's.
+
+    Of vectors of length 1 it is the squared distance, twice the cosine distance.
+
+    Source: Reimers and Gurevych 2020 (arXiv:2004.09813), section 2; their code
+    (sentence-transformers, `MSELoss`) divides by the width instead, which makes little
+    of vectors of length 1 and much of others beside the other losses.
+    """
+    student, teacher = _float(student_H), _float(teacher_H)
+    return tf.math.divide_no_nan(
+        tf.reduce_sum(tf.square(student - teacher), axis=-1),
+        tf.reduce_sum(tf.square(teacher), axis=-1),
+    )
 
 
 def cosine_distance(student_H: tf.Tensor, teacher_H: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """What a student learns of its teacher: which outputs of both are compared, and how."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -16,11 +16,14 @@ from bert_tf.compression.compared_states import (
 from bert_tf.compression.distillation_config import DistillationConfig
 from bert_tf.compression.soft_targets import soft_targets
 from bert_tf.compression.teacher import Teacher
-from bert_tf.compression.teacher_model import create_teacher
+from bert_tf.compression.teacher_cache import Per
+from bert_tf.compression.teacher_model import create_teacher, task_of_teacher
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.ops.masks import padding_mask, same_example_mask
+from bert_tf.ops.masks import causal_mask, padding_mask, same_example_mask
+from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.endpoint import Batch, Outputs
+from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from bert_tf.tasks.task import Task
 
 
@@ -50,7 +53,8 @@ class Lessons:
         config: DistillationConfig,
         student: BertConfig,
     ):
-        self.teacher, self._task, self._student = teacher, task, student
+        self.teacher, self._student = teacher, student
+        self._task, self._teachers_task = task, task_of_teacher(teacher, task)
         self._map = LayerMap.of(config, student, teacher.weights.config)
         weights = {
             "soft_label": config.soft_weight,
@@ -60,6 +64,7 @@ class Lessons:
             "relation": config.relation_weight,
         }
         self.weights = {name: weight for name, weight in weights.items() if weight}
+        self._check_inside()
         self._temperature = config.temperature
         self._model: keras.Model | None = None
         self._answers = None
@@ -72,6 +77,16 @@ class Lessons:
         self._relation_heads = config.relation_heads or theirs
         if "relation" in self.weights:
             self._check_relation_heads()
+
+    def _check_inside(self) -> None:
+        inside = self.weights.keys() - {"soft_label"}
+        if inside and self._task.name == SequenceToSequenceTask.name:
+            raise InputError(
+                "`distillation`: of a 'sequence_to_sequence' teacher a student learns "
+                "soft labels alone; hidden_weight, cosine_weight, attention_weight and "
+                f"relation_weight must be 0. Received: a {sorted(inside)[0]} weight "
+                "that is not"
+            )
 
     def _check_heads(self) -> None:
         for own, layer in enumerate(self._map.teachers):
@@ -102,10 +117,24 @@ class Lessons:
         """What a model is called with, so that its outputs hold what is compared."""
         return model_arguments(self.weights)
 
-    def student_states(self, outputs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        """Returns what is compared of a student's inside; see `compared_states`."""
+    @property
+    def has_vectors(self) -> bool:
+        """Whether the answers that are compared are as wide as the model."""
+        return self._answers is not None and self._answers.values == "width"
+
+    def learned(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what is compared of a student, by the names that `taught` has."""
         layers = self._map.students
-        return compared_states(outputs, layers, layers[-1], self.weights)
+        return self._compared(outputs, layers, layers[-1])
+
+    def _compared(
+        self, outputs: Mapping[str, Any], layers: Sequence[int], relation_layer: int
+    ) -> dict[str, Any]:
+        """Returns answers and states; see `compared_states`."""
+        names = self._answers.names if self._answers is not None else ()
+        answers = {name: outputs[name] for name in names}
+        states = compared_states(outputs, layers, relation_layer, self.weights)
+        return {**answers, **states}
 
     # The teacher.
 
@@ -119,18 +148,21 @@ class Lessons:
             InputError: the teacher lacks variables that are needed.
         """
         self._model = create_teacher(
-            self.teacher, self._task, dtype, answers=self._answers is not None
+            self.teacher,
+            self._teachers_task,
+            dtype,
+            answers=self._answers is not None,
         )
 
     def taught(self, batch: Batch) -> Outputs:
         """Returns what the teacher says and sees of a batch, in the graph."""
         assert self._model is not None, "`create_teacher` comes first"
-        outputs = self._model(batch, training=False, **self.arguments)
-        names = self._answers.names if self._answers is not None else ()
-        found = {name: outputs[name] for name in names} | compared_states(
-            outputs, self._map.teachers, self._map.relation_layer, self.weights
-        )
-        return {name: tf.stop_gradient(value) for name, value in found.items()}
+        outputs = self._teachers_task.inspect(self._model, batch, **self.arguments)
+        found = self._compared(outputs, self._map.teachers, self._map.relation_layer)
+        return {
+            name: tf.nest.map_structure(tf.stop_gradient, value)
+            for name, value in found.items()
+        }
 
     @property
     def key(self) -> dict[str, Any]:
@@ -138,13 +170,23 @@ class Lessons:
         return {
             **self.teacher.fingerprint(),
             "task": self._task.name,
+            # What decides about embeddings and is no weight.
+            "pooling": {
+                name: value
+                for name, value in self._teachers_task.description.settings.items()
+                if name in ("pooling", "normalize")
+            },
             "layers": self._map.teachers,
             "relation_layer": self._map.relation_layer,
         }
 
     @property
-    def shapes(self) -> dict[str, tuple[bool, tuple[int, ...]]]:
-        """Whether each of the teacher's outputs goes by token, and its further axes."""
+    def shapes(self) -> dict[str, tuple[Per, tuple[int, ...]]]:
+        """What each of the teacher's outputs goes by, and its further axes.
+
+        Raises:
+            InputError: some of them are too large to be kept.
+        """
         config = self.teacher.weights.config
         layers = {
             f"{part}_{number}": layer
@@ -152,14 +194,13 @@ class Lessons:
             for part in ("query", "key")
         }
         layers |= dict.fromkeys(state_names(["relation"], 0), self._map.relation_layer)
-        shapes: dict[str, tuple[bool, tuple[int, ...]]] = {}
+        shapes: dict[str, tuple[Per, tuple[int, ...]]] = {}
         for name in state_names(self.weights, len(self._map.teachers)):
             layer = layers.get(name)
             width = config.hidden_size if layer is None else _width(config, layer)
-            shapes[name] = (True, (width,))
+            shapes[name] = ("token", (width,))
         if self._answers is not None:
-            axes = self._answers.axes(self._task.description)
-            shapes |= {n: (self._answers.by_token, axes) for n in self._answers.names}
+            shapes |= self._answers.shapes(self._task.description, config)
         return shapes
 
     # What a batch comes to.
@@ -171,23 +212,30 @@ class Lessons:
             return self._answers.weights(batch)
         return tf.cast(batch["input_mask"], tf.float32)
 
-    def loss(
+    def loss_sum(
         self, name: str, student: Outputs, teacher: Outputs, batch: Batch
     ) -> tf.Tensor:
-        """Returns how far a student is from its teacher, the shape of `counts`.
+        """Returns how far a student is from its teacher, over all that counts.
 
         What is compared layer by layer is summed over the layers; of relations it is
         the mean of queries', keys' and values'.
 
         Args:
             name: of the loss.
-            student: outputs, `student_states` among them, in the teacher's width.
+            student: what `learned` returns, in the teacher's width.
             teacher: what `taught` returns.
             batch: the examples.
         """
         if name == "soft_label":
             assert self._answers is not None
-            return self._answers.losses(student, teacher, batch, self._temperature)
+            return self._answers.loss_sum(student, teacher, batch, self._temperature)
+        losses_BS = self._of_states(name, student, teacher, batch)
+        return tf.reduce_sum(losses_BS * self.counts(name, batch))
+
+    def _of_states(
+        self, name: str, student: Outputs, teacher: Outputs, batch: Batch
+    ) -> tf.Tensor:
+        """Returns how far states are from each other, `[batch, seq_length]`."""
         if name == "cosine":
             last = "last_hidden_state"
             return losses.cosine_distance(student[last], teacher[last])
@@ -198,7 +246,7 @@ class Lessons:
                     for state in state_names([name], len(self._map.teachers))
                 ]
             )
-        mask = tf.cast(_sees(batch), tf.float32)
+        mask = tf.cast(self._sees(batch), tf.float32)
         if name == "relation":
             values = [
                 losses.relation_loss(
@@ -219,14 +267,17 @@ class Lessons:
             ]
         )
 
+    def _sees(self, batch: Batch) -> tf.Tensor:
+        """Returns which position sees which; see `bert_tf.ops.masks`."""
+        mask = padding_mask(batch["input_mask"])
+        if "example_ids" in batch:
+            mask = same_example_mask(batch["example_ids"])
+        if self._task.name == CausalLmTask.name:
+            length = tf.shape(batch["input_mask"])[1]
+            mask *= causal_mask(length, length)
+        return mask
+
 
 def _width(config: BertConfig, layer: int) -> int:
     """Returns the width of a layer's queries, keys and values, heads side by side."""
     return config.heads_of(layer) * config.head_size
-
-
-def _sees(batch: Batch) -> tf.Tensor:
-    """Returns which position sees which; see `bert_tf.ops.masks`."""
-    if "example_ids" in batch:
-        return same_example_mask(batch["example_ids"])
-    return padding_mask(batch["input_mask"])

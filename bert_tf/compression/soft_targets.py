@@ -1,21 +1,31 @@
 """What a task's answers are, so that a student's can be compared with a teacher's.
 
-Shapes: B batch, K sequences of a row (1 where rows are not packed), S length, L labels.
+Shapes: B batch, K sequences of a row (1 where rows are not packed), C [CLS]s of a row,
+S length, L labels, H width.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import tensorflow as tf
 
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.compression import distillation_losses as losses
+from bert_tf.compression.teacher_cache import Per
+from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.labelled.encoded import IGNORED
+from bert_tf.ops.vocabulary_divergence import vocabulary_divergence
+from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.endpoint import Batch, Outputs
+from bert_tf.tasks.ignored_labels import label_weights
 from bert_tf.tasks.question_answering import logits_of_sequences
+from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 
 Compare = Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor]
+Losses = Callable[[Outputs, Outputs, Batch, float], tf.Tensor]
+Weights = Callable[[Batch], tf.Tensor]
+Values = Literal["one", "labels", "width"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,55 +35,96 @@ class SoftTargets:
     Attributes:
         names: of the model's outputs that are compared.
         weights: returns which answers count, 1.0 or 0.0, from the batch alone.
-        losses: compares the outputs of a student with a teacher's, given the batch and
-            the temperature; the shape of the weights.
-        by_token: whether the outputs go by token, or else by sequence.
-        has_labels: whether each token or sequence has a score of each label, or else
-            one score.
+        loss_sum: compares the outputs of a student with a teacher's, given the batch
+            and the temperature; the sum over the answers that count.
+        per: what there is one of each output of.
+        values: how many numbers it is: one, one for each label, or as many as the model
+            is wide; a student of another width has its own projected.
     """
 
     names: tuple[str, ...]
-    weights: Callable[[Batch], tf.Tensor]
-    losses: Callable[[Outputs, Outputs, Batch, float], tf.Tensor]
-    by_token: bool = False
-    has_labels: bool = True
+    weights: Weights
+    loss_sum: Losses
+    per: Per = "sequence"
+    values: Values = "labels"
 
-    def axes(self, description: TaskDescription) -> tuple[int, ...]:
-        """Returns the axes of a sequence's or token's scores."""
-        return (max(len(description.labels), 1),) if self.has_labels else ()
+    def shapes(
+        self, description: TaskDescription, teacher: BertConfig
+    ) -> dict[str, tuple[Per, tuple[int, ...]]]:
+        """Returns what a cache keeps of a teacher; see `TeacherCache`.
+
+        Raises:
+            InputError: too much to be kept.
+        """
+        if self.names == _SCORES:
+            raise InputError(
+                f"`distillation.cache_dir` must be empty for {description.name!r}: "
+                f"what a teacher says of each token are {teacher.vocab_size:,} "
+                "numbers. Without it the teacher answers in each step."
+            )
+        axes = {
+            "one": (),
+            "labels": (max(len(description.labels), 1),),
+            "width": (teacher.hidden_size,),
+        }[self.values]
+        return {name: (self.per, axes) for name in self.names}
 
 
 def soft_targets(task: str) -> SoftTargets:
-    """Returns the answers of a task.
-
-    Raises:
-        InputError: its answers are no logits.
-    """
-    if task not in _TASKS:
-        raise InputError(
-            f"`distillation.soft_weight` must be 0 for {task!r}: soft labels are known "
-            f"of {', '.join(_TASKS)}. Compare hidden states, attention or relations."
-        )
+    """Returns the answers of a task, a key of `bert_tf.tasks.catalog.TASKS`."""
     return _TASKS[task]
 
 
-def _of_sequences(compare: Compare) -> SoftTargets:
-    """Answers about whole sequences, `[B, K]`."""
+def _one_by_one(
+    names: tuple[str, ...],
+    weights: Weights,
+    compare: Losses,
+    per: Per = "sequence",
+    values: Values = "labels",
+) -> SoftTargets:
+    """Answers that are compared one by one.
 
-    def weights(batch: Batch) -> tf.Tensor:
-        return batch["example_weights"]
+    Args:
+        names: see `SoftTargets`, as the rest.
+        weights: of each answer.
+        compare: as `loss_sum`, but returns the loss of each, the shape of the weights.
+        per: see `SoftTargets`.
+        values: likewise.
+    """
+
+    def loss_sum(
+        student: Outputs, teacher: Outputs, batch: Batch, temperature: float
+    ) -> tf.Tensor:
+        found = compare(student, teacher, batch, temperature)
+        return tf.reduce_sum(found * weights(batch))
+
+    return SoftTargets(names, weights, loss_sum, per, values)
+
+
+def _of_sequences(
+    compare: Compare, name: str = "logits", values: Values = "labels"
+) -> SoftTargets:
+    """Answers about whole sequences, `[B, K]`."""
 
     def compared(
         student: Outputs, teacher: Outputs, batch: Batch, temperature: float
     ) -> tf.Tensor:
-        shape = tf.concat([tf.shape(weights(batch)), [student["logits"].shape[-1]]], 0)
+        shape = tf.concat([tf.shape(_sequences(batch)), [student[name].shape[-1]]], 0)
         return compare(
-            tf.reshape(student["logits"], shape),
-            tf.reshape(teacher["logits"], shape),
+            tf.reshape(student[name], shape),
+            tf.reshape(teacher[name], shape),
             temperature,
         )
 
-    return SoftTargets(("logits",), weights, compared)
+    return _one_by_one((name,), _sequences, compared, values=values)
+
+
+def _sequences(batch: Batch) -> tf.Tensor:
+    return batch["example_weights"]
+
+
+def _masked(batch: Batch) -> tf.Tensor:
+    return tf.cast(batch["masked_lm_weights"], tf.float32)
 
 
 def _masked_tokens(
@@ -92,8 +143,13 @@ def _squared_error(
     return losses.squared_error(student, teacher)
 
 
-def _tagged(batch: Batch) -> tf.Tensor:
-    return tf.cast(batch["labels"] != IGNORED, tf.float32)
+def _distance(student: tf.Tensor, teacher: tf.Tensor, temperature: float) -> tf.Tensor:
+    del temperature  # Nor have vectors.
+    return losses.relative_squared_error(student, teacher)
+
+
+def _labelled(batch: Batch) -> tf.Tensor:
+    return label_weights(batch["labels"])
 
 
 def _tags(
@@ -102,6 +158,15 @@ def _tags(
     """Compares the tags of pieces, `[B, S]`."""
     del batch
     return losses.soft_label_loss(student["logits"], teacher["logits"], temperature)
+
+
+def _sentences(
+    student: Outputs, teacher: Outputs, batch: Batch, temperature: float
+) -> tf.Tensor:
+    """Compares whether sentences are taken, `[B, C]`."""
+    del batch
+    logits = [x["logits"][..., tf.newaxis] for x in (student, teacher)]
+    return losses.soft_decision_loss(logits[0], logits[1], temperature)
 
 
 def _spans(
@@ -115,21 +180,60 @@ def _spans(
     return (sides[0] + sides[1]) / 2.0
 
 
+def _marked_choices(batch: Batch) -> tf.Tensor:
+    """Returns 1.0 for one choice of each example."""
+    return batch["example_weights"] * batch["is_right"]
+
+
+def _choices(
+    student: Outputs, teacher: Outputs, batch: Batch, temperature: float
+) -> tf.Tensor:
+    """Compares the probabilities of each choice's example, `[B, K]`."""
+    values = losses.grouped_soft_label_loss(
+        tf.reshape(student["logits"], [-1]),
+        tf.reshape(teacher["logits"], [-1]),
+        tf.reshape(batch["group_ids"], [-1]),
+        temperature,
+    )
+    return tf.reshape(values, tf.shape(batch["group_ids"]))
+
+
+_SCORES = ("scores",)
+
+
+def _next_tokens(labels: str) -> SoftTargets:
+    """What comes next, where the feature of this name says what does."""
+
+    def weights(batch: Batch) -> tf.Tensor:
+        return label_weights(batch[labels])
+
+    def loss_sum(
+        student: Outputs, teacher: Outputs, batch: Batch, temperature: float
+    ) -> tf.Tensor:
+        return vocabulary_divergence(
+            student["scores"].in_rows(),
+            teacher["scores"].in_rows(),
+            tf.reshape(weights(batch), [-1]),
+            temperature,
+        )
+
+    return SoftTargets(_SCORES, weights, loss_sum)
+
+
 _TASKS: Mapping[str, SoftTargets] = {
-    "pretraining": SoftTargets(
-        ("masked_lm_logits",),
-        lambda batch: tf.cast(batch["masked_lm_weights"], tf.float32),
-        _masked_tokens,
-    ),
+    "pretraining": _one_by_one(("masked_lm_logits",), _masked, _masked_tokens),
     "classification": _of_sequences(losses.soft_label_loss),
     "multi_label": _of_sequences(losses.soft_decision_loss),
     "regression": _of_sequences(_squared_error),
-    "token_classification": SoftTargets(("logits",), _tagged, _tags, by_token=True),
-    "question_answering": SoftTargets(
-        ("start_logits", "end_logits"),
-        lambda batch: batch["example_weights"],
-        _spans,
-        by_token=True,
-        has_labels=False,
+    "multiple_choice": _one_by_one(("logits",), _marked_choices, _choices),
+    "embedding": _of_sequences(_distance, "sentence_embedding", "width"),
+    "token_classification": _one_by_one(("logits",), _labelled, _tags, "token"),
+    "extractive_summarization": _one_by_one(
+        ("logits",), _labelled, _sentences, "cls", "one"
     ),
+    "question_answering": _one_by_one(
+        ("start_logits", "end_logits"), _sequences, _spans, "token", "one"
+    ),
+    "causal_lm": _next_tokens(CausalLmTask.labels),
+    "sequence_to_sequence": _next_tokens(SequenceToSequenceTask.labels),
 }

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
@@ -28,14 +29,20 @@ class Teacher:
     weights: ModelWeights
 
     @classmethod
-    def load(cls, path: str) -> Self:
+    def load(cls, path: str, student: str = "") -> Self:
         """Opens a checkpoint of any format.
 
+        Args:
+            path: as the configuration names it.
+            student: the student's task.
+
         Raises:
-            InputError: it cannot be read, or has no vocabulary.
+            InputError: it cannot be read, or has no vocabulary, or the student's task
+                has no such models.
         """
         weights = load_any(path)
-        weights.check_post_norm(f"`distillation.teacher` {path}")
+        if student != "causal_lm":
+            weights.check_post_norm(f"`distillation.teacher` {path}")
         if weights.vocabulary is None:
             raise InputError(
                 f"`distillation.teacher` {path}: has no vocabulary, so nobody knows "
@@ -107,6 +114,8 @@ class Teacher:
     def check_answers(self, description: TaskDescription) -> None:
         """Raises an InputError unless the teacher answers what the student learns."""
         theirs = self.weights.task
+        if (theirs.name, description.name) == ("pretraining", "embedding"):
+            return  # Any encoder pools, as most published ones do not say how.
         if theirs.name != description.name:
             raise InputError(
                 f"`distillation.teacher` {self.path}: was trained for {theirs.name!r}, "
@@ -120,4 +129,29 @@ class Teacher:
                 f"{list(theirs.labels)}, the student's {list(description.labels)}. "
                 "Train both on the same labels in the same order; of a classifier "
                 "`task.labels` states it."
+            )
+        if description.name == decoder_description.TASK:
+            self._check_decoder(description)
+
+    def _check_decoder(self, description: TaskDescription) -> None:
+        """Raises an InputError unless both write the same entries, as long."""
+        theirs = self.weights.task.settings
+        entries = [
+            decoder_description.vocabulary_of(settings) or self.weights.vocabulary
+            for settings in (theirs, description.settings)
+        ]
+        if entries[0] != entries[1]:
+            raise InputError(
+                f"`distillation.teacher` {self.path}: what it writes has another "
+                "vocabulary than what the student does. Name the same checkpoint with "
+                "--config.task.decoder_from for both, or none."
+            )
+        config = decoder_description.config_of(theirs) or self.weights.config
+        most = config.max_position_embeddings + 1
+        longest = description.settings.get("max_target_length", 0)
+        if longest > most:
+            raise InputError(
+                f"`task.max_target_length` must be at most {most}, one more than the "
+                f"positions of the teacher {self.path} for what it writes. Received: "
+                f"{longest}"
             )

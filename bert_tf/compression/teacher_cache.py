@@ -1,7 +1,7 @@
 """What a teacher says and sees of all training examples, computed once, kept on disk.
 
     <cache folder>/<key>/
-        <name>.npy       float32, of each sequence or of each token
+        <name>.npy       float32, of each sequence, each token or each [CLS]
         progress.json    how many sequences are done, in the order of their lengths
 
 The key stands for all that decides about the numbers: the teacher, the ids, what is
@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -34,6 +35,9 @@ _TOKENS = 4096
 _BATCHES_PER_NOTE = 20
 _PROGRESS = "progress.json"
 
+Per = Literal["sequence", "token", "cls"]
+"""What there is one answer of; of sequences that are no sentences' there is a [CLS]."""
+
 Teach = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 
 
@@ -43,8 +47,7 @@ class TeacherCache:
     Args:
         directory: where caches are kept.
         encoded: the sequences.
-        shapes: of what is kept: name -> whether it goes by token, and the axes of each
-            sequence's or token's.
+        shapes: of what is kept: name -> what it goes by, and the axes of each one's.
         key: what decides about the numbers, beside the sequences: a JSON object.
     """
 
@@ -52,16 +55,20 @@ class TeacherCache:
         self,
         directory: Path,
         encoded: EncodedExamples,
-        shapes: Mapping[str, tuple[bool, tuple[int, ...]]],
+        shapes: Mapping[str, tuple[Per, tuple[int, ...]]],
         key: Mapping[str, object],
     ):
         digest = hashlib.sha256(json.dumps([key, shapes], sort_keys=True).encode())
         for array in (encoded.input_ids, encoded.starts, encoded.first_lengths):
             digest.update(np.ascontiguousarray(array).data)
         self.folder = directory / digest.hexdigest()[:32]
-        self._encoded, self._by_token = encoded, {n: s[0] for n, s in shapes.items()}
-        counts = {True: len(encoded.input_ids), False: len(encoded)}
-        self._shapes = {n: (counts[by], *axes) for n, (by, axes) in shapes.items()}
+        self._encoded, self._per = encoded, {n: per for n, (per, _) in shapes.items()}
+        counts = {
+            "sequence": len(encoded),
+            "token": len(encoded.input_ids),
+            "cls": len(encoded.cls_positions),
+        }
+        self._shapes = {n: (counts[per], *axes) for n, (per, axes) in shapes.items()}
 
     @property
     def num_bytes(self) -> int:
@@ -124,12 +131,18 @@ class TeacherCache:
     def add_to(self, encoded: EncodedExamples) -> EncodedExamples:
         """Returns the sequences with the teacher's outputs as targets of theirs."""
         found = {name: self._open(name, "r") for name in self._shapes}
-        targets, token_targets = dict(encoded.targets), dict(encoded.token_targets)
+        targets = {
+            "sequence": dict(encoded.targets),
+            "token": dict(encoded.token_targets),
+            "cls": dict(encoded.cls_targets),
+        }
         for name, array in found.items():
-            kept = token_targets if self._by_token[name] else targets
-            kept[TAUGHT + name] = array
+            targets[self._per[name]][TAUGHT + name] = array
         return dataclasses.replace(
-            encoded, targets=targets, token_targets=token_targets
+            encoded,
+            targets=targets["sequence"],
+            token_targets=targets["token"],
+            cls_targets=targets["cls"],
         )
 
     def _open(self, name: str, mode: str) -> np.memmap:
@@ -152,16 +165,33 @@ class TeacherCache:
         outputs: Mapping[str, tf.Tensor],
     ) -> None:
         """Writes the outputs of a batch to their places."""
-        lengths = self._encoded.lengths[sequences]
-        starts = self._encoded.starts[sequences]
-        within = np.arange(lengths.sum()) - np.repeat(
-            np.cumsum(lengths) - lengths, lengths
-        )
-        rows = np.repeat(np.arange(len(sequences)), lengths)
-        tokens = np.repeat(starts, lengths) + within
+        encoded = self._encoded
+        parts = {
+            "token": _places(encoded.starts, sequences),
+            "cls": _places(encoded.cls_splits, sequences),
+        }
         for name, array in arrays.items():
             values = tf.cast(outputs[name], tf.float32).numpy()
-            if self._by_token[name]:
-                array[tokens] = values[rows, within]
-            else:
+            if self._per[name] == "sequence":
                 array[sequences] = values
+            else:
+                places, rows, within = parts[self._per[name]]
+                array[places] = values[rows, within]
+
+
+def _places(
+    splits: np.ndarray, sequences: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns where the parts of some sequences stand.
+
+    Args:
+        splits: `[N + 1]`, where the parts of each sequence begin.
+        sequences: `[rows]`, which ones.
+
+    Returns:
+        Of each part: its place among all, its row, and its place in that.
+    """
+    counts = np.diff(splits)[sequences]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows = np.repeat(np.arange(len(sequences)), counts)
+    return np.repeat(splits[sequences], counts) + within, rows, within

@@ -5,10 +5,25 @@ import keras
 from bert_tf.compression.teacher import Teacher
 from bert_tf.errors import InputError
 from bert_tf.models.variables import assign_variables
+from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.task import Task
 
 # What a teacher may lack, by task: heads whose answers are not compared.
 _UNUSED = {"pretraining": ("bert/pooler/", "cls/seq_relationship/")}
+
+
+def task_of_teacher(teacher: Teacher, task: Task) -> Task:
+    """Returns the task with a teacher's settings: how it pools, what decodes.
+
+    Those of the student's where it was trained for another one. Whether vectors have
+    length 1 is the student's to say: others would be out of its reach.
+    """
+    described = teacher.weights.task
+    if described.name != task.name or not isinstance(task, LabelledTask):
+        return task
+    ours = task.description.settings
+    kept = {name: ours[name] for name in ("normalize",) if name in ours}
+    return type(task)(described.with_settings(**kept))
 
 
 def create_teacher(
@@ -18,7 +33,7 @@ def create_teacher(
 
     Args:
         teacher: the checkpoint.
-        task: the student's.
+        task: the student's, with the teacher's settings.
         dtype: name of a Keras dtype policy, None for the global one.
         answers: whether its head is needed.
 

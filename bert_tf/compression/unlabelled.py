@@ -5,8 +5,7 @@ some target or other, which counts for nothing.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,10 @@ from bert_tf.labelled.source import LabelledSource
 from bert_tf.storage.input_files import find_input_files
 from bert_tf.tasks.endpoint import Batch
 from bert_tf.tasks.labelled_task import LabelledTask
-from bert_tf.tasks.token_classification import TokenClassificationTask
-from bert_tf.text.vocabulary import Vocabulary
 
 _LABELLED = "labelled"
 _LABELLED_TOKENS = "labelled_tokens"
+_LABELLED_SENTENCES = "labelled_sentences"
 
 
 def read_unlabelled(
@@ -56,30 +54,6 @@ def read_unlabelled(
     return examples
 
 
-def encode_unlabelled(
-    task: LabelledTask,
-    examples: Sequence[Any],
-    vocabulary: Vocabulary,
-    cache_directory: Path | None,
-) -> EncodedExamples:
-    """Returns examples without labels as ids; see `with_unlabelled`.
-
-    Args:
-        task: whose examples they are.
-        examples: of `read_unlabelled`.
-        vocabulary: of the model.
-        cache_directory: where tokenized texts are kept; None to keep none.
-    """
-    if isinstance(task, TokenClassificationTask):
-        # Any tag will do to find the pieces that have one.
-        tag = task.description.labels[0]
-        examples = [
-            dataclasses.replace(example, tags=(tag,) * len(example.spans))
-            for example in examples
-        ]
-    return task.encode(examples, vocabulary, cache_directory)
-
-
 def with_unlabelled(
     labelled: EncodedExamples, unlabelled: EncodedExamples
 ) -> EncodedExamples:
@@ -87,34 +61,57 @@ def with_unlabelled(
 
     Args:
         labelled: with their targets.
-        unlabelled: token targets of theirs mark the tokens that have answers.
+        unlabelled: of `LabelledTask.encode_unlabelled`; targets that it lacks are 0.
     """
-    count, tokens = len(unlabelled), len(unlabelled.input_ids)
+    count = len(unlabelled)
 
     def join(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return np.concatenate([first, second.astype(first.dtype)])
 
     targets = {
-        name: join(values, np.zeros([count, *values.shape[1:]]))
+        name: join(
+            values,
+            unlabelled.targets.get(name, np.zeros([count, *values.shape[1:]])),
+        )
         for name, values in labelled.targets.items()
     }
-    marks = np.repeat(np.array([1, 0], np.float32), [len(labelled), count])
-    targets[_LABELLED] = marks
-    token_targets = {
-        name: join(values, unlabelled.token_targets[name])
-        for name, values in labelled.token_targets.items()
-    }
+    targets[_LABELLED] = _marks(len(labelled), count, np.float32)
+    token_targets, cls_targets = (
+        {name: join(values, theirs[name]) for name, values in ours.items()}
+        for ours, theirs in (
+            (labelled.token_targets, unlabelled.token_targets),
+            (labelled.cls_targets, unlabelled.cls_targets),
+        )
+    )
     if token_targets:
-        sizes = [len(labelled.input_ids), tokens]
-        token_targets[_LABELLED_TOKENS] = np.repeat(np.array([1, 0], np.int32), sizes)
+        sizes = len(labelled.input_ids), len(unlabelled.input_ids)
+        token_targets[_LABELLED_TOKENS] = _marks(*sizes, np.int32)
+    if cls_targets:
+        sizes = len(labelled.cls_positions), len(unlabelled.cls_positions)
+        cls_targets[_LABELLED_SENTENCES] = _marks(*sizes, np.int32)
+    group_splits = sentences = None
+    if labelled.group_splits is not None:
+        assert unlabelled.group_splits is not None
+        more = unlabelled.group_splits[1:] + labelled.group_splits[-1]
+        group_splits = join(labelled.group_splits, more)
+    if labelled.sentences is not None:
+        assert unlabelled.sentences is not None
+        sentences = labelled.sentences.followed_by(unlabelled.sentences)
     return EncodedExamples(
         join(labelled.input_ids, unlabelled.input_ids),
         join(labelled.starts, unlabelled.starts[1:] + labelled.starts[-1]),
         join(labelled.first_lengths, unlabelled.first_lengths),
         targets=targets,
         token_targets=token_targets,
+        cls_targets=cls_targets,
         num_cut=labelled.num_cut + unlabelled.num_cut,
+        group_splits=group_splits,
+        sentences=sentences,
     )
+
+
+def _marks(labelled: int, unlabelled: int, dtype: type) -> np.ndarray:
+    return np.repeat(np.array([1, 0], dtype), [labelled, unlabelled])
 
 
 def labelled_only(batch: Batch) -> Batch:
@@ -124,9 +121,11 @@ def labelled_only(batch: Batch) -> Batch:
     hidden: dict[str, Any] = {
         "example_weights": batch["example_weights"] * batch[_LABELLED]
     }
-    if _LABELLED_TOKENS in batch:
-        known = batch[_LABELLED_TOKENS] == 1
-        hidden["labels"] = tf.where(known, batch["labels"], IGNORED)
+    if "group_ids" in batch:
+        hidden["group_ids"] = tf.where(batch[_LABELLED] > 0, batch["group_ids"], 0)
+    for mark in (_LABELLED_TOKENS, _LABELLED_SENTENCES):
+        if mark in batch:
+            hidden["labels"] = tf.where(batch[mark] == 1, batch["labels"], IGNORED)
     return {**batch, **hidden}
 
 

@@ -85,7 +85,9 @@ def fill_rows(
         return array
 
     def spread_cls(values: np.ndarray, empty: int = 0) -> np.ndarray:
-        array = np.full([*shape[:2], width], empty, np.int32)
+        is_float = values.dtype.kind == "f"
+        fill, dtype = (0, np.float32) if is_float else (empty, np.int32)
+        array = np.full([*shape[:2], width], fill, dtype)
         array[cls_place] = values
         return array
 

@@ -38,7 +38,7 @@ class EncodedExamples:
         targets: name -> `[N, ...]`.
         token_targets: name -> `[T]`, `IGNORED` where there is none; or floating point,
             `[T, ...]`.
-        cls_targets: name -> `[C]`, likewise.
+        cls_targets: name -> `[C]`, likewise; or floating point.
         num_cut: sequences that were longer than allowed and lost tokens.
         windows: the sequences as parts of long texts; None if each is an example.
         contexts: the pieces of the texts that `windows` divides, with their places.

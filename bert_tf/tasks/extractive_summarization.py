@@ -7,6 +7,7 @@ sentences; the sentences of all of them are ranked together.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -139,6 +140,22 @@ class ExtractiveSummarizationTask(LabelledTask):
         return dataclasses.replace(
             encoded, cls_targets={"labels": np.concatenate(labels)}
         )
+
+    def encode_unlabelled(
+        self,
+        examples: Sequence[SummarizationExample],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None,
+    ) -> EncodedExamples:
+        """Returns documents as ids, no sentence wanted; see `LabelledTask`.
+
+        With any label there is one where there is a sentence.
+        """
+        marked = [
+            dataclasses.replace(example, labels=(False,) * len(example.sentences))
+            for example in examples
+        ]
+        return self.encode(marked, vocabulary, cache_directory)
 
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
         """Returns nothing: `assemble` gives the labels of the sentences."""

@@ -153,6 +153,27 @@ class LabelledTask(PredictingTask):
             logging.info("%s", tokenized.note)
         return self.assemble(examples, tokenized.pieces, vocabulary)
 
+    def encode_unlabelled(
+        self,
+        examples: Sequence[Any],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None,
+    ) -> EncodedExamples:
+        """Returns examples without targets as ids, for a teacher to answer.
+
+        Where targets say what has an answer, such as which tokens, they have some
+        target or other.
+
+        Args:
+            examples: without targets.
+            vocabulary: of the model.
+            cache_directory: see `encode`.
+
+        Raises:
+            InputError: the task learns nothing of such examples.
+        """
+        return self.encode(examples, vocabulary, cache_directory)
+
     @abc.abstractmethod
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
         """Returns what is to be learned of each example, name -> `[examples, ...]`.

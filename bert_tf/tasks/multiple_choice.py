@@ -6,7 +6,9 @@ choices of an example stay in one batch for it. All hold the same text, so their
 are much alike and padding is small: packing them gains little, and is off by default.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -76,10 +78,22 @@ class MultipleChoiceTask(LabelledTask):
         Returns:
             `logits`, float32 `[batch, 1]`, of a packed batch `[batch, examples]`.
         """
+        return self.inspect(model, batch, training=training, dropout_seed=dropout_seed)
+
+    def inspect(
+        self,
+        model: keras.Model,
+        batch: Batch,
+        *,
+        training: bool = False,
+        dropout_seed: tf.Tensor | None = None,
+        **requested: bool,
+    ) -> Outputs:
+        """Scores choices; see `apply` and `Task`."""
         if "cls_positions" not in batch:
             names = self.input_lengths(1)
             batch = {name: batch[name][:, tf.newaxis] for name in names}
-        return model(batch, training=training, dropout_seed=dropout_seed)
+        return model(batch, training=training, dropout_seed=dropout_seed, **requested)
 
     def texts(self, examples: Sequence[ChoiceExample]) -> dict[str, list[str]]:
         """Returns the texts, and the choices of all of them."""
@@ -114,6 +128,20 @@ class MultipleChoiceTask(LabelledTask):
                 np.float32,
             )
         }
+
+    def encode_unlabelled(
+        self,
+        examples: Sequence[ChoiceExample],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None,
+    ) -> EncodedExamples:
+        """Returns examples as ids, any choice marked; see `LabelledTask`.
+
+        By the one that is marked an example is counted.
+        """
+        marked = [dataclasses.replace(example, label=0) for example in examples]
+        encoded = self.encode(marked, vocabulary, cache_directory)
+        return encoded.with_targets(**self.targets(marked))
 
     def report_lines(self, examples: Sequence[Any]) -> list[str]:
         """Returns how many choices there are, and where the right one stands."""

@@ -2,6 +2,7 @@
 
 import abc
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
@@ -17,10 +18,11 @@ from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics.language_modeling import perplexities
 from bert_tf.ops.cross_entropy import cross_entropy, is_highest
 from bert_tf.tasks.endpoint import Batch, Outputs
-from bert_tf.tasks.ignored_labels import without_rows
+from bert_tf.tasks.ignored_labels import label_weights, without_rows
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.masked_tokens import unigram_baseline
 from bert_tf.tasks.random_start import load_start
+from bert_tf.text.vocabulary import Vocabulary
 
 
 class NextTokenTask(LabelledTask):
@@ -63,15 +65,58 @@ class NextTokenTask(LabelledTask):
     ) -> Outputs:
         """Runs the model; where there are labels without making the large logits."""
         labels = batch.get(self.labels)
-        smoothing = getattr(self.settings, "label_smoothing", 0.0)
         return model(
             batch,
             training=training,
             dropout_seed=dropout_seed,
-            labels=None
-            if labels is None
-            else (tf.maximum(labels, 0), _weights(labels)),
-            label_smoothing=smoothing if training else 0.0,
+            labels=None if labels is None else _weighed(labels),
+            label_smoothing=self._smoothing if training else 0.0,
+        )
+
+    @property
+    def _smoothing(self) -> float:
+        return float(getattr(self.settings, "label_smoothing", 0.0))
+
+    def inspect(
+        self,
+        model: keras.Model,
+        batch: Batch,
+        *,
+        training: bool = False,
+        dropout_seed: tf.Tensor | None = None,
+        **requested: bool,
+    ) -> Outputs:
+        """Runs the model without making the large logits; see `Task`.
+
+        Returns:
+            `scores`, which they follow from; in training also `sums`, of the loss.
+        """
+        arguments: dict[str, Any] = {}
+        if training:
+            labels = batch[self.labels]
+            arguments["labels"] = _weighed(labels)
+            arguments["label_smoothing"] = self._smoothing
+        return model(
+            batch,
+            training=training,
+            dropout_seed=dropout_seed,
+            output_scores=True,
+            **arguments,
+            **requested,
+        )
+
+    def encode_unlabelled(
+        self,
+        examples: Sequence[Any],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None,
+    ) -> EncodedExamples:
+        """Raises an InputError: without what is written there is nothing to answer."""
+        raise InputError(
+            f"`distillation.unlabelled` must be empty for {self.name!r}: a teacher "
+            "says what comes next in a text that is there to the end. Give all texts, "
+            "with what is to be written of them if the task has that, with "
+            "--config.data.train."
         )
 
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
@@ -92,7 +137,7 @@ class NextTokenTask(LabelledTask):
 
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of tokens to predict; see `Task`."""
-        return {"token": tf.reduce_sum(_weights(batch[self.labels]))}
+        return {"token": tf.reduce_sum(label_weights(batch[self.labels]))}
 
     def leave_out(
         self, batch: Mapping[str, np.ndarray], real: np.ndarray
@@ -113,7 +158,7 @@ class NextTokenTask(LabelledTask):
         if "sums" in outputs:
             loss, correct = outputs["sums"]
         else:
-            weights = _weights(labels)
+            weights = label_weights(labels)
             ids = tf.cast(tf.maximum(labels, 0), tf.int32)
             loss = tf.reduce_sum(cross_entropy(outputs["logits"], ids) * weights)
             correct = tf.reduce_sum(is_highest(outputs["logits"], ids) * weights)
@@ -163,9 +208,9 @@ class NextTokenTask(LabelledTask):
         )
 
 
-def _weights(labels: tf.Tensor) -> tf.Tensor:
-    """Returns 1.0 for labels, 0.0 where there is none; float32, the same shape."""
-    return tf.cast(labels >= 0, tf.float32)
+def _weighed(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns labels, 0 where there is none, and `label_weights`."""
+    return tf.maximum(labels, 0), label_weights(labels)
 
 
 def text_sizes(texts: Sequence[str], kept: np.ndarray) -> dict[str, np.ndarray]:

@@ -115,6 +115,30 @@ class Task(abc.ABC):
         """
         return model(batch, training=training, dropout_seed=dropout_seed)
 
+    def inspect(
+        self,
+        model: keras.Model,
+        batch: Batch,
+        *,
+        training: bool = False,
+        dropout_seed: tf.Tensor | None = None,
+        **requested: bool,
+    ) -> Outputs:
+        """Runs the model so that what it says can be compared with another's.
+
+        Args:
+            model: see `apply`.
+            batch: see `apply`.
+            training: see `apply`.
+            dropout_seed: see `apply`.
+            **requested: `output_hidden_states`, `output_attentions`; see `BertEncoder`.
+
+        Returns:
+            All answers, also those that `apply` leaves out while training, or what they
+            follow from; what `sums` needs, if training; and what is requested.
+        """
+        return model(batch, training=training, dropout_seed=dropout_seed, **requested)
+
     def begin_step(  # noqa: B027  (most tasks have no schedule)
         self, model: keras.Model, step: tf.Tensor
     ) -> None:

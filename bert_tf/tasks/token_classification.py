@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -136,6 +137,23 @@ class TokenClassificationTask(LabelledTask):
         labels = np.full(len(encoded.input_ids), IGNORED, np.int32)
         labels[encoded.starts[seen.windows] + seen.places] = of_pieces[seen.pieces]
         return dataclasses.replace(encoded, token_targets={"labels": labels})
+
+    def encode_unlabelled(
+        self,
+        examples: Sequence[TaggedSentence],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None,
+    ) -> EncodedExamples:
+        """Returns sentences as ids, each word with some tag; see `LabelledTask`.
+
+        With any tag there is one at the pieces that have one.
+        """
+        tag = self.description.labels[0]
+        tagged = [
+            dataclasses.replace(example, tags=(tag,) * len(example.spans))
+            for example in examples
+        ]
+        return self.encode(tagged, vocabulary, cache_directory)
 
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
         """Returns nothing: `assemble` gives the tags of the pieces."""

@@ -94,6 +94,20 @@ class WrappingTask(Task):
             model, batch, training=training, dropout_seed=dropout_seed
         )
 
+    def inspect(
+        self,
+        model: keras.Model,
+        batch: Batch,
+        *,
+        training: bool = False,
+        dropout_seed: tf.Tensor | None = None,
+        **requested: bool,
+    ) -> Outputs:
+        """Runs the model for a comparison; see `Task`."""
+        return self.inner.inspect(
+            model, batch, training=training, dropout_seed=dropout_seed, **requested
+        )
+
     def figures(self, model: keras.Model) -> dict[str, float]:
         """Returns what `eval.json` is to say of the model; see `Task`."""
         return self.inner.figures(model)

@@ -45,6 +45,25 @@ class SentenceWindows:
     def __len__(self) -> int:
         return len(self.documents)
 
+    def followed_by(self, other: Self) -> Self:
+        """Returns these windows and those of other documents."""
+
+        def join(name: str, offset: int = 0) -> np.ndarray:
+            first, second = getattr(self, name), getattr(other, name)
+            if name.endswith("_splits"):
+                second = second[1:]
+            return np.concatenate([first, second + offset])
+
+        return type(self)(
+            documents=join("documents", int(self.documents[-1]) + 1),
+            sentence_splits=join("sentence_splits", int(self.sentence_splits[-1])),
+            cls_positions=join("cls_positions"),
+            input_ids=join("input_ids"),
+            segment_ids=join("segment_ids"),
+            row_splits=join("row_splits", int(self.row_splits[-1])),
+            num_cut=self.num_cut + other.num_cut,
+        )
+
     @classmethod
     def build(
         cls,

@@ -13,11 +13,7 @@ from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.compression.lessons import Lessons
 from bert_tf.compression.student import start_of_student
 from bert_tf.compression.teacher import Teacher
-from bert_tf.compression.unlabelled import (
-    encode_unlabelled,
-    read_unlabelled,
-    with_unlabelled,
-)
+from bert_tf.compression.unlabelled import read_unlabelled, with_unlabelled
 from bert_tf.errors import InputError
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
@@ -91,7 +87,9 @@ def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs
     task_type = LABELLED_TASKS[config.task.name]
     data = finetuning_data.read_data(config, task_type)
     distillation = config.distillation
-    teacher = Teacher.load(distillation.teacher) if distillation.is_on else None
+    teacher = None
+    if distillation.is_on:
+        teacher = Teacher.load(distillation.teacher, student=task_type.name)
     weights = _load_start(config, task_type, teacher)
     vocabulary = weights.vocabulary
     if vocabulary is None:
@@ -121,7 +119,7 @@ def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs
     )
     if unlabelled:
         cache = finetuning_data.cache_directory(config)
-        more = encode_unlabelled(task, unlabelled, vocabulary, cache)
+        more = task.encode_unlabelled(unlabelled, vocabulary, cache)
         train = dataclasses.replace(
             train,
             encoded=with_unlabelled(train.encoded, more),

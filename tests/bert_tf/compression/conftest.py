@@ -4,6 +4,8 @@ import dataclasses
 import json
 
 import pytest
+import tensorflow as tf
+from distilled_rows import SHAPE
 
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.model_folder import save_model_folder
@@ -25,14 +27,17 @@ TEACHER = BertConfig(
 
 @pytest.fixture(scope="session")
 def write_teacher(make_weights):
-    """Writes a model folder whose head has these labels."""
+    """Writes a model folder whose head has these labels, and weights of this size."""
 
-    def write(folder, task, labels, outputs, config=TEACHER, **fields):
+    def write(folder, task, labels, outputs, config=TEACHER, settings=None, head=1.0):
         def shapes(config):
-            pooled = {} if "pooler" in fields else names.pooler(config)
+            if task == "causal_lm":
+                return names.encoder(config) | names.masked_lm_head(config)
+            if task == "sequence_to_sequence":
+                return names.encoder(config) | names.decoder(config)
             return {
                 **names.encoder(config),
-                **pooled,
+                **names.pooler(config),
                 **names.task_head(task, outputs, config),
             }
 
@@ -40,9 +45,13 @@ def write_teacher(make_weights):
         save_model_folder(
             folder,
             config=config,
-            variables={n: 0.3 * array for n, array in weights.variables.items()},
+            variables={
+                name: (0.3 if name.startswith(("bert/", "decoder/")) else 0.3 * head)
+                * array
+                for name, array in weights.variables.items()
+            },
             vocabulary=weights.vocabulary,
-            task=TaskDescription(task, 12, labels),
+            task=TaskDescription(task, 12, labels, settings or {}),
         )
         return folder
 
@@ -95,3 +104,53 @@ def changed():
         return dataclasses.replace(config, distillation=section)
 
     return change
+
+
+@pytest.fixture
+def eagerly():
+    """Compiles nothing, which would take most of the time here."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def configure(tmp_path, write_teacher):
+    """Writes a task's files and teacher; returns the configuration of a run."""
+
+    def make(row, **distillation):
+        for name in ("labelled", "unlabelled"):
+            lines = map(json.dumps, getattr(row, name))
+            (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+        name = row.settings.name
+        teacher = tmp_path / "teacher"
+        if not teacher.exists():
+            write_teacher(
+                teacher,
+                name,
+                row.labels,
+                row.outputs,
+                SHAPE,
+                settings=row.teacher,
+                head=row.head,
+            )
+        section = {
+            "teacher": str(teacher),
+            "unlabelled": str(tmp_path / "unlabelled.jsonl"),
+            "hidden_weight": 1.0,
+            "attention_weight": 1.0,
+            "relation_weight": 1.0,
+            "cosine_weight": 1.0,
+        }
+        return FinetuningConfig(
+            task=row.settings,
+            distillation=TaskDistillationConfig(**section | distillation),
+            data=LabelledDataConfig(
+                train=str(tmp_path / "labelled.jsonl"),
+                max_seq_length=12,
+                eval_share=0.0,
+                cache_dir="none",
+            ),
+        )
+
+    return make

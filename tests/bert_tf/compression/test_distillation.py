@@ -119,7 +119,10 @@ def test_two_replicas_compute_the_same(whole, distil, tmp_path):
     close(found.variables, resolve_checkpoint(whole[0]).variables)
 
 
-def test_other_widths_in_bfloat16_with_dropout(distil, tmp_path, changed, losses_of):
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_other_widths_in_less_precision_with_dropout(
+    precision, distil, tmp_path, changed, losses_of
+):
     (tmp_path / "bert_config.json").write_text(
         '{"vocab_size": 17, "hidden_size": 12, "num_hidden_layers": 1, '
         '"num_attention_heads": 3, "intermediate_size": 16, '
@@ -134,7 +137,7 @@ def test_other_widths_in_bfloat16_with_dropout(distil, tmp_path, changed, losses
         relation_heads=4,
     )
     config = dataclasses.replace(
-        config, precision="bfloat16", hidden_dropout_prob=0.1, num_train_epochs=2.0
+        config, precision=precision, hidden_dropout_prob=0.1, num_train_epochs=2.0
     )
     workdir = train(config, tmp_path / "workdir")
     found = losses_of(workdir)
