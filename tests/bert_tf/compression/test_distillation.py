@@ -140,7 +140,9 @@ def test_other_widths_in_less_precision_with_dropout(
         config, precision=precision, hidden_dropout_prob=0.1, num_train_epochs=2.0
     )
     workdir = train(config, tmp_path / "workdir")
-    found = losses_of(workdir)
+    # Where a float16 gradient overflowed nothing changed, and there is no loss.
+    found = [line for line in losses_of(workdir) if "hidden_state_loss" in line]
+    assert len(found) > 5
     for name in ("hidden_state", "cosine"):
         assert found[-1][f"{name}_loss"] < found[0][f"{name}_loss"], name
     folder = resolve_checkpoint(workdir)
