@@ -75,7 +75,12 @@ class CompressionConfig(FinetuningConfig):
             optimizer=dataclasses.replace(self.optimizer, learning_rate=rate),
         )
         if isinstance(stage, TrainQuantized):
-            run = dataclasses.replace(run, quantization=stage.quantization)
+            run = dataclasses.replace(
+                run,
+                quantization=stage.quantization,
+                # Dropout scales up what it leaves, and with it the ranges.
+                hidden_dropout_prob=0.0,
+            )
         if given is not None:
             distillation = dataclasses.replace(
                 given,

@@ -68,6 +68,7 @@ class Comparison:
         self._task = task
         self._source = source
         self._max_abs_diff = 0.0
+        self._sum_abs_diff, self._num_outputs = 0.0, 0
         self._sums: dict[str, float] = {}
         self._predictions: list[dict[str, np.ndarray]] = []
 
@@ -80,9 +81,12 @@ class Comparison:
             reference: the Keras model's logits.
         """
         for name, expected in expected_of(self._task, outputs, reference).items():
-            difference = np.abs(outputs[name] - expected).max()
+            difference = np.abs(outputs[name] - expected)
             # Unlike `max`, this keeps a NaN, which is near nothing.
-            self._max_abs_diff = float(np.maximum(self._max_abs_diff, difference))
+            largest = np.maximum(self._max_abs_diff, difference.max())
+            self._max_abs_diff = float(largest)
+            self._sum_abs_diff += float(difference.sum(dtype=float))
+            self._num_outputs += difference.size
         batch = {name: tf.constant(value) for name, value in batch.items()}
         outputs = logits_of(self._task, outputs)
         outputs = {name: tf.constant(value) for name, value in outputs.items()}
@@ -96,13 +100,14 @@ class Comparison:
         self._predictions.append({n: np.asarray(v) for n, v in predictions.items()})
 
     def result(self) -> dict[str, float]:
-        """Returns the largest difference and the task's metrics."""
+        """Returns the largest and the mean difference, and the task's metrics."""
         predictions = {
             name: np.concatenate([part[name] for part in self._predictions])
             for name in self._predictions[0]
         }
         return {
             "max_abs_diff": self._max_abs_diff,
+            "mean_abs_diff": self._sum_abs_diff / self._num_outputs,
             **self._task.summarize(self._sums),
             **self._task.score(self._source, predictions),
         }

@@ -112,7 +112,8 @@ def verify(
         if served is not None and texts:
             answers, difference = _ask(trained, served, texts)
             artifacts[0]["max_abs_diff_of_answers"] = difference
-    del reference["max_abs_diff"]
+    for name in ("max_abs_diff", "mean_abs_diff"):
+        del reference[name]
     return {
         "checkpoint": os.fspath(folder.path),
         "step": folder.step,

@@ -48,7 +48,12 @@ def test_the_difference_of_either_head_counts():
     found = outputs()
     found["next_sentence_logits"] = found["next_sentence_logits"] - 2
     comparison.update(batch(), found, outputs())
-    assert comparison.result()["max_abs_diff"] == 2
+    comparison.update(batch(), outputs(), outputs())
+    result = comparison.result()
+    assert result["max_abs_diff"] == 2
+    numbers = sum(values.size for values in found.values())
+    of_head = 2 * found["next_sentence_logits"].size
+    assert result["mean_abs_diff"] == pytest.approx(of_head / (2 * numbers))
 
 
 def artifact(**changes):
