@@ -119,6 +119,7 @@ def main(argv: Sequence[str]) -> None:
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
         from export.checkpoint import card  # loads TensorFlow
         from export.tflite import description, exporter, text_input
+        from export.tflite.settings import Settings
 
         trained = pretrained.load(
             folder,
@@ -127,7 +128,7 @@ def main(argv: Sequence[str]) -> None:
         )
         exported = exporter.export(
             trained,
-            exporter.Settings(
+            Settings(
                 quantization=_QUANTIZATION.value,
                 calibration_data=_CALIBRATION_DATA.value,
                 eval_data=_EVAL_DATA.value,

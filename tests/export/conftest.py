@@ -90,12 +90,13 @@ def saved_model_dir(tmp_path_factory, checkpoint_dir, run_job):
 
 @pytest.fixture(scope="session")
 def tflite_files(tmp_path_factory, trained, records_dir):
-    from export.tflite import converter, exporter, quantizer
+    from export.tflite import converter, quantizer
+    from export.tflite.inputs import read_inputs
     from export.tflite.quantizations import QUANTIZATIONS
 
     directory = tmp_path_factory.mktemp("tflite")
     content = converter.convert_float(trained)
-    examples = exporter.read_inputs(trained, str(records_dir), 16)
+    examples = read_inputs(trained, str(records_dir), 16)
     paths = {name: directory / f"{name}.tflite" for name in QUANTIZATIONS}
     for name, path in paths.items():
         ranges = quantizer.calibrate(content, name, examples)

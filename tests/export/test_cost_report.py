@@ -6,6 +6,7 @@ from toy_checkpoint import S
 from bert_tf.errors import InputError
 from export.check import profile, tflite_weights
 from export.tflite import exporter
+from export.tflite.settings import Settings
 
 SUMMARY = """
 ========= Run Order =========
@@ -63,7 +64,7 @@ def test_the_share_of_integer_multiplications(tflite_files):
 
 @pytest.mark.slow
 def test_the_report_compares_with_float32(trained, tmp_path):
-    settings = exporter.Settings("dynamic_int8", report_dir=str(tmp_path / "report"))
+    settings = Settings("dynamic_int8", report_dir=str(tmp_path / "report"))
     exporter.export(trained, settings, tmp_path)
     text = (tmp_path / "report" / "report.md").read_text()
     assert text.startswith(f"# TFLite: pretraining, {S} tokens")

@@ -26,7 +26,8 @@ from export.check import tflite_weights
 from export.check.backends import KerasBackend
 from export.check.litert import TFLiteBackend
 from export.checkpoint import pretrained
-from export.tflite import converter, exporter, graphs, quantizer
+from export.tflite import accuracy_gate, converter, exporter, graphs, quantizer
+from export.tflite.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -157,7 +158,7 @@ def test_scales_of_the_file_are_those_of_training(trained):
 
 
 def export(trained, tmp_path, **settings):
-    return exporter.export(trained, exporter.Settings(**settings), tmp_path)
+    return exporter.export(trained, Settings(**settings), tmp_path)
 
 
 def write_texts(path, count=24):
@@ -181,7 +182,7 @@ def test_the_export_needs_no_calibration_and_measures_the_difference(trained, tm
     )
     said = r"mean difference of their outputs is (\S+) .* the largest one (\S+)\."
     mean, largest = map(float, re.search(said, exported.measured).groups())
-    assert 0 < mean < exporter.SIMULATION_TOLERANCE
+    assert 0 < mean < accuracy_gate.SIMULATION_TOLERANCE
     assert mean < largest
     assert tflite_weights.rounds_activations(exported.content)
     assert not {path.name for path in tmp_path.iterdir()} - {"texts.csv"}
@@ -196,8 +197,8 @@ def test_a_file_that_computes_something_else_is_refused(trained, tmp_path):
     content = converter.convert_float(trained)
     ranges = quantizer.trained_ranges(content, wrong)
     quantized = quantizer.quantize(content, "int8", ranges=ranges)
-    settings = exporter.Settings("int8", eval_data=texts)
-    _, failures = exporter.compare(trained, quantized, settings, tmp_path)
+    settings = Settings("int8", eval_data=texts)
+    _, failures = accuracy_gate.measure(trained, content, quantized, settings, tmp_path)
     assert "differ from those that training simulated" in failures[-1]
 
 

@@ -17,7 +17,8 @@ from export.check import tflite_weights
 from export.check.backends import KerasBackend
 from export.check.litert import TFLiteBackend
 from export.checkpoint import pretrained
-from export.tflite import converter, exporter, graphs, quantizer
+from export.tflite import converter, graphs, quantizer
+from export.tflite.inputs import read_inputs
 from export.tflite.quantizations import QUANTIZATIONS
 
 pytestmark = pytest.mark.slow
@@ -196,7 +197,7 @@ def test_errors(tflite_files, trained, records_dir):
     with pytest.raises(InputError, match=r"one of .*Received: 'int3'"):
         quantizer.quantize(content, "int3")
     with pytest.raises(InputError, match="at least 8 examples .*Received: 1$"):
-        one = exporter.read_inputs(trained, str(records_dir), 1)
+        one = read_inputs(trained, str(records_dir), 1)
         quantizer.calibrate(content, "int8", one)
     everything = {weight.name for weight in tflite_weights.weights(content)}
     with pytest.raises(InputError, match="int4: nothing is left to quantise"):

@@ -11,6 +11,7 @@ from bert_tf.errors import InputError
 from export.check import litert, tflite_weights
 from export.check.backends import KerasBackend
 from export.tflite import exporter
+from export.tflite.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +21,7 @@ NAMES = ("input_ids", "input_mask", "segment_ids")
 @pytest.fixture(scope="module", params=["none", "dynamic_int8", "int8"])
 def files(request, trained, records_dir, tmp_path_factory):
     """A file of one length, and the same with a shorter one."""
-    settings = exporter.Settings(request.param, calibration_data=str(records_dir))
+    settings = Settings(request.param, calibration_data=str(records_dir))
     folder = tmp_path_factory.mktemp(request.param)
     paths = []
     for more in ((), (S // 2,)):
@@ -80,7 +81,7 @@ def test_weights_stand_once(files):
 )
 def test_lengths_that_cannot_be(trained, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
-        exporter.export(trained, exporter.Settings(**changes), tmp_path)
+        exporter.export(trained, Settings(**changes), tmp_path)
 
 
 def test_mediapipe_takes_one_length():

@@ -28,6 +28,7 @@ from export.check import litert, tflite_weights, verification
 from export.check.litert import TEXT_SIGNATURE
 from export.checkpoint import pretrained
 from export.tflite import converter, exporter, quantizer, text_input
+from export.tflite.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -188,7 +189,7 @@ def test_quantized_files_answer_as_to_ids(quantization, tmp_path, monkeypatch):
     monkeypatch.setattr(quantizer, "MIN_ELEMENTS", 1)
     trained = load_model(tmp_path / "model", "classification", **PAIRS)
     rows = write_rows(tmp_path / "rows.jsonl", "text", "text_pair", "label")
-    settings = exporter.Settings(
+    settings = Settings(
         quantization,
         calibration_data=rows,
         eval_data=rows,
@@ -303,11 +304,11 @@ def test_only_these_operations_come_in(vectors, monkeypatch):
 def test_tasks_that_take_no_text(tmp_path):
     trained = load_model(tmp_path / "model", "question_answering")
     with pytest.raises(InputError, match="Received: question_answering"):
-        exporter.export(trained, exporter.Settings(text_input=True), tmp_path)
+        exporter.export(trained, Settings(text_input=True), tmp_path)
 
 
 def test_mediapipe_tokenizes_itself(vectors, tmp_path):
-    settings = exporter.Settings(text_input=True, mediapipe=True)
+    settings = Settings(text_input=True, mediapipe=True)
     with pytest.raises(InputError, match="--text_input: MediaPipe tokenizes"):
         exporter.export(vectors[0], settings, tmp_path)
 

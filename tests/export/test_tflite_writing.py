@@ -21,6 +21,7 @@ from export.check import tflite_weights
 from export.check.litert_writing import LiteRtWriter
 from export.checkpoint import pretrained
 from export.tflite import converter, exporter, quantizer
+from export.tflite.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -122,7 +123,7 @@ def test_a_weight_stands_in_the_file_once(writer):
 
 @pytest.mark.parametrize("quantization", ["none", "dynamic_int8"])
 def test_it_is_measured_and_written(writer, tmp_path, small_weights, quantization):
-    settings = exporter.Settings(
+    settings = Settings(
         quantization=quantization,
         eval_data=write_pairs(tmp_path / "pairs.jsonl"),
         max_metric_drop=1.0,
@@ -137,7 +138,7 @@ def test_it_is_measured_and_written(writer, tmp_path, small_weights, quantizatio
 
 def test_what_cannot_be_is_refused(writer, tmp_path):
     with pytest.raises(InputError, match="a model that writes is not calibrated"):
-        exporter.export(writer, exporter.Settings(quantization="int8"), tmp_path)
+        exporter.export(writer, Settings(quantization="int8"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_what_cannot_be_is_refused(writer, tmp_path):
 )
 def test_what_is_for_models_that_answer_at_once(writer, tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
-        exporter.export(writer, exporter.Settings(**changes), tmp_path)
+        exporter.export(writer, Settings(**changes), tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -179,6 +180,6 @@ def test_a_language_model_continues_its_prompt(tmp_path):
     length = int(expected.lengths[0, 0])
     written = writer.write(prompt, VOCABULARY.sep_id)
     assert written == expected.token_ids[0, 0, :length].numpy().tolist()
-    settings = exporter.Settings(eval_data=write_pairs(tmp_path / "pairs.jsonl"))
+    settings = Settings(eval_data=write_pairs(tmp_path / "pairs.jsonl"))
     with pytest.raises(InputError, match="a language model writes is not measured"):
         exporter.export(found, settings, tmp_path)

@@ -301,7 +301,8 @@ def test_a_converted_model_answers_as_the_run_does(runs, trained, tmp_path, form
 
 def test_exports_compute_what_the_model_does(runs, trained, tmp_path, monkeypatch):
     from export.check import tflite_weights
-    from export.tflite import converter, exporter, quantizer
+    from export.tflite import converter, quantizer
+    from export.tflite.inputs import read_inputs
 
     # All weights of a toy are small.
     monkeypatch.setattr(quantizer, "MIN_ELEMENTS", 1)
@@ -311,7 +312,7 @@ def test_exports_compute_what_the_model_does(runs, trained, tmp_path, monkeypatc
     assert tf.saved_model.contains_saved_model(str(tmp_path / "saved_model"))
     quantizations = QUANTIZATIONS if ROWS[runs.config.task.name].on_phones else {}
     content = converter.convert_float(model) if quantizations else b""
-    examples = exporter.read_inputs(model, runs.config.data.train, 10)
+    examples = read_inputs(model, runs.config.data.train, 10)
     for name in quantizations:
         ranges = quantizer.calibrate(content, name, examples)
         quantized = quantizer.quantize(content, name, ranges=ranges)
