@@ -71,7 +71,16 @@ class SoftTargets:
 
 
 def soft_targets(task: str) -> SoftTargets:
-    """Returns the answers of a task, a key of `bert_tf.tasks.catalog.TASKS`."""
+    """Returns the answers of a task.
+
+    Raises:
+        InputError: nothing says what its answers are, as of a task of one's own.
+    """
+    if task not in _TASKS:
+        raise InputError(
+            f"`distillation.soft_weight` must be 0 for {task!r}: soft labels are known "
+            f"of {', '.join(_TASKS)}. Compare hidden states, attention or relations."
+        )
     return _TASKS[task]
 
 

@@ -41,6 +41,13 @@ def test_every_task_has_answers(task):
     assert soft_targets(task).names
 
 
+def test_a_task_of_ones_own_has_none():
+    with pytest.raises(
+        InputError, match="`distillation.soft_weight` must be 0 for 'x'"
+    ):
+        soft_targets("x")
+
+
 def test_choices_are_compared_by_example():
     """Three examples in packed rows, one of them over two rows."""
     groups = np.array([[1, 1, 1, 0], [2, 2, 3, 0], [3, 3, 3, 0]], np.int32)
