@@ -63,17 +63,20 @@ def search(
         position = candidates.position + rows.step
         fed, state = next_hidden(decoder, tf.reshape(tokens, [-1]), position, state)
         fed = tf.reshape(fed, [-1, count, fed.shape[-1]])
-        similarity = _similarity(_unit(fed), directions, rows.history != EMPTY)
+        units = _unit(fed)
+        similarity = _similarity(units, directions, rows.history != EMPTY)
         values = _values(scores, highest, similarity, config.penalty_alpha)
         best = tf.argmax(values, axis=1, output_type=tf.int32)
         token = tf.gather(tokens, best, batch_dims=1)
-        hidden = tf.gather(fed, best, batch_dims=1)[:, tf.newaxis]
+        hidden, unit = (
+            tf.gather(x, best, batch_dims=1)[:, tf.newaxis] for x in (fed, units)
+        )
 
         column = rows.history.shape[1] - config.max_new_tokens + rows.step
         is_column = tf.range(directions.shape[1])[:, tf.newaxis] == column
         return (
             append(rows, token, logits, config, end_id),
-            tf.where(is_column, _unit(hidden), directions),
+            tf.where(is_column, unit, directions),
             decoder.logits_of(hidden)[:, 0],
             reorder(state, tf.repeat(first + best, count)),
         )
