@@ -124,8 +124,10 @@ def _compare() -> None:
 
         trained = pretrained.load(folder)
         if trained.ranges and not _SAVED_MODEL_DIR.value:
-            from export.check import tflite_weights  # needs LiteRT
+            from export.check import litert, tflite_weights  # needs LiteRT
 
+            for path in _TFLITE_FILES.value:
+                litert.signatures(path)  # Refuses what is no file of ours.
             # Files that round as training did are compared with what it simulated.
             contents = [Path(path).read_bytes() for path in _TFLITE_FILES.value]
             if all(map(tflite_weights.rounds_activations, contents)):

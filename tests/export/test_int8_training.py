@@ -188,6 +188,21 @@ def test_the_export_needs_no_calibration_and_measures_the_difference(trained, tm
     assert not {path.name for path in tmp_path.iterdir()} - {"texts.csv"}
 
 
+def test_a_damaged_file_is_told(trained, run_job, tmp_path):
+    file = tmp_path / "damaged.tflite"
+    file.write_bytes(b"\x7fELF" * 100)
+    done = run_job(
+        "verify_export",
+        checkpoint=trained.folder.path,
+        tflite_file=file,
+        eval_data=write_texts(tmp_path / "texts.csv"),
+        output_file=tmp_path / "report.json",
+    )
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"export.verify_export: error: {file}: not a TFLite file")
+
+
 def test_a_file_that_computes_something_else_is_refused(trained, tmp_path):
     texts = write_texts(tmp_path / "texts.csv")
     wrong = {
