@@ -11,8 +11,6 @@ ours is the job of configs/causal_lm.py, from scratch, the other one is
 
 import gzip
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +19,8 @@ from typing import Any
 import numpy as np
 from absl import flags
 
+from benchmarks.job_process import run_job
 from bert_tf.cli import jobs
-from bert_tf.errors import InputError
 
 _TEXT_FILE = flags.DEFINE_string("text_file", None, "The text; .gz if compressed.")
 _VOCAB_SIZE = flags.DEFINE_integer("vocab_size", 8000, "Most entries.")
@@ -47,14 +45,14 @@ def main(argv: Sequence[str]) -> None:
         _write_documents(Path(str(_TEXT_FILE.value)), folder)
         vocab = folder / "vocab" / "vocab.txt"
         if not vocab.exists():
-            _run(
+            run_job(
                 "data_prep.create_vocabulary",
                 f"--input_file={folder / 'train.txt'}",
                 f"--output_file={vocab}",
                 f"--vocab_size={_VOCAB_SIZE.value}",
             )
         options = _options(folder)
-        _run(
+        run_job(
             "bert_tf.run_finetuning",
             "--config=configs/causal_lm.py:from_scratch",
             f"--workdir={folder / 'run'}",
@@ -124,13 +122,6 @@ def _n_grams(folder: Path) -> dict[str, float]:
         "tokens": len(train),
         "held_out": len(held_out),
     }
-
-
-def _run(module: str, *arguments: str) -> None:
-    if code := subprocess.run([sys.executable, "-m", module, *arguments]).returncode:
-        raise InputError(
-            f"{module} failed with exit status {code}; its own error stands above."
-        )
 
 
 if __name__ == "__main__":

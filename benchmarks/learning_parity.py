@@ -11,8 +11,6 @@ Takes a quarter of an hour for BERT-mini on two cores, records of 128 tokens.
 """
 
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,12 +19,12 @@ import numpy as np
 from absl import flags
 from tqdm import tqdm
 
+from benchmarks.job_process import run_job
 from benchmarks.pretraining_job import job_arguments, read_metrics
 from bert_tf.cli import jobs
 from bert_tf.config import DataConfig, OptimizerConfig, model_config
 from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
-from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
 from bert_tf.training import schedules
 from bert_tf.training.config import PretrainingConfig
@@ -75,10 +73,7 @@ def train_ours(config: PretrainingConfig) -> tuple[list[float], dict[str, float]
     """
     with tempfile.TemporaryDirectory() as folder:
         job = job_arguments(config, Path(folder))
-        if code := subprocess.run([sys.executable, "-m", *job]).returncode:
-            raise InputError(
-                f"{job[0]} failed with exit status {code}; its own error stands above."
-            )
+        run_job(*job)
         results = read_json(Path(folder) / "run" / "eval.json")
         return [line["loss"] for line in read_metrics(Path(folder), "train")], results
 

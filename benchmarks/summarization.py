@@ -12,8 +12,6 @@ The files have a header, `text` and `target`, and quotes mean nothing in them.
 
 import csv
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +19,8 @@ from typing import Any
 
 from absl import flags
 
+from benchmarks.job_process import run_job
 from bert_tf.cli import jobs
-from bert_tf.errors import InputError
 
 _TRAIN_FILE = flags.DEFINE_string("train_file", None, "Texts and summaries.")
 _TEST_FILE = flags.DEFINE_string("test_file", None, "Texts to summarize.")
@@ -42,15 +40,14 @@ _ROUGE = ("rouge1", "rouge2", "rougeL")
 def main(argv: Sequence[str]) -> None:
     """Trains, and prints a table."""
     test = Path(str(_TEST_FILE.value))
-    with test.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        pairs = [(row["text"], row["target"]) for row in reader]
+    with test.open("rb") as file:
+        count = sum(1 for _ in file) - 1
     with tempfile.TemporaryDirectory() as name:
         workdir = Path(_WORKDIR.value or name)
-        _train(workdir, test, len(pairs))
+        _train(workdir, test, count)
         found = json.loads((workdir / "eval.json").read_text())
-    lead = _first_sentences(pairs)
-    print(f"{len(pairs):,} texts; {found['seconds']:.0f} s of training")
+    lead = _first_sentences(test)
+    print(f"{count:,} texts; {found['seconds']:.0f} s of training")
     for name in _ROUGE:
         print(f"{name}: {found[name]:.4f}, the first sentence {lead[name]:.4f}")
 
@@ -74,21 +71,23 @@ def _train(workdir: Path, test: Path, num_written: int) -> None:
         "evaluations_per_epoch": 0.0,
     }
     arguments = [f"--config.{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", "bert_tf.run_finetuning"]
-    command += ["--config=configs/seq2seq_summarization.py", f"--workdir={workdir}"]
-    if code := subprocess.run([*command, *arguments]).returncode:
-        raise InputError(
-            f"The training job failed with exit status {code}; its own error stands "
-            "above."
-        )
+    run_job(
+        "bert_tf.run_finetuning",
+        "--config=configs/seq2seq_summarization.py",
+        f"--workdir={workdir}",
+        *arguments,
+    )
 
 
-def _first_sentences(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
+def _first_sentences(test: Path) -> dict[str, float]:
     from bert_tf.metrics.summarization import rouge_metrics
     from bert_tf.text.sentences import find_sentences
 
-    firsts = [text[slice(*find_sentences(text, "en")[0])] for text, _ in pairs]
-    return rouge_metrics(firsts, [target for _, target in pairs])
+    with test.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    texts = [row["text"] for row in rows]
+    firsts = [text[slice(*find_sentences(text, "en")[0])] for text in texts]
+    return rouge_metrics(firsts, [row["target"] for row in rows])
 
 
 if __name__ == "__main__":
