@@ -105,7 +105,8 @@ class FinetuningConfig(RunConfig):
         sweep: settings to compare on the held-out examples.
         evaluations_per_epoch: held-out evaluations an epoch, where `eval_interval` is
             0; the run ends with one in any case.
-        hidden_dropout_prob: in place of the model's; -1.0 for the model's.
+        hidden_dropout_prob: in place of the model's, which then keeps it; -1.0 for the
+            model's.
         classifier_dropout: share of the head's inputs dropped; -1.0 for
             `hidden_dropout_prob`.
         pruning: whether weights become zeros meanwhile.
