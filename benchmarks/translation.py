@@ -34,6 +34,9 @@ _TEST_FILE = flags.DEFINE_string("test_file", None, "Pairs to translate.")
 _VOCAB_FILE = flags.DEFINE_string("vocab_file", None, "The vocabulary of both.")
 _SIZE = flags.DEFINE_string("size", "mini", "tiny, mini, small, medium or base.")
 _STEPS = flags.DEFINE_integer("steps", 2000, "Steps of each.")
+_PEER_STEPS = flags.DEFINE_integer(
+    "peer_steps", None, "Steps of the peer, to train both for the same time."
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Pairs a step.")
 _LENGTH = flags.DEFINE_integer("length", 64, "Most tokens of a text and a target.")
 _LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-3, "Its peak.")
@@ -71,13 +74,18 @@ def main(argv: Sequence[str]) -> None:
             "Hugging Face": json.loads((folder / "theirs.json").read_text()),
         }
     print(
-        f"{_SIZE.value}, {_STEPS.value} steps of {_BATCH_SIZE.value} pairs, one thread"
+        f"{_SIZE.value}, {_STEPS.value} steps here and {_peer_steps()} there of "
+        f"{_BATCH_SIZE.value} pairs, one thread each"
     )
     for side, values in results.items():
         columns = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         print(f"{side}: {columns}")
     ratio = results["ours"]["pairs/s"] / results["Hugging Face"]["pairs/s"]
     print(f"Pairs/s of training: {ratio:.2f} times Hugging Face's")
+
+
+def _peer_steps() -> int:
+    return _STEPS.value if _PEER_STEPS.value is None else _PEER_STEPS.value
 
 
 def _start(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
@@ -121,7 +129,7 @@ def _their_job(folder: Path, test: Path) -> list[str]:
         "test": str(test),
         "vocabulary": str(Path(str(_VOCAB_FILE.value)).parent),
         "size": _SIZE.value,
-        "steps": _STEPS.value,
+        "steps": _peer_steps(),
         "batch_size": _BATCH_SIZE.value,
         "length": _LENGTH.value,
         "learning_rate": _LEARNING_RATE.value,
