@@ -60,19 +60,20 @@ def bytes_per_token(model: Any) -> int:
 
 
 def ours(model: Any) -> Write:
-    """Returns our searches, each in a compiled graph."""
+    """Returns our searches, each compiled as `bert_tf.prediction.generator` does it."""
     import tensorflow as tf
 
     from bert_tf.generation.config import GenerationConfig
     from bert_tf.generation.search import generate
+    from bert_tf.ops.compiled import compiled
 
-    compiled: dict[GenerationConfig, Any] = {}
+    functions: dict[GenerationConfig, Any] = {}
 
     def run(ids: np.ndarray, settings: Settings, target: int) -> Any:
         search = GenerationConfig(
             max_new_tokens=target, min_new_tokens=target - 1, **settings
         ).validate()
-        if search not in compiled:
+        if search not in functions:
 
             def function(ids: tf.Tensor) -> Any:
                 num_texts = tf.shape(ids)[0]
@@ -85,11 +86,8 @@ def ours(model: Any) -> Write:
                 lengths = tf.ones([num_texts], tf.int32)
                 return generate(model, inputs, start, lengths, search, _END, 0)
 
-            spec = [tf.TensorSpec([None, None], tf.int32)]
-            compiled[search] = tf.function(
-                function, input_signature=spec, autograph=False
-            )
-        return compiled[search](tf.constant(ids, tf.int32)).token_ids.numpy()
+            functions[search] = compiled(function)
+        return functions[search](tf.constant(ids, tf.int32)).token_ids.numpy()
 
     return run
 

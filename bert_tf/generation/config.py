@@ -69,6 +69,16 @@ class GenerationConfig:
         return not _is_number(self.penalty_alpha) or self.penalty_alpha > 0
 
     @property
+    def limits_mass(self) -> bool:
+        """Whether draws are from the likeliest tokens that have some probability."""
+        return not _is_number(self.top_p) or self.top_p < 1
+
+    @property
+    def sorts_vocabulary(self) -> bool:
+        """Whether all scores are sorted, which XLA is slow at, for each token."""
+        return self.do_sample and self.limits_mass and not self.top_k
+
+    @property
     def most_fed(self) -> int:
         """How many new tokens a model is fed at most.
 

@@ -104,10 +104,9 @@ def candidates(
     """
     scores = scores / config.temperature
     tokens = None
-    uses_top_p = not isinstance(config.top_p, int | float) or config.top_p < 1
-    if config.top_k or uses_top_p:
+    if config.top_k or config.limits_mass:
         scores, tokens = tf.math.top_k(scores, config.top_k or scores.shape[-1])
-    if uses_top_p:
+    if config.limits_mass:
         likelier = tf.cumsum(tf.nn.softmax(scores), axis=1, exclusive=True)
         # Rounded sums may reach 1 before the last token, which 1 does not exclude.
         kept = (likelier < config.top_p) | (config.top_p >= 1)

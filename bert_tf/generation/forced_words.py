@@ -1,5 +1,6 @@
 """Words that a sequence must hold before it may end."""
 
+import numpy as np
 import tensorflow as tf
 
 from bert_tf.generation.config import Words
@@ -39,7 +40,9 @@ def force_words(
     must = needed >= new_tokens.shape[1] - step
     word = tf.argmax(begun, axis=1, output_type=tf.int32)
     place = tf.maximum(tf.gather(begun, word, batch_dims=1), 0)
-    table = tf.ragged.constant(words, tf.int32).to_tensor(EMPTY)
+    table = np.full([len(words), max(lengths)], EMPTY, np.int32)
+    for row, each in zip(table, words, strict=True):
+        row[: len(each)] = each
     token = tf.gather_nd(table, tf.stack([word, place], axis=1))
 
     tokens = tf.range(scores.shape[-1])

@@ -72,5 +72,6 @@ def last_tokens(
 ) -> tf.Tensor:
     """Returns the last `count` of the first `num_tokens`, `EMPTY` before the first."""
     padded = tf.pad(history, [[0, 0], [count, 0]], constant_values=EMPTY)
-    found = padded[:, num_tokens : num_tokens + count]
+    size = [tf.shape(history)[0], count]
+    found = tf.slice(padded, tf.stack([0, num_tokens]), size)
     return tf.ensure_shape(found, [history.shape[0], count])

@@ -8,7 +8,7 @@ from bert_tf.generation import beam_search, contrastive_search, token_by_token
 from bert_tf.generation.config import GenerationConfig
 from bert_tf.generation.draws import row_seeds
 from bert_tf.generation.results import Generated
-from bert_tf.generation.stepping import read_prompts, read_prompts_with_hidden
+from bert_tf.generation.stepping import read_prompts
 from bert_tf.models.base import Tensors
 from bert_tf.models.decoder_protocol import Decoder
 
@@ -40,14 +40,11 @@ def generate(
         InputError: the prompts and `max_new_tokens` are more positions than the model
             has.
     """
+    prompt, hidden = read_prompts(decoder, inputs, tokens, lengths, config)
     if config.is_contrastive:
-        prompt, hidden = read_prompts_with_hidden(
-            decoder, inputs, tokens, lengths, config
-        )
         return contrastive_search.search(
             decoder, prompt, hidden, config, end_id, pad_id
         )
-    prompt = read_prompts(decoder, inputs, tokens, lengths, config)
     if config.num_beams > 1:
         config = _for_rows(config, config.num_beams)
         return beam_search.search(decoder, prompt, config, end_id, pad_id)

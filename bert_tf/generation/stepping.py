@@ -16,7 +16,7 @@ def read_prompts(
     tokens: tf.Tensor,
     lengths: tf.Tensor,
     config: GenerationConfig,
-) -> Prompt:
+) -> tuple[Prompt, tf.Tensor]:
     """Lets the model read texts and the beginnings of what it is to continue.
 
     Args:
@@ -26,28 +26,13 @@ def read_prompts(
         lengths: int32 `[B]`, tokens of each, 1 at least.
         config: says how much room is needed.
 
-    Raises:
-        InputError: the prompts and `max_new_tokens` are more positions than the model
-            has.
-    """
-    state = decoder.encode(inputs, tokens.shape[1] + config.most_fed)
-    logits, state = decoder.decode(tokens, 0, state)
-    logits = tf.gather(logits, lengths - 1, batch_dims=1)
-    return Prompt(logits, state, _aligned(tokens, lengths), lengths)
-
-
-def read_prompts_with_hidden(
-    decoder: Decoder,
-    inputs: Tensors,
-    tokens: tf.Tensor,
-    lengths: tf.Tensor,
-    config: GenerationConfig,
-) -> tuple[Prompt, tf.Tensor]:
-    """Lets the model read; see `read_prompts`.
-
     Returns:
         The prompts, and the last hidden states of their tokens, `[B, P, hidden]`, in
         the places of these.
+
+    Raises:
+        InputError: the prompts and `max_new_tokens` are more positions than the model
+            has.
     """
     state = decoder.encode(inputs, tokens.shape[1] + config.most_fed)
     hidden, state = decoder.decode_hidden(tokens, 0, state)

@@ -44,7 +44,7 @@ class Stream:
         length = config.max_new_tokens
 
         def begin(inputs: Tensors, tokens: tf.Tensor, lengths: tf.Tensor) -> Any:
-            prompt = read_prompts(decoder, inputs, tokens, lengths, config)
+            prompt, _ = read_prompts(decoder, inputs, tokens, lengths, config)
             prompt = repeat(prompt, config.num_return_sequences)
             seeds = tf.zeros([tf.shape(prompt.tokens)[0], 2], tf.int32)
             if config.do_sample:

@@ -18,11 +18,9 @@ from bert_tf.labelled.examples import Example, Place
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.models.variables import assign_variables
-from bert_tf.prediction.generator import (
-    ContinuationGenerator,
-    Generator,
-    PairGenerator,
-)
+from bert_tf.prediction.continuation_generator import ContinuationGenerator
+from bert_tf.prediction.generator import Generator
+from bert_tf.prediction.pair_generator import PairGenerator
 from bert_tf.tasks.catalog import create_predicting_task
 from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.inference import BATCH_SIZE, Inference

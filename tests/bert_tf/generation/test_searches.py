@@ -32,11 +32,12 @@ def arguments(texts, prompts=None):
     )
 
 
-def run(decoder, config, texts=TEXTS, prompts=None):
+def run(decoder, config, texts=TEXTS, prompts=None, jit_compile=False):
     config.validate()
     function = tf.function(
         lambda *args: generate(decoder, *args, config, end_id=END, pad_id=PAD),
         autograph=False,
+        jit_compile=jit_compile,
     )
     found = function(*arguments(texts, prompts))
     return type(found)(*(x.numpy() for x in found))
@@ -154,11 +155,28 @@ def test_a_text_does_not_depend_on_its_batch(name):
             assert not log_probs[size:].any()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SEARCHES)
+def test_xla_finds_the_same(name):
+    decoder, config = RecurrentDecoder(8), SEARCHES[name]
+    prompts = [[START], [START, 4, 5, 3], [START, 6]]
+    plain, compiled = (
+        run(decoder, config, prompts=prompts, jit_compile=jit_compile)
+        for jit_compile in (False, True)
+    )
+    np.testing.assert_array_equal(compiled.token_ids, plain.token_ids)
+    np.testing.assert_array_equal(compiled.lengths, plain.lengths)
+    for name in ("scores", "token_log_probs"):
+        np.testing.assert_allclose(
+            getattr(compiled, name), getattr(plain, name), rtol=1e-4, atol=1e-5
+        )
+
+
 def test_scoring_a_hypothesis_again_gives_its_score():
     decoder, config = RecurrentDecoder(8), SEARCHES["beam"]
     config = dataclasses.replace(config, length_penalty=0.6, min_new_tokens=3)
     found = run(decoder, config)
-    prompt = read_prompts(decoder, *arguments(TEXTS), config)
+    prompt, _ = read_prompts(decoder, *arguments(TEXTS), config)
     again = scoring.score(
         decoder,
         prompt,

@@ -4,10 +4,17 @@ import numpy as np
 import tensorflow as tf
 
 
-class MarkovDecoder:
+class ToyDecoder:
+    def decode(self, token_ids, position, state):
+        hidden, state = self.decode_hidden(token_ids, position, state)
+        return self.logits_of(hidden), state
+
+
+class MarkovDecoder(ToyDecoder):
     """The next token's scores depend on the last token, by a table, and on the text.
 
     Its `input_ids` `[B, 1]` say which row of `text_logits` is added to a text's scores.
+    Its hidden states are the scores.
     """
 
     def __init__(self, vocab_size, seed=0, spread=2.0, num_texts=8):
@@ -19,11 +26,14 @@ class MarkovDecoder:
         ids = tf.cast(inputs["input_ids"][:, 0], tf.int32)
         return {"memory_text": tf.gather(self.text_logits, ids)}
 
-    def decode(self, token_ids, position, state):
+    def decode_hidden(self, token_ids, position, state):
         return (
             tf.gather(self.table, token_ids) + state["memory_text"][:, tf.newaxis],
             state,
         )
+
+    def logits_of(self, hidden):
+        return hidden
 
     def log_probs(self, text, tokens):
         """Log-probabilities after each token, NumPy `[len(tokens), V]`."""
@@ -31,7 +41,7 @@ class MarkovDecoder:
         return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
 
 
-class RecurrentDecoder:
+class RecurrentDecoder(ToyDecoder):
     """Scores depend on all tokens up to their own, by a sum that forgets.
 
     A search that mixes up states or positions gets other scores.
@@ -48,10 +58,6 @@ class RecurrentDecoder:
             "memory_first": tf.gather(self.vectors, ids),
             "past_tokens": tf.zeros([tf.shape(ids)[0], max_length], tf.int32),
         }
-
-    def decode(self, token_ids, position, state):
-        hidden, state = self.decode_hidden(token_ids, position, state)
-        return self.logits_of(hidden), state
 
     def logits_of(self, hidden):
         return hidden @ self.output

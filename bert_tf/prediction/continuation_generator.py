@@ -1,0 +1,88 @@
+"""A language model that continues texts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bert_tf.errors import InputError
+from bert_tf.generation.results import Generated
+from bert_tf.generation.streaming import Stream
+from bert_tf.prediction.generator import Generator, num_rows
+from bert_tf.tasks.written_texts import continue_from
+from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.text.vocabulary import Vocabulary
+
+# Widths are multiples of it, since the search is compiled for each.
+_WIDTH_STEP = 16
+
+
+class ContinuationGenerator(Generator):
+    """Continues texts; see `Generator`.
+
+    Args:
+        model: with its weights.
+        vocabulary: the model's.
+        settings: see `Generator`.
+    """
+
+    def __init__(
+        self, model: keras.Model, vocabulary: Vocabulary, settings: Mapping[str, Any]
+    ):
+        super().__init__(model, model.config, BertTokenizer(vocabulary), settings)
+        self._streams: dict[int, Stream] = {}
+
+        def search(tokens: tf.Tensor, lengths: tf.Tensor) -> Generated:
+            return continue_from(model, tokens, lengths, vocabulary, self.config)
+
+        self._run = self._compiled(search)
+
+    def _tokens(self, example: Any) -> Iterator[np.ndarray]:
+        tokens, lengths = self._prompts([example])
+        width = tokens.shape[1]
+        if width not in self._streams:
+            end_id = self._tokenizer.vocabulary.sep_id
+            model: Any = self._model
+            self._streams[width] = Stream(model, self.config, end_id)
+        fed = tf.constant(tokens)
+        return self._streams[width].tokens(
+            {"input_ids": fed}, fed, tf.constant(lengths)
+        )
+
+    def _prompts(self, examples: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns tokens, int32 `[examples, width]`, and how many there are of each."""
+        vocabulary = self._tokenizer.vocabulary
+        texts = [" ".join(example.key) for example in examples]
+        prompts = [
+            [vocabulary.cls_id, *ids]
+            for ids in self._tokenizer.tokenize(texts).to_list()
+        ]
+        room = self._positions - self.config.most_fed
+        for example, prompt in zip(examples, prompts, strict=True):
+            if len(prompt) > room:
+                raise InputError(
+                    f"{example.place}: the text has {len(prompt)} tokens, and beside "
+                    f"`max_new_tokens`, {self.config.max_new_tokens}, the model has "
+                    f"room for {room}. Shorten it, or write less."
+                )
+        longest = max(map(len, prompts))
+        width = min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, room)
+        lengths = np.array([len(prompt) for prompt in prompts], np.int32)
+        tokens = np.full([len(prompts), width], vocabulary.pad_id, np.int32)
+        for row, prompt in zip(tokens, prompts, strict=True):
+            row[: len(prompt)] = prompt
+        return tokens, lengths
+
+    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+        tokens, lengths = self._prompts(examples)
+        rows = num_rows(len(tokens), batch_size)
+        parts = []
+        for start in range(0, len(tokens), rows):
+            # The last prompt over and over fills the last batch.
+            places = np.minimum(np.arange(start, start + rows), len(tokens) - 1)
+            found = self._run(*map(tf.constant, (tokens[places], lengths[places])))
+            parts.append([values.numpy() for values in found])
+        joined = (np.concatenate(values) for values in zip(*parts, strict=True))
+        return [values[: len(tokens)] for values in joined]
