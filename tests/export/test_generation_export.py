@@ -155,6 +155,21 @@ def test_draws_are_those_of_the_library(folder, signatures):
     same(answer, expected)
 
 
+def test_contrastive_search_is_that_of_the_library(folder, tmp_path):
+    trained = pretrained.load(resolve_checkpoint(folder), generation=CONTRASTIVE)
+    saving.save(tmp_path / "1", trained)
+    exported, model = tf.saved_model.load(str(tmp_path / "1")), bert_tf.load(folder)
+    same(ask(exported, "serving_default", TEXTS), model.generate(TEXTS, **CONTRASTIVE))
+    alphas = [0.0, 0.3, 1.0]
+    ones = [1.0] * len(TEXTS)
+    asked = {"length_penalty": ones, "repetition_penalty": ones}
+    expected = [
+        model.generate([text], **{**CONTRASTIVE, "penalty_alpha": alpha})[0]
+        for text, alpha in zip(TEXTS, alphas, strict=True)
+    ]
+    same(ask(exported, "generate", TEXTS, **asked, penalty_alpha=alphas), expected)
+
+
 @pytest.mark.parametrize(
     "name, values, message",
     [
