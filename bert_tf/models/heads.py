@@ -100,6 +100,7 @@ class MaskedLmHead(ConfiguredLayer):
                 tf.reshape(tf.cast(labels[0], tf.int32), [-1]),
                 tf.reshape(tf.cast(labels[1], tf.float32), [-1]),
                 label_smoothing,
+                fused,
             )
         if output_scores:
             return sums, scores

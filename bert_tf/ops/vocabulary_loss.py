@@ -25,12 +25,12 @@ def vocabulary_loss(
     labels: tf.Tensor,
     weights: tf.Tensor,
     label_smoothing: float = 0.0,
+    fused: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Scores every entry of the vocabulary and compares with the labels.
 
-    In float32 the gradients are computed together with the loss, some rows at a time,
-    in one compiled function: a batch's logits are often larger than all else. For
-    training only, since it does the backward pass' work either way.
+    In float32 some rows at a time, in one compiled function: a batch's logits are often
+    larger than all else.
 
     Args:
         hidden: `[rows, hidden]`, any float dtype.
@@ -39,6 +39,8 @@ def vocabulary_loss(
         labels: int32 `[rows]`.
         weights: float32 `[rows]`.
         label_smoothing: the share of a label that goes to all entries alike.
+        fused: whether the gradients are computed together with the loss, for training;
+            in float32 alone.
 
     Returns:
         Float32 scalars: the weighted sum of the cross-entropies, in nats, and the sum
@@ -55,14 +57,22 @@ def vocabulary_loss(
     def function(hidden: tf.Tensor, embeddings: tf.Tensor, bias: tf.Tensor) -> Any:
         # A tape outside must not differentiate the loop, which has its gradients.
         inputs = [tf.stop_gradient(x) for x in (hidden, embeddings, bias)]
-        loss, correct, gradients = _sums(
-            *inputs, labels, weights, label_smoothing=label_smoothing
-        )
+
+        def with_gradients() -> Any:
+            return _sums(*inputs, labels, weights, label_smoothing=label_smoothing)
+
+        if fused:
+            *sums, gradients = with_gradients()
+        else:
+            sums = _sums_alone(
+                *inputs, labels, weights, label_smoothing=label_smoothing
+            )
 
         def gradient(dloss: tf.Tensor, _: tf.Tensor) -> Any:
-            return [dloss * value for value in gradients]
+            values = gradients if fused else with_gradients()[2]
+            return [dloss * value for value in values]
 
-        return (loss, correct), gradient
+        return tuple(sums), gradient
 
     embeddings, bias = (tf.convert_to_tensor(x) for x in (word_embeddings, bias))
     return function(hidden, embeddings, bias)
@@ -95,3 +105,12 @@ def _sums(
     scores = VocabularyScores(hidden, embeddings, bias)
     (loss, correct), gradients = sum_in_slices(scores, (labels, weights), score, 2)
     return loss, correct, gradients
+
+
+@compiled
+def _sums_alone(
+    *arguments: tf.Tensor, label_smoothing: float
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns both sums: XLA leaves out what only the gradients need."""
+    loss, correct, _ = _sums(*arguments, label_smoothing=label_smoothing)
+    return loss, correct

@@ -23,10 +23,16 @@ def make_arguments(rows, magnitude=1.0):
 # One row, less than a chunk, chunks of a length, and chunks with filling.
 @pytest.mark.parametrize("rows", [1, 7, 640, 641])
 @pytest.mark.parametrize(
-    ("dtype", "magnitude"),
-    [("float32", 1.0), ("float32", 100.0), ("bfloat16", 1.0), ("bfloat16", 10.0)],
+    ("dtype", "magnitude", "fused"),
+    [
+        ("float32", 1.0, True),
+        ("float32", 100.0, True),
+        ("float32", 1.0, False),
+        ("bfloat16", 1.0, True),
+        ("bfloat16", 10.0, True),
+    ],
 )
-def test_loss_and_gradients(rows, dtype, magnitude):
+def test_loss_and_gradients(rows, dtype, magnitude, fused):
     tensors, bias, labels, weights = make_arguments(rows, magnitude)
 
     def reference(hidden, embeddings, bias):
@@ -40,7 +46,9 @@ def test_loss_and_gradients(rows, dtype, magnitude):
         return tf.reduce_sum(losses * tf.cast(weights, tf.float64))
 
     def loss(hidden, embeddings, bias):
-        value, _ = vocabulary_loss(hidden, embeddings, bias, labels, weights)
+        value, _ = vocabulary_loss(
+            hidden, embeddings, bias, labels, weights, fused=fused
+        )
         return tf.cast(value, hidden.dtype)
 
     # TensorFlow's bfloat16 products round on the way, too.
