@@ -1,12 +1,11 @@
 """Pruning: half the heads and neurons for twice the speed, and 15 % of the weights."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.compression_runs import Setting, describe
+from benchmarks.job_process import run_job
 
 _KEEP = {"keep_heads": 0.5, "keep_neurons": 0.5}
 _LENGTH = 128
@@ -19,7 +18,7 @@ def measure_structure(setting: Setting) -> None:
     pruned = setting.folder / "half"
     if not pruned.exists():
         data = next((setting.folder / "data").glob("train.*"))
-        _job(
+        run_job(
             "bert_tf.prune_model",
             checkpoint=teacher,
             input_file=data,
@@ -42,7 +41,7 @@ def measure_structure(setting: Setting) -> None:
     for name, checkpoint in (("teacher", teacher), ("half", pruned)):
         files.append(setting.folder / f"{name}.tflite")
         if not files[-1].exists():
-            _job(
+            run_job(
                 "export.export_tflite",
                 checkpoint=checkpoint,
                 output_file=files[-1],
@@ -78,16 +77,13 @@ def measure_weights(setting: Setting) -> None:
         print(f"15 % of the weights, by {method}: {describe(scores)}")
 
 
-def _job(module: str, **flags: object) -> None:
-    command = [f"--{name}={value}" for name, value in flags.items()]
-    subprocess.run([sys.executable, "-m", module, *command], check=True)
-
-
 def _latencies(files: list[Path], report: Path) -> tuple[list[float], list[int]]:
     """Measures files in turns: milliseconds of the fastest calls, and bytes."""
-    command = [f"--tflite_file={file}" for file in files]
-    command += [f"--max_seq_length={_LENGTH}", f"--output_file={report}"]
-    job = [sys.executable, "-m", "export.measure_export", *command]
-    subprocess.run(job, check=True)
+    run_job(
+        "export.measure_export",
+        *(f"--tflite_file={file}" for file in files),
+        max_seq_length=_LENGTH,
+        output_file=report,
+    )
     measured = json.loads(report.read_text())["files"]
     return [m["best_ms"] for m in measured], [m["num_bytes"] for m in measured]

@@ -2,12 +2,11 @@
 
 import json
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.compression_runs import Setting, describe
+from benchmarks.job_process import run_job
 
 _TRAINED, _TAUGHT = "int8, trained for it", "int8, trained for it with a teacher"
 
@@ -56,7 +55,7 @@ def _file(setting: Setting, workdir: Path, quantization: str) -> dict[str, Any]:
     file, report = workdir / f"{quantization}.tflite", workdir / f"{quantization}.json"
     data = setting.folder / "data"
     if not file.exists():
-        _run(
+        run_job(
             "export.export_tflite",
             checkpoint=workdir,
             output_file=file,
@@ -65,7 +64,7 @@ def _file(setting: Setting, workdir: Path, quantization: str) -> dict[str, Any]:
             calibration_data=next(data.glob("train.*")),
         )
     if not report.exists():
-        _run(
+        run_job(
             "export.verify_export",
             checkpoint=workdir,
             tflite_file=file,
@@ -77,8 +76,3 @@ def _file(setting: Setting, workdir: Path, quantization: str) -> dict[str, Any]:
         )
     (artifact,) = json.loads(report.read_text())["artifacts"]
     return dict(artifact)
-
-
-def _run(job: str, **flags: Any) -> None:
-    arguments = [f"--{name}={value}" for name, value in flags.items()]
-    subprocess.run([sys.executable, "-m", job, *arguments], check=True)

@@ -4,13 +4,12 @@ import csv
 import dataclasses
 import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import finetuning_data
+from benchmarks.job_process import run_job
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.conversion import resizing
 
@@ -68,14 +67,11 @@ class Setting:
                 "evaluations_per_epoch": 0.0,
                 **{key.replace("__", "."): value for key, value in fields.items()},
             }
-            subprocess.run(
-                [
-                    *(sys.executable, "-m", "bert_tf.run_finetuning"),
-                    f"--config=configs/{CONFIGS[self.task]}.py",
-                    f"--workdir={workdir}",
-                    *(f"--config.{key}={value}" for key, value in settings.items()),
-                ],
-                check=True,
+            run_job(
+                "bert_tf.run_finetuning",
+                f"--config=configs/{CONFIGS[self.task]}.py",
+                f"--workdir={workdir}",
+                *(f"--config.{key}={value}" for key, value in settings.items()),
             )
         found: dict[str, Any] = json.loads(results.read_text())
         return found
