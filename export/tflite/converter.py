@@ -21,7 +21,7 @@ from bert_tf.layers.layer_norm import LayerNorm
 from bert_tf.models import named_variables
 from bert_tf.storage.wildcards import without_wildcards
 from export.checkpoint.pretrained import TrainedModel
-from export.tflite import graphs, quantizer, text_writing
+from export.tflite import graph_changes, graph_file, quantizer, text_writing
 
 _TABLE = "word_embeddings"
 
@@ -111,17 +111,17 @@ def convert_float(
             except Exception as error:
                 # The converter's exceptions are of a private class.
                 raise _unsupported(error) from error
-    graph = graphs.read(content)
+    graph = graph_file.read(content)
     if embeddings is not None:
         table = np.asarray(embeddings.effective_word_embeddings())
-        graphs.fix_input(graph, _TABLE, table)
+        graph_changes.fix_input(graph, _TABLE, table)
     for name, variable in norms.items():
-        graphs.fix_input(graph, name, np.asarray(variable))
-    graphs.bound_constants(graph)
-    graphs.look_up_embeddings(graph)
+        graph_changes.fix_input(graph, name, np.asarray(variable))
+    graph_changes.bound_constants(graph)
+    graph_changes.look_up_embeddings(graph)
     weights = {n: np.asarray(v) for n, v in named_variables(trained.model).items()}
-    graphs.name_products(graph, weights)
-    graphs.scale_outputs(
+    graph_changes.name_products(graph, weights)
+    graph_changes.scale_outputs(
         graph,
         {
             name: np.array(each.bounds, np.float32)
@@ -129,9 +129,9 @@ def convert_float(
             if each.bounds
         },
     )
-    graphs.make_names_unique(graph)
-    graphs.share_buffers(graph)
-    return graphs.write(graph)
+    graph_changes.make_names_unique(graph)
+    graph_file.share_buffers(graph)
+    return graph_file.write(graph)
 
 
 class _FixedShape(tf.Module):
@@ -170,7 +170,7 @@ class _FixedShape(tf.Module):
                 return dict(task.serve_ids(model).function(inputs))
 
         predict = tf.function(predict).get_concrete_function(**specs)
-        self.functions = {graphs.SIGNATURE: predict}
+        self.functions = {graph_file.SIGNATURE: predict}
 
 
 def _embeddings(model: Any) -> Embeddings | None:

@@ -3,8 +3,8 @@
 import copy
 from collections.abc import Iterable
 
-from export.tflite import graphs
-from export.tflite.graphs import schema
+from export.tflite import graph_file
+from export.tflite.graph_file import schema
 
 
 class JoinedFile:
@@ -18,7 +18,7 @@ class JoinedFile:
     """
 
     def __init__(self, content: bytes):
-        self.model = graphs.read(content)
+        self.model = graph_file.read(content)
         self._places: dict[tuple[bytes, int], int] = {}
         for place, buffer in enumerate(self.model.buffers):
             self._places.setdefault(_content(buffer, place), place)
@@ -32,7 +32,7 @@ class JoinedFile:
         Returns:
             The graph and its signature, which `add` takes, changed or not.
         """
-        model = graphs.read(content)
+        model = graph_file.read(content)
         (graph,), (signature,) = model.subgraphs, model.signatureDefs
         # Buffer 0 is that of all tensors which have no values.
         new_places = [0]

@@ -7,7 +7,7 @@ shapes that change from call to call; a short text in a short signature is faste
 from collections.abc import Mapping, Sequence
 
 from bert_tf.errors import InputError
-from export.tflite import graphs
+from export.tflite import graph_file
 from export.tflite.joining import JoinedFile
 
 
@@ -43,4 +43,4 @@ def join(longest: bytes, others: Mapping[int, bytes]) -> bytes:
     joined = JoinedFile(longest)
     for length, content in others.items():
         joined.add(f"tokens_{length}", *joined.adopt(content))
-    return graphs.write(joined.model)
+    return graph_file.write(joined.model)

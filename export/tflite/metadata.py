@@ -18,8 +18,8 @@ import flatbuffers
 from bert_tf.errors import InputError
 from bert_tf.text.vocabulary import VOCABULARY_NAME
 from export.checkpoint.pretrained import TrainedModel
-from export.tflite import graphs
-from export.tflite.graphs import schema
+from export.tflite import graph_changes, graph_file
+from export.tflite.graph_file import schema
 
 LABELS_NAME = "labels.txt"
 _METADATA_NAME = b"TFLITE_METADATA"
@@ -89,16 +89,16 @@ def add(content: bytes, trained: TrainedModel) -> bytes:
         trained: what it was made of, for which `check_opens` passed.
     """
     kind = _KINDS[trained.task.name]
-    graph = graphs.read(content)
+    graph = graph_file.read(content)
     if kind.last is not None:
-        graphs.append_activation(graph, kind.last, "probabilities")
+        graph_changes.append_activation(graph, kind.last, "probabilities")
     files = {VOCABULARY_NAME: trained.folder.vocabulary.files[VOCABULARY_NAME]}
     if kind.last is not None:
         labels = trained.task.description.labels
         files[LABELS_NAME] = "".join(f"{label}\n" for label in labels).encode()
     metadata = _ModelMetadata(graph, kind, trained).serialized()
-    graphs.add_metadata(graph, _METADATA_NAME, metadata)
-    archive = io.BytesIO(graphs.write(graph))
+    graph_file.add_metadata(graph, _METADATA_NAME, metadata)
+    archive = io.BytesIO(graph_file.write(graph))
     with zipfile.ZipFile(archive, "a") as behind:
         for name, value in files.items():
             # Stored, not compressed: phones map the file. A fixed date: same bytes.

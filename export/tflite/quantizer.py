@@ -19,7 +19,7 @@ from bert_tf.checkpoints import quantization_ranges
 from bert_tf.compression.int8_products import MIN_ELEMENTS
 from bert_tf.errors import InputError
 from export.check import tflite_weights
-from export.tflite import graphs
+from export.tflite import graph_file
 from export.tflite.quantizations import CALIBRATED, QUANTIZATIONS
 
 try:
@@ -76,7 +76,7 @@ def calibrate(
         )
     with _quietly():
         work = quantizer.Quantizer(bytearray(content), _recipe(content, quantization))
-        given = {graphs.SIGNATURE: list(map(dict, examples))}
+        given = {graph_file.SIGNATURE: list(map(dict, examples))}
         return work.calibrate(given, num_threads=2)
 
 
@@ -90,12 +90,15 @@ def trained_ranges(content: bytes, ranges: quantization_ranges.Ranges) -> Ranges
     Raises:
         InputError: they are of another model.
     """
-    graph = graphs.read(content)
+    graph = graph_file.read(content)
     tensors = graph.subgraphs[0].tensors
     found: dict[str, Any] = {}
-    for _, operator in graphs.products(graph):
+    for _, operator in graph_file.products(graph):
         weight = tensors[operator.inputs[1]].name.decode()
-        if graphs.operator_name(graph, operator) != _PRODUCT or weight not in ranges:
+        if (
+            graph_file.operator_name(graph, operator) != _PRODUCT
+            or weight not in ranges
+        ):
             continue
         around = ranges[weight]
         for index, known in (
@@ -160,9 +163,9 @@ def quantize(
             ranges or None, enable_progress_bar=False, enable_progress_report=False
         )
     # It puts values behind the flatbuffer, where older runtimes do not look.
-    graph = graphs.read(bytes(result.quantized_model))
-    graphs.share_buffers(graph)
-    return graphs.write(graph)
+    graph = graph_file.read(bytes(result.quantized_model))
+    graph_file.share_buffers(graph)
+    return graph_file.write(graph)
 
 
 def _recipe(

@@ -7,7 +7,7 @@ import numpy as np
 
 from export.check import tflite_weights
 from export.check.litert import litert_interpreter
-from export.tflite import graphs, quantizer
+from export.tflite import graph_file, quantizer
 
 _BLOCK = re.compile(r"(.*/layer_\d+)/(attention|intermediate|output|crossattention)/")
 # Beyond that little of the gain in size and speed is left.
@@ -57,7 +57,7 @@ def _group(name: str) -> str:
 def _outputs(content: bytes, inputs: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
     """Returns all outputs of all examples in a row."""
     interpreter = litert_interpreter()(model_content=content, num_threads=2)
-    run = interpreter.get_signature_runner(graphs.SIGNATURE)
+    run = interpreter.get_signature_runner(graph_file.SIGNATURE)
     outputs = [run(**example) for example in inputs]
     return np.concatenate(
         [value.ravel() for row in outputs for _, value in sorted(row.items())]

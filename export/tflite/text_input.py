@@ -21,7 +21,7 @@ from bert_tf.tasks.sequence_task import SequenceTask
 from bert_tf.text.tokenization import BertTokenizer
 from export.check.litert import TEXT_SIGNATURE
 from export.checkpoint.pretrained import TrainedModel
-from export.tflite import graphs, joining
+from export.tflite import graph_file, joining
 
 OPERATIONS = (
     "FastBertNormalize",
@@ -87,12 +87,12 @@ class TextInput:
         (signature,) = (
             copy.deepcopy(each)
             for each in model.signatureDefs
-            if each.signatureKey == graphs.SIGNATURE.encode()
+            if each.signatureKey == graph_file.SIGNATURE.encode()
         )
         graph = copy.deepcopy(model.subgraphs[signature.subgraphIndex])
         joining.prepend(graph, signature, tokenizer, texts)
         joined.add(TEXT_SIGNATURE, graph, signature)
-        return graphs.write(model)
+        return graph_file.write(model)
 
     @functools.cached_property
     def _graph(self) -> bytes:
@@ -112,7 +112,7 @@ class TextInput:
         converter.allow_custom_ops = True
         with held_back_stderr():  # The converter lists the operations.
             content = converter.convert()
-        codes = graphs.read(content).operatorCodes
+        codes = graph_file.read(content).operatorCodes
         custom = {code.customCode.decode() for code in codes if code.customCode}
         if others := sorted(custom.difference(OPERATIONS)):
             raise InputError(

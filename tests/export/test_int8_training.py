@@ -26,7 +26,7 @@ from export.check import tflite_weights
 from export.check.backends import KerasBackend
 from export.check.litert import TFLiteBackend
 from export.checkpoint import pretrained
-from export.tflite import accuracy_gate, converter, exporter, graphs, quantizer
+from export.tflite import accuracy_gate, converter, exporter, graph_file, quantizer
 from export.tflite.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -133,10 +133,10 @@ def test_the_file_computes_what_training_simulated(name, tmp_path):
 def test_scales_of_the_file_are_those_of_training(trained):
     content = converter.convert_float(trained)
     ranges = quantizer.trained_ranges(content, trained.ranges)
-    graph = graphs.read(quantizer.quantize(content, "int8", ranges=ranges))
+    graph = graph_file.read(quantizer.quantize(content, "int8", ranges=ranges))
     tensors = graph.subgraphs[0].tensors
     kernels = {}
-    for _, operator in graphs.products(graph):
+    for _, operator in graph_file.products(graph):
         inputs, weight, outputs = (
             tensors[index] for index in (*operator.inputs[:2], *operator.outputs)
         )

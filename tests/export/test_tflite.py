@@ -17,7 +17,7 @@ from export.check import tflite_weights
 from export.check.backends import KerasBackend
 from export.check.litert import TFLiteBackend
 from export.checkpoint import pretrained
-from export.tflite import converter, graphs, quantizer
+from export.tflite import converter, graph_changes, graph_file, quantizer
 from export.tflite.inputs import read_inputs
 from export.tflite.quantizations import QUANTIZATIONS
 
@@ -113,7 +113,7 @@ def test_the_table_of_words_stands_once(tflite_files, model, quantization):
     assert {use.num_bytes for use in uses} == {
         shape[0] * shape[1] * sizes.get(quantization, 1)
     }
-    graph = graphs.read(content)
+    graph = graph_file.read(content)
     buffers = [b.data for b in graph.buffers if b.data is not None]
     large = [len(data) for data in buffers if len(data) == uses[0].num_bytes]
     assert len(large) == 1
@@ -121,22 +121,22 @@ def test_the_table_of_words_stands_once(tflite_files, model, quantization):
 
 def test_values_behind_the_flatbuffer_count(tflite_files):
     name = "bert/embeddings/word_embeddings"
-    graph = graphs.read(tflite_files["dynamic_int8"].read_bytes())
+    graph = graph_file.read(tflite_files["dynamic_int8"].read_bytes())
     (tensor,) = (t for t in graph.subgraphs[0].tensors if t.name == name.encode())
     buffer = graph.buffers[tensor.buffer]
     expected = buffer.size = len(buffer.data)
     buffer.data, buffer.offset = None, 4096
     found = {
         weight.name: (weight.dtype, weight.num_bytes)
-        for weight in tflite_weights.weights(graphs.write(graph))
+        for weight in tflite_weights.weights(graph_file.write(graph))
     }
     assert found[name] == ("INT8", expected)
 
 
 def test_no_constant_is_beyond_half_precision(tflite_files):
-    graph = graphs.read(tflite_files["none"].read_bytes())
-    values = [graphs.constant(graph, t) for t in graph.subgraphs[0].tensors]
-    assert max(np.abs(v).max() for v in values if v is not None) == graphs.BOUND
+    graph = graph_file.read(tflite_files["none"].read_bytes())
+    values = [graph_file.constant(graph, t) for t in graph.subgraphs[0].tensors]
+    assert max(np.abs(v).max() for v in values if v is not None) == graph_changes.BOUND
 
 
 def test_the_summary_says_what_stayed_float(tflite_files):
@@ -256,7 +256,7 @@ def test_without_litert_its_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
     for name, doing in (
         ("export.tflite.quantizer", "Quantising"),
-        ("export.tflite.graphs", "Writing"),
+        ("export.tflite.graph_file", "Writing"),
         ("export.check.tflite_weights", "Reading"),
     ):
         with pytest.raises(InputError, match=rf"{doing} a TFLite .*bert-tf\[mobile\]"):

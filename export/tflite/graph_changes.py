@@ -1,27 +1,21 @@
-"""What a TFLite file's graph becomes after the converter, before it is quantised.
+"""What a TFLite file's graph becomes after the converter, before it is quantized.
 
 Each function changes a graph in place; `converter.convert` applies them in this order.
-
-Source: `tensorflow/compiler/mlir/lite/schema/schema.fbs`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-from bert_tf.errors import InputError
-
-try:
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
-except ImportError:
-    raise InputError(
-        "Writing a TFLite file needs LiteRT: pip install 'bert-tf[mobile]'"
-    ) from None
-
-_OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items()}
-
-SIGNATURE = "serving_default"
+from export.tflite.graph_file import (
+    add_buffer,
+    add_tensor,
+    constant,
+    operator_code,
+    operator_name,
+    products,
+    schema,
+)
 
 BOUND = 100.0
 """Stands in for constants that mean infinity.
@@ -31,31 +25,6 @@ an infinity, and a calibrated range that holds it has one step for all real scor
 Scores of trained models stay within 50 or so, and exp(-100) is 0 beside 1.
 """
 _INFINITE = 1e9
-
-
-def read(content: bytes) -> schema.ModelT:
-    """Returns a file's graph, to be changed and written again."""
-    return flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-
-
-def write(model: schema.ModelT) -> bytes:
-    """Returns a graph as the contents of a file."""
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
-
-
-def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
-    """Returns an operator's name, such as `FULLY_CONNECTED`."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
-
-
-def constant(model: schema.ModelT, tensor: schema.TensorT) -> np.ndarray | None:
-    """Returns the values of a float32 constant, or None for any other tensor."""
-    data = model.buffers[tensor.buffer].data
-    if data is None or len(data) == 0 or tensor.type != schema.TensorType.FLOAT32:
-        return None
-    values = np.frombuffer(memoryview(data), np.float32)
-    return values.reshape(list(tensor.shape) if tensor.shape is not None else [])
 
 
 def fix_input(model: schema.ModelT, name: str, value: np.ndarray) -> None:
@@ -77,7 +46,7 @@ def fix_input(model: schema.ModelT, name: str, value: np.ndarray) -> None:
     graph.inputs = [index for index in graph.inputs if index != entry.tensorIndex]
     tensor = graph.tensors[entry.tensorIndex]
     tensor.name = name.encode()
-    tensor.buffer = _add_buffer(model, np.ascontiguousarray(value, np.float32))
+    tensor.buffer = add_buffer(model, np.ascontiguousarray(value, np.float32))
 
 
 def bound_constants(model: schema.ModelT) -> None:
@@ -87,13 +56,13 @@ def bound_constants(model: schema.ModelT) -> None:
             value = constant(model, tensor)
             if value is not None and value.size and np.abs(value).max() > _INFINITE:
                 bounded = np.clip(value, -BOUND, BOUND)
-                tensor.buffer = _add_buffer(model, bounded)
+                tensor.buffer = add_buffer(model, bounded)
 
 
 def look_up_embeddings(model: schema.ModelT) -> None:
     """Turns look-ups in constant tables into EMBEDDING_LOOKUP.
 
-    The converter writes GATHER, for which there is no quantised table.
+    The converter writes GATHER, for which there is no quantized table.
     """
     for graph in model.subgraphs:
         _look_up_embeddings(model, graph)
@@ -110,12 +79,12 @@ def _look_up_embeddings(model: schema.ModelT, graph: schema.SubGraphT) -> None:
         count = int(np.prod(graph.tensors[ids].shape))
         width = graph.tensors[table].shape[1]
         name = graph.tensors[outputs].name
-        flat_ids = _add_tensor(graph, name + b"/ids", [count], schema.TensorType.INT32)
-        rows = _add_tensor(
+        flat_ids = add_tensor(graph, name + b"/ids", [count], schema.TensorType.INT32)
+        rows = add_tensor(
             graph, name + b"/rows", [count, width], schema.TensorType.FLOAT32
         )
         lookup = schema.OperatorT()
-        lookup.opcodeIndex = _operator_code(
+        lookup.opcodeIndex = operator_code(
             model, schema.BuiltinOperator.EMBEDDING_LOOKUP
         )
         lookup.inputs, lookup.outputs = [flat_ids, table], [rows]
@@ -201,19 +170,19 @@ def _scale_outputs(
             value = constant(model, tensor)
             assert value is not None
             # Zero biases of several products may stand in one buffer.
-            tensor.buffer = _add_buffer(model, value / factor)
+            tensor.buffer = add_buffer(model, value / factor)
         (outputs,) = operator.outputs
         whole = graph.tensors[outputs]
-        shares = _add_tensor(
+        shares = add_tensor(
             graph, whole.name + b"/shares", whole.shape, schema.TensorType.FLOAT32
         )
-        factors = _add_tensor(
+        factors = add_tensor(
             graph, whole.name + b"/bounds", [len(bound)], schema.TensorType.FLOAT32
         )
-        graph.tensors[factors].buffer = _add_buffer(model, bound)
+        graph.tensors[factors].buffer = add_buffer(model, bound)
         operator.outputs = [shares]
         scaled = schema.OperatorT()
-        scaled.opcodeIndex = _operator_code(model, schema.BuiltinOperator.MUL)
+        scaled.opcodeIndex = operator_code(model, schema.BuiltinOperator.MUL)
         scaled.inputs, scaled.outputs = [shares, factors], [outputs]
         scaled.builtinOptionsType = schema.BuiltinOptions.MulOptions
         scaled.builtinOptions = schema.MulOptionsT()
@@ -233,9 +202,9 @@ def append_activation(model: schema.ModelT, operator: str, name: str) -> None:
     (entry,) = model.signatureDefs[0].outputs
     logits = graph.tensors[entry.tensorIndex]
     last = schema.OperatorT()
-    last.opcodeIndex = _operator_code(model, getattr(schema.BuiltinOperator, operator))
+    last.opcodeIndex = operator_code(model, getattr(schema.BuiltinOperator, operator))
     last.inputs = [entry.tensorIndex]
-    entry.tensorIndex = _add_tensor(graph, name.encode(), logits.shape, logits.type)
+    entry.tensorIndex = add_tensor(graph, name.encode(), logits.shape, logits.type)
     entry.name = name.encode()
     last.outputs = graph.outputs = [entry.tensorIndex]
     if operator == "SOFTMAX":
@@ -243,44 +212,6 @@ def append_activation(model: schema.ModelT, operator: str, name: str) -> None:
         last.builtinOptions = schema.SoftmaxOptionsT()
         last.builtinOptions.beta = 1.0
     graph.operators.append(last)
-
-
-def add_metadata(model: schema.ModelT, name: bytes, value: bytes) -> None:
-    """Adds an entry to the metadata of the file."""
-    entry = schema.MetadataT()
-    entry.name = name
-    entry.buffer = _add_buffer(model, np.frombuffer(value, np.uint8))
-    model.metadata = [*(model.metadata or []), entry]
-
-
-def products(model: schema.ModelT) -> Iterator[tuple[int, schema.OperatorT]]:
-    """Yields operators whose second input is a weight, after their graph's number."""
-    for number, graph in enumerate(model.subgraphs):
-        for operator in graph.operators:
-            name = operator_name(model, operator)
-            if name in ("FULLY_CONNECTED", "EMBEDDING_LOOKUP"):
-                yield number, operator
-
-
-def share_buffers(model: schema.ModelT) -> None:
-    """Keeps one copy of constants that are the same in several graphs."""
-    seen: dict[bytes, int] = {}
-    for index, buffer in enumerate(model.buffers):
-        if buffer.data is not None and len(buffer.data):
-            seen.setdefault(bytes(buffer.data), index)
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is not None and len(data):
-                tensor.buffer = seen[bytes(data)]
-    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
-    for index in range(len(model.buffers)):
-        if index not in used and not _is_metadata(model, index):
-            model.buffers[index].data = None
-
-
-def _is_metadata(model: schema.ModelT, index: int) -> bool:
-    return any(entry.buffer == index for entry in model.metadata or [])
 
 
 def _rows(name: str, value: np.ndarray) -> np.ndarray:
@@ -321,41 +252,12 @@ def _reshape(
 ) -> schema.OperatorT:
     shape = np.asarray(graph.tensors[outputs].shape, np.int32)
     name = graph.tensors[outputs].name + b"/shape"
-    sizes = _add_tensor(graph, name, [len(shape)], schema.TensorType.INT32)
-    graph.tensors[sizes].buffer = _add_buffer(model, shape)
+    sizes = add_tensor(graph, name, [len(shape)], schema.TensorType.INT32)
+    graph.tensors[sizes].buffer = add_buffer(model, shape)
     operator = schema.OperatorT()
-    operator.opcodeIndex = _operator_code(model, schema.BuiltinOperator.RESHAPE)
+    operator.opcodeIndex = operator_code(model, schema.BuiltinOperator.RESHAPE)
     operator.inputs, operator.outputs = [inputs, sizes], [outputs]
     operator.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
     operator.builtinOptions = schema.ReshapeOptionsT()
     operator.builtinOptions.newShape = shape
     return operator
-
-
-def _operator_code(model: schema.ModelT, builtin: int) -> int:
-    for index, code in enumerate(model.operatorCodes):
-        if code.builtinCode == builtin:
-            return index
-    code = schema.OperatorCodeT()
-    # Codes beyond 127 do not fit the older field; these are below.
-    code.builtinCode = code.deprecatedBuiltinCode = builtin
-    code.version = 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1
-
-
-def _add_tensor(
-    graph: schema.SubGraphT, name: bytes, shape: list[int], dtype: int
-) -> int:
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type = name, shape, dtype
-    tensor.buffer = 0
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _add_buffer(model: schema.ModelT, value: np.ndarray) -> int:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(value.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    return len(model.buffers) - 1
