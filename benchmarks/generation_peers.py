@@ -60,10 +60,11 @@ def bytes_per_token(model: Any) -> int:
 
 
 def ours(model: Any) -> Write:
-    """Returns our searches, each compiled as `bert_tf.prediction.generator` does it."""
+    """Returns our searches, each compiled as a `Generator`'s is."""
     import tensorflow as tf
 
     from bert_tf.generation.config import GenerationConfig
+    from bert_tf.generation.parallel_scores import for_xla
     from bert_tf.generation.search import generate
     from bert_tf.ops.compiled import compiled
 
@@ -84,7 +85,8 @@ def ours(model: Any) -> Write:
                 }
                 start = tf.fill([num_texts, 1], _START)
                 lengths = tf.ones([num_texts], tf.int32)
-                return generate(model, inputs, start, lengths, search, _END, 0)
+                decoder = for_xla(model, ids.shape[0], search)
+                return generate(decoder, inputs, start, lengths, search, _END, 0)
 
             functions[search] = compiled(function)
         return functions[search](tf.constant(ids, tf.int32)).token_ids.numpy()

@@ -35,7 +35,7 @@ def read_prompts(
             has.
     """
     state = decoder.encode(inputs, tokens.shape[1] + config.most_fed)
-    hidden, state = decoder.decode_hidden(tokens, 0, state)
+    hidden, state = decoder.decode(tokens, 0, state)
     last = tf.gather(hidden, lengths[:, tf.newaxis] - 1, batch_dims=1)
     logits = decoder.logits_of(last)[:, 0]
     prompt = Prompt(logits, state, _aligned(tokens, lengths), lengths)
@@ -62,10 +62,8 @@ def next_logits(
     Returns:
         The scores of what comes next, float32 `[R, V]`, and the state.
     """
-    logits, new_state = decoder.decode(
-        tf.maximum(tokens, 0)[:, tf.newaxis], position, state
-    )
-    return logits[:, 0], _shaped_like(new_state, state)
+    hidden, state = next_hidden(decoder, tf.maximum(tokens, 0), position, state)
+    return decoder.logits_of(hidden[:, tf.newaxis])[:, 0], state
 
 
 def next_hidden(
@@ -76,7 +74,7 @@ def next_hidden(
     Returns:
         The tokens' last hidden states, `[R, hidden]`, and the state.
     """
-    hidden, new_state = decoder.decode_hidden(tokens[:, tf.newaxis], position, state)
+    hidden, new_state = decoder.decode(tokens[:, tf.newaxis], position, state)
     return hidden[:, 0], _shaped_like(new_state, state)
 
 

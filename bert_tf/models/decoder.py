@@ -1,5 +1,6 @@
 """A stack of blocks that see only what came before, and the scores of what is next."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -218,13 +219,6 @@ class BertDecoder(BertModel):
         self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
     ) -> tuple[tf.Tensor, Tensors]:
         """Feeds each row its next tokens; see `decoder_protocol.Decoder`."""
-        hidden, state = self.decode_hidden(token_ids, position, state)
-        return self.logits_of(hidden), state
-
-    def decode_hidden(
-        self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
-    ) -> tuple[tf.Tensor, Tensors]:
-        """Feeds each row its next tokens; see `decoder_protocol.Decoder`."""
         token_ids = tf.cast(token_ids, tf.int32)
         num_rows, count = tf.unstack(tf.shape(token_ids))
         offset = tf.broadcast_to(tf.cast(position, tf.int32), [num_rows])
@@ -241,10 +235,15 @@ class BertDecoder(BertModel):
         )
         return hidden, {**state, **_state(cache)}
 
-    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
+    def output_weights(self) -> tf.Tensor:
+        """Returns what makes scores; see `decoder_protocol.Decoder`."""
+        return self.embeddings.effective_word_embeddings()
+
+    def logits_of(
+        self, hidden: tf.Tensor, weights: Sequence[tf.Tensor] | None = None
+    ) -> tf.Tensor:
         """Scores what comes after tokens; see `decoder_protocol.Decoder`."""
-        words = self.embeddings.effective_word_embeddings()
-        return self.predictions(hidden, words)
+        return self.predictions(hidden, weights or self.output_weights())
 
 
 def _state(cache: list[BlockCache]) -> Tensors:

@@ -4,6 +4,7 @@
 in a `tf.function`, in a `tf.while_loop`, and in a SavedModel.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import tensorflow as tf
@@ -58,28 +59,23 @@ class Decoder(Protocol):
             state: of `encode` or of the last call.
 
         Returns:
-            The scores of what comes after each of these tokens, float32
-            `[B, n, vocab]`, before any softmax; and the state with these tokens.
+            The last hidden state of each token, `[B, n, hidden]`, compute dtype, of
+            which `logits_of` makes scores; and the state with these tokens.
         """
 
-    def decode_hidden(
-        self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
-    ) -> tuple[tf.Tensor, Tensors]:
-        """Does all of `decode` but the scores: `logits_of` makes these of its result.
+    def output_weights(self) -> tf.Tensor:
+        """Returns what `logits_of` multiplies by, `[vocab, hidden]`, compute dtype."""
+
+    def logits_of(
+        self, hidden: tf.Tensor, weights: Sequence[tf.Tensor] | None = None
+    ) -> tf.Tensor:
+        """Returns the scores of what comes after tokens, before any softmax.
 
         Args:
-            token_ids: see `decode`, as the rest.
-            position: of the first of these.
-            state: of `encode` or of the last call.
+            hidden: of `decode`, `[B, n, hidden]`.
+            weights: the output weights in parts, one below the other; None for them as
+                they are.
 
         Returns:
-            The last hidden state of each token, `[B, n, hidden]`, compute dtype; and
-            the state with these tokens.
-        """
-
-    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
-        """Returns the scores of what comes after tokens, float32 `[B, n, vocab]`.
-
-        Args:
-            hidden: of `decode_hidden`, `[B, n, hidden]`.
+            float32 `[B, n, vocab]`.
         """

@@ -1,5 +1,6 @@
 """From one text to another: an encoder, and a decoder that attends to its outputs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -156,15 +157,15 @@ class EncoderDecoder(BertModel):
         """Feeds each row its next tokens; see `Decoder`."""
         return self.decoder.decode(token_ids, position, state)
 
-    def decode_hidden(
-        self, token_ids: tf.Tensor, position: tf.Tensor | int, state: Tensors
-    ) -> tuple[tf.Tensor, Tensors]:
-        """Feeds each row its next tokens; see `Decoder`."""
-        return self.decoder.decode_hidden(token_ids, position, state)
+    def output_weights(self) -> tf.Tensor:
+        """Returns what makes scores; see `Decoder`."""
+        return self.decoder.output_weights()
 
-    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
+    def logits_of(
+        self, hidden: tf.Tensor, weights: Sequence[tf.Tensor] | None = None
+    ) -> tf.Tensor:
         """Scores what comes after tokens; see `Decoder`."""
-        return self.decoder.logits_of(hidden)
+        return self.decoder.logits_of(hidden, weights)
 
     def _memory(self, inputs: Tensors, **modes: Any) -> tf.Tensor:
         """Returns what the decoder attends to, `[batch, memory_length, hidden]`."""

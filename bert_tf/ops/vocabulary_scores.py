@@ -30,19 +30,26 @@ class VocabularyScores(NamedTuple):
 
 
 def vocabulary_logits(
-    hidden: tf.Tensor, word_embeddings: tf.Tensor, bias: tf.Tensor
+    hidden: tf.Tensor,
+    word_embeddings: tf.Tensor | Sequence[tf.Tensor],
+    bias: tf.Tensor,
 ) -> tf.Tensor:
     """Scores every entry of the vocabulary.
 
     Args:
         hidden: `[rows, hidden]`, any float dtype.
-        word_embeddings: `[vocab, hidden]`, the same dtype.
+        word_embeddings: `[vocab, hidden]`, the same dtype; or its parts, one below the
+            other, for products side by side.
         bias: float32 `[vocab]`.
 
     Returns:
         float32 `[rows, vocab]`.
     """
-    logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
+    if isinstance(word_embeddings, Sequence):
+        parts = [tf.matmul(hidden, x, transpose_b=True) for x in word_embeddings]
+        logits = tf.concat(parts, axis=-1)
+    else:
+        logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
     # TensorFlow fuses this bias, unlike another addition, into the product.
     return tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
 

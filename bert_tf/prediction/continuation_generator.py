@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import InputError
+from bert_tf.generation.parallel_scores import for_xla
 from bert_tf.generation.results import Generated
 from bert_tf.generation.streaming import Stream
 from bert_tf.prediction.generator import Generator, num_rows
@@ -35,7 +36,8 @@ class ContinuationGenerator(Generator):
         self._streams: dict[int, Stream] = {}
 
         def search(tokens: tf.Tensor, lengths: tf.Tensor) -> Generated:
-            return continue_from(model, tokens, lengths, vocabulary, self.config)
+            decoder = for_xla(model, tokens.shape[0], self.config)
+            return continue_from(decoder, tokens, lengths, vocabulary, self.config)
 
         self._run = self._compiled(search)
 
@@ -44,8 +46,7 @@ class ContinuationGenerator(Generator):
         width = tokens.shape[1]
         if width not in self._streams:
             end_id = self._tokenizer.vocabulary.sep_id
-            model: Any = self._model
-            self._streams[width] = Stream(model, self.config, end_id)
+            self._streams[width] = Stream(self._model, self.config, end_id)
         fed = tf.constant(tokens)
         return self._streams[width].tokens(
             {"input_ids": fed}, fed, tf.constant(lengths)

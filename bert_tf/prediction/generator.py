@@ -4,13 +4,13 @@ import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.generation.results import Generated
+from bert_tf.models.decoder_protocol import Decoder
 from bert_tf.ops.compiled import compiled
 from bert_tf.tasks.written_texts import generation_config
 from bert_tf.text.tokenization import BertTokenizer
@@ -23,7 +23,7 @@ class Generator(abc.ABC):
     operations one by one. What is written is the same.
 
     Args:
-        model: with its weights.
+        model: a `Decoder` with its weights.
         config: the decoder's.
         tokenizer: of what is written.
         settings: fields of `GenerationConfig`, words as texts.
@@ -34,12 +34,12 @@ class Generator(abc.ABC):
 
     def __init__(
         self,
-        model: keras.Model,
+        model: Any,
         config: BertConfig,
         tokenizer: BertTokenizer,
         settings: Mapping[str, Any],
     ):
-        self._model = model
+        self._model: Decoder = model
         self._tokenizer = tokenizer
         self._positions = config.max_position_embeddings
         self.config = generation_config(settings, tokenizer, config)

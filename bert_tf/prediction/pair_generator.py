@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.generation.parallel_scores import for_xla
 from bert_tf.generation.results import Generated
 from bert_tf.generation.streaming import Stream
 from bert_tf.labelled.source import LabelledReader, LabelledSource
@@ -49,15 +50,15 @@ class PairGenerator(Generator):
 
         def search(*inputs: tf.Tensor) -> Generated:
             named = dict(zip(_INPUTS, inputs, strict=True))
-            return write_from(model, named, tokenizer.vocabulary, self.config)
+            decoder = for_xla(model, inputs[0].shape[0], self.config)
+            return write_from(decoder, named, tokenizer.vocabulary, self.config)
 
         self._run = self._compiled(search)
 
     @functools.cached_property
     def _stream(self) -> Stream:
         end_id = self._tokenizer.vocabulary.sep_id
-        model: Any = self._model
-        return Stream(model, self.config, end_id)
+        return Stream(self._model, self.config, end_id)
 
     def _tokens(self, example: Any) -> Iterator[np.ndarray]:
         batch = self._source([example]).reader(replica_batch_size=1).read(0, 1)

@@ -81,7 +81,8 @@ class Signatures(tf.Module):
             words = inputs.pop(table)
             token_ids, position = inputs.pop("token_ids"), inputs.pop("position")
             with looking_up_in(embeddings(model), words):
-                logits, state = model.decode(token_ids, position, inputs)
+                hidden, state = model.decode(token_ids, position, inputs)
+                logits = model.logits_of(hidden)
             past = {n: value for n, value in state.items() if n.startswith(PAST)}
             return {"logits": logits[:, 0], **past}
 

@@ -4,13 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 
-class ToyDecoder:
-    def decode(self, token_ids, position, state):
-        hidden, state = self.decode_hidden(token_ids, position, state)
-        return self.logits_of(hidden), state
-
-
-class MarkovDecoder(ToyDecoder):
+class MarkovDecoder:
     """The next token's scores depend on the last token, by a table, and on the text.
 
     Its `input_ids` `[B, 1]` say which row of `text_logits` is added to a text's scores.
@@ -26,7 +20,7 @@ class MarkovDecoder(ToyDecoder):
         ids = tf.cast(inputs["input_ids"][:, 0], tf.int32)
         return {"memory_text": tf.gather(self.text_logits, ids)}
 
-    def decode_hidden(self, token_ids, position, state):
+    def decode(self, token_ids, position, state):
         return (
             tf.gather(self.table, token_ids) + state["memory_text"][:, tf.newaxis],
             state,
@@ -41,7 +35,7 @@ class MarkovDecoder(ToyDecoder):
         return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
 
 
-class RecurrentDecoder(ToyDecoder):
+class RecurrentDecoder:
     """Scores depend on all tokens up to their own, by a sum that forgets.
 
     A search that mixes up states or positions gets other scores.
@@ -62,7 +56,7 @@ class RecurrentDecoder(ToyDecoder):
     def logits_of(self, hidden):
         return hidden @ self.output
 
-    def decode_hidden(self, token_ids, position, state):
+    def decode(self, token_ids, position, state):
         num_rows, count = tf.unstack(tf.shape(token_ids))
         offset = tf.broadcast_to(position, [num_rows])
         places = offset[:, tf.newaxis] + tf.range(count)

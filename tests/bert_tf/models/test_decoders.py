@@ -12,6 +12,7 @@ import transformers
 from benchmarks.pytorch_pretraining import hugging_face_name
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.generation.parallel_scores import ParallelScores
 from bert_tf.models import CausalLM, EncoderDecoder, named_variables
 
 SHAPE = {
@@ -219,7 +220,8 @@ def test_decoding_with_the_cache_equals_recomputation(case):
     assert state["past_keys_0"].shape == (BATCH, 2, TARGET + 2, 8)
 
     prompts = np.array([3, 1, 2])
-    logits, state = tf.function(model.decode)(ids[:, :3], 0, state)
+    hidden, state = tf.function(model.decode)(ids[:, :3], 0, state)
+    logits = model.logits_of(hidden)
     for row, length in enumerate(prompts):
         close(logits[row, :length], expected[row, :length])
 
@@ -233,7 +235,8 @@ def test_decoding_with_the_cache_equals_recomputation(case):
         def step(index, state, found):
             position = tf.constant(prompts, tf.int32) + index
             token_ids = tf.gather(ids, position[:, None], batch_dims=1)
-            logits, state = model.decode(token_ids, position, state)
+            hidden, state = model.decode(token_ids, position, state)
+            logits = model.logits_of(hidden)
             return index + 1, state, found.write(index, logits[:, 0])
 
         found = tf.TensorArray(tf.float32, 4)
@@ -243,6 +246,15 @@ def test_decoding_with_the_cache_equals_recomputation(case):
         close(logits, expected[np.arange(BATCH), prompts + index])
 
 
+@pytest.mark.parametrize("case", list(MODELS))
+def test_scores_in_parts_are_the_scores(case):
+    model, rng = MODELS[case](), np.random.default_rng(0)
+    width = model.output_weights().shape[1]
+    hidden = tf.constant(rng.normal(size=(BATCH, 2, width)), tf.float32)
+    assert model.output_weights().shape[0] % 4, "of the last part there is less"
+    close(ParallelScores(model).logits_of(hidden), model.logits_of(hidden))
+
+
 def test_repeated_rows_decode_alike():
     model = EncoderDecoder(CONFIG, OTHER)
     inputs = make_inputs()
@@ -250,8 +262,8 @@ def test_repeated_rows_decode_alike():
     repeated = {name: tf.repeat(tensor, 2, 0) for name, tensor in state.items()}
     ids = inputs["decoder_input_ids"]
     expected, _ = model.decode(ids, 0, state)
-    logits, _ = model.decode(np.repeat(ids, 2, 0), tf.zeros(6, tf.int32), repeated)
-    close(logits, np.repeat(expected, 2, 0))
+    hidden, _ = model.decode(np.repeat(ids, 2, 0), tf.zeros(6, tf.int32), repeated)
+    close(hidden, np.repeat(expected, 2, 0))
 
 
 def test_packed_rows_score_as_padded_ones():

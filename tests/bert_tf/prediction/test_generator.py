@@ -87,6 +87,9 @@ def test_a_stream_is_the_text_in_parts(model, settings):
         streams.append(parts)
     assert max(map(len, streams)) > 1
     assert list(model.generate_stream(TEXTS[2], **settings)) == streams[2]
+    # Of one text, XLA computes the scores in parts.
+    (alone,) = model.generate(TEXTS[2:], **settings)
+    assert alone["generated_text"] == "".join(streams[2])
     with pytest.raises(InputError, match="leave `num_beams` at 1"):
         list(model.generate_stream("six", num_beams=2))
     with pytest.raises(InputError, match="leave `penalty_alpha` at 0"):
