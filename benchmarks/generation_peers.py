@@ -63,10 +63,9 @@ def ours(model: Any) -> Write:
     """Returns our searches, each compiled as a `Generator`'s is."""
     import tensorflow as tf
 
+    from bert_tf.generation.compiled_search import compiled_search
     from bert_tf.generation.config import GenerationConfig
-    from bert_tf.generation.parallel_scores import for_xla
     from bert_tf.generation.search import generate
-    from bert_tf.ops.compiled import compiled
 
     functions: dict[GenerationConfig, Any] = {}
 
@@ -76,7 +75,7 @@ def ours(model: Any) -> Write:
         ).validate()
         if search not in functions:
 
-            def function(ids: tf.Tensor) -> Any:
+            def function(decoder: Any, ids: tf.Tensor) -> Any:
                 num_texts = tf.shape(ids)[0]
                 inputs = {
                     "input_ids": ids,
@@ -85,10 +84,9 @@ def ours(model: Any) -> Write:
                 }
                 start = tf.fill([num_texts, 1], _START)
                 lengths = tf.ones([num_texts], tf.int32)
-                decoder = for_xla(model, ids.shape[0], search)
                 return generate(decoder, inputs, start, lengths, search, _END, 0)
 
-            functions[search] = compiled(function)
+            functions[search] = compiled_search(model, search, function)
         return functions[search](tf.constant(ids, tf.int32)).token_ids.numpy()
 
     return run

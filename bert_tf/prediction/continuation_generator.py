@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from bert_tf.errors import InputError
-from bert_tf.generation.parallel_scores import for_xla
 from bert_tf.generation.results import Generated
 from bert_tf.generation.streaming import Stream
+from bert_tf.models.decoder_protocol import Decoder
 from bert_tf.prediction.generator import Generator, num_rows
 from bert_tf.tasks.written_texts import continue_from
 from bert_tf.text.tokenization import BertTokenizer
@@ -35,8 +35,9 @@ class ContinuationGenerator(Generator):
         super().__init__(model, model.config, BertTokenizer(vocabulary), settings)
         self._streams: dict[int, Stream] = {}
 
-        def search(tokens: tf.Tensor, lengths: tf.Tensor) -> Generated:
-            decoder = for_xla(model, tokens.shape[0], self.config)
+        def search(
+            decoder: Decoder, tokens: tf.Tensor, lengths: tf.Tensor
+        ) -> Generated:
             return continue_from(decoder, tokens, lengths, vocabulary, self.config)
 
         self._run = self._compiled(search)

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.generation.compiled_search import compiled_search
 from bert_tf.generation.results import Generated
 from bert_tf.models.decoder_protocol import Decoder
-from bert_tf.ops.compiled import compiled
 from bert_tf.tasks.written_texts import generation_config
 from bert_tf.text.tokenization import BertTokenizer
 
@@ -94,10 +93,8 @@ class Generator(abc.ABC):
                 text = longer
 
     def _compiled(self, search: Callable[..., Generated]) -> Any:
-        """Returns a search that is compiled: not by XLA where that is the slower."""
-        if self.config.sorts_vocabulary:
-            return tf.function(search, autograph=False)
-        return compiled(search)
+        """Returns the search, a function of a decoder and a batch, compiled."""
+        return compiled_search(self._model, self.config, search)
 
     @abc.abstractmethod
     def _tokens(self, example: Any) -> Iterator[np.ndarray]:

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bert_tf.generation.parallel_scores import for_xla
 from bert_tf.generation.results import Generated
 from bert_tf.generation.streaming import Stream
 from bert_tf.labelled.source import LabelledReader, LabelledSource
+from bert_tf.models.decoder_protocol import Decoder
 from bert_tf.prediction.generator import Generator, num_rows
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from bert_tf.tasks.written_texts import write_from
@@ -48,9 +48,8 @@ class PairGenerator(Generator):
         self._task = task
         self._vocabulary = vocabulary
 
-        def search(*inputs: tf.Tensor) -> Generated:
+        def search(decoder: Decoder, *inputs: tf.Tensor) -> Generated:
             named = dict(zip(_INPUTS, inputs, strict=True))
-            decoder = for_xla(model, inputs[0].shape[0], self.config)
             return write_from(decoder, named, tokenizer.vocabulary, self.config)
 
         self._run = self._compiled(search)
@@ -69,7 +68,8 @@ class PairGenerator(Generator):
     def _source(self, examples: Sequence[Any]) -> LabelledSource:
         examples = [dataclasses.replace(each, target=None) for each in examples]
         encoded = self._task.encode(examples, self._vocabulary)
-        length = int(encoded.lengths.max())
+        # Not the longest text's length: that would be a shape of its own.
+        length = self._task.max_seq_length
         return LabelledSource(encoded, length, seed=None, examples=examples)
 
     def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:

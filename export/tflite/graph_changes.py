@@ -1,6 +1,6 @@
 """What a TFLite file's graph becomes after the converter, before it is quantized.
 
-Each function changes a graph in place; `converter.convert` applies them in this order.
+Each function changes a graph in place; `converter.convert_float` says in what order.
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,7 @@ import transformers
 from benchmarks.pytorch_pretraining import hugging_face_name
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.generation.parallel_scores import ParallelScores
+from bert_tf.generation.compiled_search import ParallelScores
 from bert_tf.models import CausalLM, EncoderDecoder, named_variables
 
 SHAPE = {

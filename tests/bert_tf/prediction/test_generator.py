@@ -75,6 +75,13 @@ def test_answers_do_not_depend_on_the_batch(model):
             assert len(log_probs) <= 8
 
 
+def test_texts_of_any_length_take_one_compiled_search(model):
+    generator = model.generator(max_new_tokens=2)
+    for text in TEXTS:
+        generator.run([model.example(text)], 1)
+    assert generator._run.experimental_get_tracing_count() == 1
+
+
 @pytest.mark.parametrize("settings", [{}, {"do_sample": True, "temperature": 3.0}])
 def test_a_stream_is_the_text_in_parts(model, settings):
     settings = {"forced_words": ["fiveteen", "two six"], **settings}

@@ -1,11 +1,14 @@
-"""A model whose scores XLA computes on several threads."""
+"""Searches compiled as a whole, and what XLA has to be helped with."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from bert_tf.generation.config import GenerationConfig
+from bert_tf.generation.results import Generated
 from bert_tf.models.decoder_protocol import Decoder
+from bert_tf.ops.compiled import compiled
 
 # More than the cores of a small machine: what is left over costs nothing.
 _PARTS = 4
@@ -39,15 +42,27 @@ class ParallelScores:
         return self._logits_of(hidden, weights or self._parts)
 
 
-def for_xla(decoder: Decoder, num_texts: int, config: GenerationConfig) -> Decoder:
-    """Returns a decoder as a search that XLA compiles takes it.
+def compiled_search(
+    decoder: Decoder, config: GenerationConfig, search: Callable[..., Generated]
+) -> Callable[..., Generated]:
+    """Returns a search that is compiled once for each shape of a batch.
+
+    By XLA, but for draws that sort the vocabulary, which it is slower at.
 
     Args:
         decoder: the model.
-        num_texts: of a batch.
         config: the search's.
+        search: takes a decoder and a batch's tensors, a text a row.
+
+    Returns:
+        A function of a batch's tensors.
     """
-    num_rows = num_texts * max(config.num_beams, config.num_return_sequences)
-    if num_rows > 1 or config.sorts_vocabulary:
-        return decoder
-    return ParallelScores(decoder)
+    if config.sorts_vocabulary:
+        return tf.function(functools.partial(search, decoder), autograph=False)
+
+    def function(*inputs: tf.Tensor) -> Generated:
+        of_text = max(config.num_beams, config.num_return_sequences)
+        alone = inputs[0].shape[0] * of_text == 1
+        return search(ParallelScores(decoder) if alone else decoder, *inputs)
+
+    return compiled(function)
