@@ -11,7 +11,7 @@ from bert_tf.errors import InputError
 from bert_tf.generation.results import Generated
 from bert_tf.generation.streaming import Stream
 from bert_tf.models.decoder_protocol import Decoder
-from bert_tf.prediction.generator import Generator, num_rows
+from bert_tf.prediction.generator import Batch, Generator
 from bert_tf.tasks.written_texts import continue_from
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
@@ -40,10 +40,10 @@ class ContinuationGenerator(Generator):
         ) -> Generated:
             return continue_from(decoder, tokens, lengths, vocabulary, self.config)
 
-        self._run = self._compiled(search)
+        self._compile(search)
 
     def _tokens(self, example: Any) -> Iterator[np.ndarray]:
-        tokens, lengths = self._prompts([example])
+        tokens, lengths = self._padded(self._prompts([example]))
         width = tokens.shape[1]
         if width not in self._streams:
             end_id = self._tokenizer.vocabulary.sep_id
@@ -53,38 +53,43 @@ class ContinuationGenerator(Generator):
             {"input_ids": fed}, fed, tf.constant(lengths)
         )
 
-    def _prompts(self, examples: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Returns tokens, int32 `[examples, width]`, and how many there are of each."""
+    def _batches(self, examples: Sequence[Any], rows: int) -> Iterator[Batch]:
+        prompts = self._prompts(examples)
+        order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
+        for start in range(0, len(order), rows):
+            places = order[start : start + rows]
+            # The last prompt over and over fills the last batch.
+            filled = places + places[-1:] * (rows - len(places))
+            yield places, self._padded([prompts[place] for place in filled])
+
+    def _prompts(self, examples: Sequence[Any]) -> list[list[int]]:
+        """Returns the tokens of each example's text, [CLS] first."""
         vocabulary = self._tokenizer.vocabulary
         texts = [" ".join(example.key) for example in examples]
         prompts = [
             [vocabulary.cls_id, *ids]
             for ids in self._tokenizer.tokenize(texts).to_list()
         ]
-        room = self._positions - self.config.most_fed
         for example, prompt in zip(examples, prompts, strict=True):
-            if len(prompt) > room:
+            if len(prompt) > self._room:
                 raise InputError(
                     f"{example.place}: the text has {len(prompt)} tokens, and beside "
                     f"`max_new_tokens`, {self.config.max_new_tokens}, the model has "
-                    f"room for {room}. Shorten it, or write less."
+                    f"room for {self._room}. Shorten it, or write less."
                 )
-        longest = max(map(len, prompts))
-        width = min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, room)
+        return prompts
+
+    @property
+    def _room(self) -> int:
+        """The most tokens of a prompt."""
+        return self._positions - self.config.most_fed
+
+    def _padded(self, prompts: Sequence[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns tokens, int32 `[prompts, width]`, and how many there are of each."""
         lengths = np.array([len(prompt) for prompt in prompts], np.int32)
-        tokens = np.full([len(prompts), width], vocabulary.pad_id, np.int32)
+        width = min(-(-lengths.max() // _WIDTH_STEP) * _WIDTH_STEP, self._room)
+        pad_id = self._tokenizer.vocabulary.pad_id
+        tokens = np.full([len(prompts), width], pad_id, np.int32)
         for row, prompt in zip(tokens, prompts, strict=True):
             row[: len(prompt)] = prompt
         return tokens, lengths
-
-    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
-        tokens, lengths = self._prompts(examples)
-        rows = num_rows(len(tokens), batch_size)
-        parts = []
-        for start in range(0, len(tokens), rows):
-            # The last prompt over and over fills the last batch.
-            places = np.minimum(np.arange(start, start + rows), len(tokens) - 1)
-            found = self._run(*map(tf.constant, (tokens[places], lengths[places])))
-            parts.append([values.numpy() for values in found])
-        joined = (np.concatenate(values) for values in zip(*parts, strict=True))
-        return [values[: len(tokens)] for values in joined]

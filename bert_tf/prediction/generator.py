@@ -1,10 +1,12 @@
 """A model that writes: texts in, the best sequences for each of them out."""
 
 import abc
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
@@ -13,6 +15,9 @@ from bert_tf.generation.results import Generated
 from bert_tf.models.decoder_protocol import Decoder
 from bert_tf.tasks.written_texts import generation_config
 from bert_tf.text.tokenization import BertTokenizer
+
+Batch = tuple[Sequence[int], Sequence[np.ndarray]]
+"""Which examples the first rows are of, and what the search takes."""
 
 
 class Generator(abc.ABC):
@@ -63,8 +68,15 @@ class Generator(abc.ABC):
             return []
         for example in examples:
             _check_text(example)
-        found = self._found(examples, batch_size)
-        return [self._answer(Generated(*row)) for row in zip(*found, strict=True)]
+        # A power of two if all fit into one batch: each number of rows is compiled.
+        rows = min(batch_size, 2 ** (len(examples) - 1).bit_length())
+        found = dict[int, Generated]()
+        for places, inputs in self._batches(examples, rows):
+            written = self._run(*map(tf.constant, inputs))
+            each = zip(*(values.numpy() for values in written), strict=True)
+            # What only fills a batch comes last in it.
+            found |= zip(places, itertools.starmap(Generated, each), strict=False)
+        return [self._answer(found[place]) for place in range(len(examples))]
 
     def stream(self, example: Any) -> Iterator[str]:
         """Yields what is written for one example, as its tokens are chosen.
@@ -92,17 +104,17 @@ class Generator(abc.ABC):
                 yield longer[len(text) :]
                 text = longer
 
-    def _compiled(self, search: Callable[..., Generated]) -> Any:
-        """Returns the search, a function of a decoder and a batch, compiled."""
-        return compiled_search(self._model, self.config, search)
+    def _compile(self, search: Callable[..., Generated]) -> None:
+        """Says what `run` runs: a function of a decoder and a batch."""
+        self._run = compiled_search(self._model, self.config, search)
 
     @abc.abstractmethod
     def _tokens(self, example: Any) -> Iterator[np.ndarray]:
         """Yields the tokens for an example, int32 `[1]` each."""
 
     @abc.abstractmethod
-    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
-        """Returns the fields of `Generated` for all examples, in their order."""
+    def _batches(self, examples: Sequence[Any], rows: int) -> Iterator[Batch]:
+        """Yields batches of so many rows, of examples about as long as each other."""
 
     def _answer(self, found: Generated) -> dict[str, Any]:
         """Returns what was written for a text: tensors without the batch's axis."""
@@ -122,11 +134,6 @@ class Generator(abc.ABC):
         if self.config.num_return_sequences == 1:
             return answers[0]
         return {**answers[0], "alternatives": answers[1:]}
-
-
-def num_rows(num_examples: int, batch_size: int) -> int:
-    """Returns the rows of batches: a power of two if all examples fit into one."""
-    return min(batch_size, 2 ** (num_examples - 1).bit_length())
 
 
 def _check_text(example: Any) -> None:

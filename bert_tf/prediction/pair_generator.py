@@ -13,7 +13,7 @@ from bert_tf.generation.results import Generated
 from bert_tf.generation.streaming import Stream
 from bert_tf.labelled.source import LabelledReader, LabelledSource
 from bert_tf.models.decoder_protocol import Decoder
-from bert_tf.prediction.generator import Generator, num_rows
+from bert_tf.prediction.generator import Batch, Generator
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from bert_tf.tasks.written_texts import write_from
 from bert_tf.text.tokenization import BertTokenizer
@@ -52,7 +52,7 @@ class PairGenerator(Generator):
             named = dict(zip(_INPUTS, inputs, strict=True))
             return write_from(decoder, named, tokenizer.vocabulary, self.config)
 
-        self._run = self._compiled(search)
+        self._compile(search)
 
     @functools.cached_property
     def _stream(self) -> Stream:
@@ -72,14 +72,10 @@ class PairGenerator(Generator):
         length = self._task.max_seq_length
         return LabelledSource(encoded, length, seed=None, examples=examples)
 
-    def _found(self, examples: Sequence[Any], batch_size: int) -> list[np.ndarray]:
+    def _batches(self, examples: Sequence[Any], rows: int) -> Iterator[Batch]:
         source = self._source(examples)
-        rows = num_rows(source.num_examples, batch_size)
         reader = LabelledReader(source, rows, 1, range(1), False, _LENGTH_STEP)
-        parts = []
-        for position in range(0, source.num_examples, reader.micro_batch_size):
+        for position in range(0, source.num_examples, rows):
             batch = reader.read(position, 1)
-            inputs = [tf.constant(batch[n][0, 0], tf.int32) for n in _INPUTS]
-            parts.append([values.numpy() for values in self._run(*inputs)])
-        joined = (np.concatenate(values) for values in zip(*parts, strict=True))
-        return [source.in_order(values[: source.num_examples])[1] for values in joined]
+            places = source.order[position : position + rows].tolist()
+            yield places, [batch[name][0, 0] for name in _INPUTS]
