@@ -37,6 +37,7 @@ class ClassificationTask(SequenceTask):
     kind = CLASSIFICATION
     settings_type = ClassificationSettings
     usual_best = "accuracy"
+    counts = ("example_correct",)
     quality = "accuracy"
     shown = {"accuracy": "accuracy", "f1_macro": "macro F1"}
     charts = {"accuracy": "Accuracy", "f1_macro": "Macro F1"}

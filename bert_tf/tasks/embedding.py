@@ -49,6 +49,7 @@ class EmbeddingTask(LabelledTask):
     kind = PAIRS
     settings_type = EmbeddingSettings
     usual_best = "accuracy_at_1"
+    losses = ("pair",)
 
     def __init__(self, description: TaskDescription):
         super().__init__(description)
@@ -140,16 +141,6 @@ class EmbeddingTask(LabelledTask):
             "kind meet in a batch, each is pushed from the other's first text"
         ]
 
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("pair",)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """None: what counts is scored over all examples together."""
-        return ()
-
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of pairs; see `Task`."""
         return {
@@ -171,10 +162,6 @@ class EmbeddingTask(LabelledTask):
                 self._settings.temperature,
             )
         }
-
-    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Returns `loss`; that of held-out pairs comes from `score`."""
-        return {"loss": super().summarize(sums)["loss"]}
 
     def predictions(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the vectors; see `Task`."""

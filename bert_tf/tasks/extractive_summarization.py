@@ -57,6 +57,7 @@ class ExtractiveSummarizationTask(LabelledTask):
     kind = EXTRACTIVE_SUMMARIZATION
     settings_type = ExtractiveSummarizationSettings
     usual_best = "rouge2"
+    losses = ("sentence",)
     quality = "rouge2"
     shown = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeLsum": "ROUGE-L"}
     charts = shown
@@ -173,16 +174,6 @@ class ExtractiveSummarizationTask(LabelledTask):
 
     # Its loss.
 
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("sentence",)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """None: what counts is scored over all sentences of a document together."""
-        return ()
-
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of sentences; see `Task`."""
         return {"sentence": tf.reduce_sum(label_weights(batch["labels"]))}
@@ -204,10 +195,6 @@ class ExtractiveSummarizationTask(LabelledTask):
         labels = tf.cast(tf.maximum(batch["labels"], 0), tf.float32)
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)
         return {"sentence_loss": tf.reduce_sum(losses * weights)}
-
-    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Returns `loss`."""
-        return {"loss": super().summarize(sums)["loss"]}
 
     # Its predictions.
 

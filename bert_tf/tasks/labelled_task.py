@@ -46,6 +46,7 @@ class LabelledTask(PredictingTask):
     settings_type: ClassVar[type[TaskSettings]]
     usual_best: str
     needs_offsets: ClassVar[bool] = False
+    losses: tuple[str, ...] = ("example",)
 
     def __init__(self, description: TaskDescription):
         super().__init__(description)
@@ -116,6 +117,13 @@ class LabelledTask(PredictingTask):
         """Returns the length of each of an encoder's inputs; see `Task`."""
         names = ("input_ids", "input_mask", "segment_ids")
         return dict.fromkeys(names, max_seq_length)
+
+    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Returns `loss`, and `accuracy` where right answers are counted."""
+        result = super().summarize(sums)
+        (loss,) = self.losses
+        names = {"loss": "loss", f"{loss}_accuracy": "accuracy"}
+        return {new: result[old] for old, new in names.items() if old in result}
 
     @abc.abstractmethod
     def texts(self, examples: Sequence[Any]) -> dict[str, list[str]]:

@@ -53,11 +53,6 @@ class MultiLabelTask(SequenceTask):
         """The probability from which a label applies."""
         return float(self.description.settings.get("threshold", 0.5))
 
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """None: what counts is scored over all examples together."""
-        return ()
-
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
         """Returns float32 `[examples, labels]`; see `LabelledTask`."""
         label_map = LabelMap(tuple(self.description.labels))

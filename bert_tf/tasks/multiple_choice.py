@@ -153,16 +153,6 @@ class MultipleChoiceTask(LabelledTask):
             f"second, ...: {shares}"
         ]
 
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("example",)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """None: what counts is scored over all examples together."""
-        return ()
-
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of examples, each of which has one right choice."""
         return {"example": tf.reduce_sum(batch["example_weights"] * batch["is_right"])}
@@ -180,10 +170,6 @@ class MultipleChoiceTask(LabelledTask):
                 tf.reshape(batch["is_right"], [-1]),
             )
         }
-
-    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Returns `loss`; that of held-out examples comes from `score`."""
-        return {"loss": super().summarize(sums)["loss"]}
 
     def predictions(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the score of each choice; see `Task`."""

@@ -22,6 +22,7 @@ from bert_tf.tasks.ignored_labels import label_weights, without_rows
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.masked_tokens import unigram_baseline
 from bert_tf.tasks.random_start import load_start
+from bert_tf.tasks.task import Task
 from bert_tf.text.vocabulary import Vocabulary
 
 
@@ -35,6 +36,9 @@ class NextTokenTask(LabelledTask):
     """
 
     usual_best = "loss"
+    losses = ("token",)
+    # The last two are of held-out text only.
+    counts = ("token_correct", "words", "bytes")
     quality = "token_accuracy"
     shown = {"token_accuracy": "token accuracy", "perplexity": "perplexity"}
     charts = {"token_accuracy": "Token accuracy", "perplexity": "Perplexity a token"}
@@ -125,16 +129,6 @@ class NextTokenTask(LabelledTask):
 
     # Its loss.
 
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("token",)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """Names of the other sums; the last two are of held-out text only."""
-        return ("token_correct", "words", "bytes")
-
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of tokens to predict; see `Task`."""
         return {"token": tf.reduce_sum(label_weights(batch[self.labels]))}
@@ -170,7 +164,7 @@ class NextTokenTask(LabelledTask):
 
     def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Divides sums once, and adds perplexities of held-out text; see `Task`."""
-        found = super().summarize(sums)
+        found = Task.summarize(self, sums)  # Not without the loss' name.
         if not sums["words"]:
             return found
         return found | perplexities(

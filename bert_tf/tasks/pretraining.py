@@ -121,6 +121,11 @@ class PretrainingTask(Task):
         """Names of the losses."""
         return ("masked_lm", "next_sentence")[: 1 + self.sentence_pairs]
 
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """Names of the other sums: the right answers for each loss."""
+        return tuple(f"{loss}_correct" for loss in self.losses)
+
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the numbers of masked tokens and of pairs; see `Task`."""
         labels, weights = batch["next_sentence_labels"], batch.get(_PAIR_WEIGHTS)

@@ -50,6 +50,7 @@ class QuestionAnsweringTask(LabelledTask):
     kind = QUESTION_ANSWERING
     settings_type = QuestionAnsweringSettings
     usual_best = "f1"
+    losses = ("span",)
     quality = "f1"
     shown = {"exact_match": "exact match", "f1": "F1"}
     charts = {"exact_match": "Exact match", "f1": "F1"}
@@ -160,16 +161,6 @@ class QuestionAnsweringTask(LabelledTask):
 
     # Its loss.
 
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("span",)
-
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """None: what counts is scored over all windows of a question together."""
-        return ()
-
     def sums(
         self, outputs: Outputs, batch: Batch, *, training: bool = False
     ) -> dict[str, tf.Tensor]:
@@ -182,10 +173,6 @@ class QuestionAnsweringTask(LabelledTask):
         )
         losses = (start + end) / 2.0
         return {"span_loss": tf.reduce_sum(losses * batch["example_weights"])}
-
-    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Returns `loss`."""
-        return {"loss": super().summarize(sums)["loss"]}
 
     # Its predictions.
 

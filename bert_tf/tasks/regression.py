@@ -51,11 +51,6 @@ class RegressionTask(SequenceTask):
         """Scores of an example."""
         return 1
 
-    @property
-    def counts(self) -> tuple[str, ...]:
-        """None: what counts is scored over all examples together."""
-        return ()
-
     def targets(self, examples: Sequence[Any]) -> dict[str, np.ndarray]:
         """Returns float32 `[examples]`; see `LabelledTask`."""
         return {"values": np.array([e.value for e in examples], np.float32)}

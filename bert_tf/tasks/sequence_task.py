@@ -26,11 +26,6 @@ class SequenceTask(LabelledTask):
     """A task of `SequenceClassifier`."""
 
     @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("example",)
-
-    @property
     def has_pairs(self) -> bool:
         """Whether examples are pairs of texts."""
         return bool(self.description.settings.get("pairs", False))
@@ -80,12 +75,6 @@ class SequenceTask(LabelledTask):
     ) -> EncodedExamples:
         """Returns texts, or pairs of them, as ids; see `LabelledTask`."""
         return join(list(pieces.values()), vocabulary, self.max_seq_length)
-
-    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Returns `loss`, and `accuracy` where right answers are counted."""
-        result = super().summarize(sums)
-        names = {"loss": "loss", "example_accuracy": "accuracy"}
-        return {new: result[old] for old, new in names.items() if old in result}
 
     def predictions(self, outputs: Outputs, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the logits; see `Task`."""

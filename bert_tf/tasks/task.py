@@ -204,8 +204,8 @@ class Task(abc.ABC):
 
     @property
     def counts(self) -> tuple[str, ...]:
-        """Names of the other sums: by default the right answers for each loss."""
-        return tuple(f"{loss}_correct" for loss in self.losses)
+        """Names of the other sums; `<loss>_correct` counts right answers."""
+        return ()
 
     @abc.abstractmethod
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:

@@ -56,6 +56,8 @@ class TokenClassificationTask(LabelledTask):
     kind = TOKEN_CLASSIFICATION
     settings_type = TokenClassificationSettings
     usual_best = "f1"
+    losses = ("token",)
+    counts = ("token_correct",)
     quality = "f1"
     shown = {"f1": "entity F1", "accuracy": "accuracy"}
     charts = {"f1": "Entity F1", "accuracy": "Accuracy"}
@@ -166,11 +168,6 @@ class TokenClassificationTask(LabelledTask):
 
     # Its loss.
 
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Names of the losses."""
-        return ("token",)
-
     def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Returns the number of words; see `Task`."""
         return {"token": tf.reduce_sum(label_weights(batch["labels"]))}
@@ -195,12 +192,6 @@ class TokenClassificationTask(LabelledTask):
             "token_loss": tf.reduce_sum(losses * weights),
             "token_correct": tf.reduce_sum(is_highest(logits, labels) * weights),
         }
-
-    def summarize(self, sums: Mapping[str, float]) -> dict[str, float]:
-        """Returns `loss` and `accuracy`."""
-        result = super().summarize(sums)
-        names = {"loss": "loss", "token_accuracy": "accuracy"}
-        return {new: result[old] for old, new in names.items() if old in result}
 
     # Its predictions.
 

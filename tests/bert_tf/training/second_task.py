@@ -20,7 +20,7 @@ from bert_tf.training.config import RunConfig
 
 class OrderTask(Task):
     name, quality, shown = "order", "order_accuracy", {"order_accuracy": "accuracy"}
-    losses = ("order",)
+    losses, counts = ("order",), ("order_correct",)
 
     def create_model(self, config, **settings):
         return SequenceClassifier(config, 2, **settings)
