@@ -4,17 +4,17 @@ import dataclasses
 import json
 import shutil
 
+import finetuning_runs
 import numpy as np
 import pytest
 from distilled_rows import ROWS, SOFT_LABELS_ALONE, WRITERS
+from finetuning_runs import train_on_two_replicas
 
 from bert_tf.checkpoints import conversion
 from bert_tf.checkpoints.workdir import list_checkpoints, resolve_checkpoint
 from bert_tf.compression.pruning_config import PruningConfig
 from bert_tf.compression.quantization_config import QuantizationConfig
 from bert_tf.config import OptimizerConfig
-from bert_tf.training import finetuning
-from bert_tf.training.finetuning_preparation import prepare
 
 pytestmark = pytest.mark.slow
 
@@ -52,8 +52,11 @@ def make_run(configure, tmp_path):
 
 def train(config, workdir):
     """Returns the soft-label losses of the steps that changed the model."""
-    with prepare(config.validate(), workdir):
-        finetuning.train_and_evaluate(config, workdir)
+    finetuning_runs.train(config, workdir)
+    return soft_label_losses(workdir)
+
+
+def soft_label_losses(workdir):
     lines = map(json.loads, (workdir / "metrics.jsonl").read_text().splitlines())
     name = "soft_label_loss"  # Where a float16 gradient overflowed there is none.
     return [line[name] for line in lines if line["split"] == "train" and name in line]
@@ -93,6 +96,34 @@ def test_writers_go_on_to_the_same_bytes_in_micro_batches(name, make_run, tmp_pa
         shutil.rmtree(checkpoint)
     train(config, workdir)
     assert last.read_bytes() == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "multiple_choice",
+        "extractive_summarization",
+        "question_answering",
+        "sequence_to_sequence",
+    ],
+)
+def test_two_replicas_learn_the_same(name, make_run, tmp_path):
+    writes = name in WRITERS
+    config = make_run(
+        (WRITERS if writes else ROWS)[name],
+        distillation={"unlabelled": ""} if writes else {"student_layers": (0, 2)},
+        num_train_epochs=1.0,
+    ).validate()
+    expected = train(config, tmp_path / "alone")
+    train_on_two_replicas(config, tmp_path / "replicas")
+    found = soft_label_losses(tmp_path / "replicas")
+    assert len(found) == len(expected) >= 2
+    assert found == pytest.approx(expected, rel=1e-3)
+    saved = [resolve_checkpoint(tmp_path / each) for each in ("alone", "replicas")]
+    for variable, value in saved[0].variables.items():
+        np.testing.assert_allclose(
+            saved[1].variables[variable], value, atol=2e-3, err_msg=variable
+        )
 
 
 def test_choices_inside_quantization_aware_training(make_run, tmp_path):
