@@ -14,11 +14,17 @@ from typing import Any
 import numpy as np
 
 from bert_tf.checkpoints import decoder_description
-from bert_tf.checkpoints.conversion import (
-    hugging_face,
-    hugging_face_tokenizer,
-    names,
-    side_files,
+from bert_tf.checkpoints.conversion import hugging_face_tokenizer, names, side_files
+from bert_tf.checkpoints.conversion.hugging_face_config import (
+    config_values,
+    model_config,
+)
+from bert_tf.checkpoints.conversion.hugging_face_names import (
+    check_tied,
+    google_name,
+    hugging_face_name,
+    is_tied,
+    reshape,
 )
 from bert_tf.checkpoints.conversion.model_weights import (
     HuggingFaceSettings,
@@ -59,21 +65,21 @@ def load(folder: Path) -> ModelWeights:
         source = f"{path}: {part}"
         if not isinstance(values.get(part), dict):
             raise InputError(f"{source}: must be an object, the {part}'s configuration")
-        parts[part] = hugging_face.model_config(
+        parts[part] = model_config(
             values[part], source, is_decoder=decoder, add_cross_attention=decoder
         )
     config, decoder_config = parts["encoder"], parts["decoder"]
     arrays = open_arrays(folder)
-    source_names = {_google_name(name): name for name in arrays}
+    source_names = {_name_in(name): name for name in arrays}
     tied = values.get("tie_encoder_decoder") is True
     if tied:
         # Earlier versions keep what both have in common once.
         for name in names.encoder(decoder_config):
             if name in source_names:
                 source_names.setdefault(f"decoder/{name}", source_names[name])
-    renamed = RenamedArrays(arrays, source_names, hugging_face.reshape)
+    renamed = RenamedArrays(arrays, source_names, reshape)
     variables, left_over = collect(str(folder), config, renamed, None)
-    hugging_face.check_tied(folder, renamed, "decoder/")
+    check_tied(folder, renamed, "decoder/")
     wanted = names.decoder(decoder_config)
     if config.hidden_size != decoder_config.hidden_size:
         widths = config.hidden_size, decoder_config.hidden_size
@@ -118,7 +124,7 @@ def load(folder: Path) -> ModelWeights:
         left_over={
             source_names[name]: shape
             for name, shape in left_over.items()
-            if name not in wanted and not hugging_face.is_tied(name, "decoder/")
+            if name not in wanted and not is_tied(name, "decoder/")
         },
         notes=notes,
     )
@@ -142,8 +148,8 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
             "eos_token_id": written.sep_id,
             "pad_token_id": written.pad_id,
         }
-    encoder_values = hugging_face.config_values(weights.config, weights.vocabulary)
-    decoder_values = hugging_face.config_values(decoder_config, written)
+    encoder_values = config_values(weights.config, weights.vocabulary)
+    decoder_values = config_values(decoder_config, written)
     write_json(
         folder / _CONFIG,
         {
@@ -168,10 +174,7 @@ def save(weights: ModelWeights, folder: Path) -> list[str]:
             variables[f"decoder/{name}"] = variables[name]
     write_tensors(
         folder / WEIGHTS,
-        {
-            _hugging_face_name(name): hugging_face.reshape(name, array)
-            for name, array in variables.items()
-        },
+        {_name_out(name): reshape(name, array) for name, array in variables.items()},
     )
     side_files.write_heads(folder, weights)
     hugging_face_tokenizer.write(weights, folder)
@@ -188,24 +191,24 @@ def _copies(task: TaskDescription, config: BertConfig) -> list[str]:
     return [names.WORD_EMBEDDINGS]
 
 
-def _google_name(name: str) -> str:
+def _name_in(name: str) -> str:
     """Translates a Hugging Face name."""
     side, _, rest = name.partition(".")
     if side == "encoder":
-        return hugging_face.google_name(rest)
+        return google_name(rest)
     if side == "decoder":
-        return f"decoder/{hugging_face.google_name(rest)}"
+        return f"decoder/{google_name(rest)}"
     return name.replace(".weight", "/kernel").replace(".bias", "/bias")
 
 
-def _hugging_face_name(name: str) -> str:
-    """Undoes `_google_name`."""
+def _name_out(name: str) -> str:
+    """Undoes `_name_in`."""
     if name.startswith("decoder/"):
-        name = hugging_face.hugging_face_name(name.removeprefix("decoder/"))
+        name = hugging_face_name(name.removeprefix("decoder/"))
         return f"decoder.{name}"
     if name.startswith("bert/"):
-        return "encoder." + hugging_face.hugging_face_name(name).removeprefix("bert.")
-    return hugging_face.hugging_face_name(name)
+        return "encoder." + hugging_face_name(name).removeprefix("bert.")
+    return hugging_face_name(name)
 
 
 def _describe(
