@@ -1,8 +1,8 @@
 """AdamW and LAMB as BERT uses them: one fused update a variable.
 
 An optimizer here is a rule and its slots, nothing else. Gradients reach it already
-summed over replicas and clipped, and it adds no reduction of its own, as Keras'
-optimizers do.
+summed over replicas, with the factor that clips them, and it adds no reduction of its
+own, as Keras' optimizers do.
 """
 
 import dataclasses
@@ -34,24 +34,25 @@ def create_optimizer(
     return Optimizer(config, variables)
 
 
-def clip_by_global_norm(
-    gradients: Sequence[tf.Tensor], max_norm: float
-) -> tuple[list[tf.Tensor], tf.Tensor]:
-    """Scales gradients down so that their joint norm is at most `max_norm`.
+def clipping_factor(norm: tf.Tensor, max_norm: float) -> tf.Tensor:
+    """Returns what gradients are multiplied by to have a joint norm of `max_norm`.
+
+    The update of each variable multiplies (`Optimizer.apply`): a clipped copy of all
+    gradients would be one more pass over memory.
 
     Args:
-        gradients: one a variable.
+        norm: of all gradients together, float32 scalar.
         max_norm: the bound; 0 for none.
 
     Returns:
-        The clipped gradients and the norm before clipping, float32 scalar.
+        float32 scalar, at most 1.
 
-    Source: Pascanu et al. 2013 (arXiv:1211.5063).
+    Source: Pascanu et al. 2013 (arXiv:1211.5063); computed as
+    `tf.clip_by_global_norm` does.
     """
-    norm = tf.linalg.global_norm(gradients)
     if not max_norm:
-        return list(gradients), norm
-    return tf.clip_by_global_norm(gradients, max_norm, use_norm=norm)[0], norm
+        return tf.ones([])
+    return max_norm * tf.minimum(1.0 / norm, 1.0 / max_norm)
 
 
 class Optimizer:
@@ -91,14 +92,17 @@ class Optimizer:
         gradients: Sequence[tf.Tensor],
         learning_rate: tf.Tensor | float,
         step: tf.Tensor | int,
+        factor: tf.Tensor | float = 1.0,
     ) -> None:
         """Updates every variable once.
 
         Args:
-            gradients: one a variable, in the order of the variables; final, that is,
-                reduced over replicas and clipped.
+            gradients: one a variable, in the order of the variables, reduced over
+                replicas.
             learning_rate: float32 scalar.
             step: updates made so far; needed for bias correction.
+            factor: what the gradients are multiplied by, float32 scalar; see
+                `clipping_factor`.
 
         Raises:
             InputError: not one gradient a variable, or a variable has none.
@@ -108,7 +112,9 @@ class Optimizer:
                 f"`gradients` must hold one gradient for each of the "
                 f"{len(self._variables)} variables. Received: {len(gradients)}"
             )
-        learning_rate = tf.cast(learning_rate, tf.float32)
+        learning_rate, factor = (
+            tf.cast(number, tf.float32) for number in (learning_rate, factor)
+        )
         corrections = tf.constant(0.0), tf.constant(0.0)
         if self._config.bias_correction:
             count = tf.cast(step, tf.float32) + 1.0
@@ -120,8 +126,8 @@ class Optimizer:
                 raise InputError(
                     f"`gradients` must hold a gradient for {name!r}. Received: None"
                 )
-            factor = self._rate_factors[name]
-            if not factor:
+            rate_factor = self._rate_factors[name]
+            if not rate_factor:
                 continue
             # By handle: under a distribution strategy this replica's own copy, where
             # `assign` would reduce over replicas once more.
@@ -129,7 +135,8 @@ class Optimizer:
             _update_by_handle(
                 (variable.value.handle, *(slot.handle for slot in slots)),
                 tf.convert_to_tensor(gradient),
-                learning_rate * factor,
+                factor,
+                learning_rate * rate_factor,
                 corrections,
                 shape=tuple(variable.shape),
                 decay_rate=self._decay_rates[name],
@@ -176,6 +183,7 @@ class _UpdateSettings:
 def _update_by_handle(
     handles: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
     gradient: tf.Tensor,
+    factor: tf.Tensor,
     learning_rate: tf.Tensor,
     beta_powers: tuple[tf.Tensor, tf.Tensor],
     *,
@@ -189,6 +197,7 @@ def _update_by_handle(
         handles: of the variable, of the mean of its gradients, and of the mean of
             their squares.
         gradient: its gradient.
+        factor: what that is multiplied by, float32 scalar.
         learning_rate: float32 scalar.
         beta_powers: each beta to the power of the number of updates, this one
             included, float32 scalars; 0 for no bias correction.
@@ -202,6 +211,7 @@ def _update_by_handle(
         return tf.ensure_shape(value, shape)
 
     value, m, v = map(read, handles)
+    gradient *= factor
     new_m = config.beta_1 * m + (1.0 - config.beta_1) * gradient
     new_v = config.beta_2 * v + (1.0 - config.beta_2) * tf.square(gradient)
     root = tf.sqrt(new_v / (1.0 - beta_powers[1])) + config.epsilon

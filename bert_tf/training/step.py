@@ -22,7 +22,7 @@ import tensorflow as tf
 from bert_tf.models.variables import trained_variables
 from bert_tf.ops.dropout import fold_in
 from bert_tf.tasks.task import Task
-from bert_tf.training.optimizers import clip_by_global_norm
+from bert_tf.training.optimizers import clipping_factor
 from bert_tf.training.replicas import all_max, all_reduce, first_replica, replica_id
 from bert_tf.training.reported_numbers import pack_sums, row_names, sum_names
 
@@ -212,12 +212,13 @@ def _build_replica_step(
         )
         if settings.loss_scaling:
             grads = [g / inputs.scale for g in grads]
-        grads, norm = clip_by_global_norm(grads, settings.max_grad_norm)
+        norm = tf.linalg.global_norm(grads)
+        factor = clipping_factor(norm, settings.max_grad_norm)
         finite = tf.math.is_finite(norm) & tf.reduce_all(tf.math.is_finite(sums))
         applies = finite & inputs.alive
         tf.cond(
             applies,
-            lambda: _apply(optimizer, grads, inputs.learning_rate, inputs.step),
+            lambda: _apply(optimizer, grads, inputs, factor),
             lambda: tf.constant(True),
         )
         task.end_step(model, inputs.step, applies, functools.partial(all_max, replica))
@@ -296,9 +297,9 @@ def _rows(values: tf.Tensor, begin: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 
 def _apply(
-    optimizer: Any, grads: list[tf.Tensor], learning_rate: tf.Tensor, step: tf.Tensor
+    optimizer: Any, grads: list[tf.Tensor], inputs: _StepInputs, factor: tf.Tensor
 ) -> tf.Tensor:
-    optimizer.apply(grads, learning_rate, step)
+    optimizer.apply(grads, inputs.learning_rate, inputs.step, factor)
     return tf.constant(True)
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bert_tf.config import OptimizerConfig
-from bert_tf.training.optimizers import clip_by_global_norm, create_optimizer
+from bert_tf.training.optimizers import clipping_factor, create_optimizer
 
 pytestmark = pytest.mark.slow
 
@@ -100,14 +100,26 @@ def test_sparse_gradients_count_in_full():
 
 def test_clips_by_the_joint_norm():
     gradients = [tf.constant([3.0, 0.0]), tf.constant([[4.0]])]
-    clipped, norm = clip_by_global_norm(gradients, 1.0)
-    np.testing.assert_allclose(norm, 5.0)
-    np.testing.assert_allclose(clipped[0], [0.6, 0.0], rtol=1e-6)
-    np.testing.assert_allclose(clipped[1], [[0.8]], rtol=1e-6)
-    for max_norm in (0, 7.0):
-        same, norm = clip_by_global_norm(gradients, max_norm)
-        np.testing.assert_array_equal(same[0], gradients[0])
-        np.testing.assert_allclose(norm, 5.0)
+    for max_norm in (1.0, 7.0):
+        expected, norm = tf.clip_by_global_norm(gradients, max_norm)
+        factor = clipping_factor(norm, max_norm)
+        for gradient, clipped in zip(gradients, expected, strict=True):
+            np.testing.assert_array_equal(factor * gradient, clipped)
+    assert clipping_factor(norm, 0) == 1.0
+
+
+@pytest.mark.parametrize("name", ["adamw", "lamb"])
+def test_an_update_clips_what_it_is_given(name):
+    found = []
+    for gradient, factor in (([0.6, -0.8], 1.0), ([3.0, -4.0], 0.2)):
+        variable = keras.Variable(np.array([0.5, 0.25], np.float32))
+        config = OptimizerConfig(name=name, weight_decay_rate=0.1)
+        optimizer = create_optimizer(config, {"kernel": variable})
+        optimizer.apply([tf.constant(gradient)], 0.1, 0, factor)
+        slots = [slot.numpy() for slot in optimizer.slots.values()]
+        found.append([np.asarray(variable), *slots])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def test_refuses_missing_gradients():
