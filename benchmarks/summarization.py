@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         if _SPAN_EPOCHS.value:
             spans, learned = workdir / "spans.tsv", workdir / "spans"
             _write_spans(train, spans)
-            options = {
+            options: dict[str, Any] = {
                 "data.eval_share": 0.01,
                 "task.max_written_examples": 0,
                 "optimizer.learning_rate": _SPAN_LEARNING_RATE.value,

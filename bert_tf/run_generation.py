@@ -12,19 +12,16 @@ Files are read as in training; a file of another ending, and standard input
 and does not depend on --batch_size. Memory does not depend on the size of the file.
 """
 
-import itertools
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from bert_tf.cli import jobs, memory
-from bert_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from bert_tf.labelled.examples import Example
-    from bert_tf.prediction.writing import RowWriter
+    from bert_tf.prediction.answering import Answer
+    from bert_tf.tasks.predicting_task import PredictingTask
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Workdir or model folder.")
 _INPUT_FILE = flags.DEFINE_string(
@@ -109,21 +106,22 @@ _CHUNK = 1024
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
-    from bert_tf.prediction import writing
-    from bert_tf.storage import files
+    from bert_tf.prediction.answering import answer_inputs
 
-    if bool(_INPUT_FILE.value) == bool(_TEXTS.value):
-        raise InputError("Give either --input_file or --text.")
-    output = str(_OUTPUT_FILE.value)
-    writing.check_name(output)
-    if output == "-":
-        _write(writing.JsonLinesWriter(sys.stdout))
-        return
-    # Entered before the work, so that a file that cannot be written is told at once.
-    with files.atomic_file(output) as temporary:
-        with writing.open_writer(temporary, output) as writer:
-            count = _write(writer)
-    print(f"Wrote {count:,} texts' answers to {output}.")
+    output, size = str(_OUTPUT_FILE.value), int(_BATCH_SIZE.value)
+    chunk = -(-_CHUNK // size) * size
+    count = answer_inputs(_load, _INPUT_FILE.value, _TEXTS.value, output, chunk)
+    if output != "-":
+        print(f"Wrote {count:,} texts' answers to {output}.")
+
+
+def _load() -> "tuple[PredictingTask, Answer]":
+    memory.keep_memory()
+    from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
+
+    model = predictor.load(str(_CHECKPOINT.value))
+    generator = model.generator(**_settings())
+    return model.task, lambda chunk: generator.run(chunk, _BATCH_SIZE.value)
 
 
 def _settings() -> dict[str, Any]:
@@ -134,37 +132,6 @@ def _settings() -> dict[str, Any]:
     if "early_stopping" in given:
         given["early_stopping"] = _EARLY_STOPPING[given["early_stopping"]]
     return given
-
-
-def _write(writer: "RowWriter") -> int:
-    """Writes the answers and returns how many they are."""
-    from bert_tf.prediction.writing import inputs_of
-
-    count = 0
-    for example, answer in _answers():
-        inputs = inputs_of(example)
-        inputs.pop("target", None)
-        writer.write({**inputs, **answer})
-        count += 1
-    return count
-
-
-def _answers() -> "Iterator[tuple[Example, dict[str, Any]]]":
-    from tqdm import tqdm
-
-    memory.keep_memory()
-    from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
-    from bert_tf.prediction.inputs import read_inputs
-
-    model = predictor.load(str(_CHECKPOINT.value))
-    generator = model.generator(**_settings())
-    examples = read_inputs(model.task, _INPUT_FILE.value, _TEXTS.value)
-    size = _BATCH_SIZE.value
-    chunk_size = -(-_CHUNK // size) * size
-    with tqdm(unit=" texts", mininterval=1, disable=bool(_TEXTS.value)) as bar:
-        while chunk := list(itertools.islice(examples, chunk_size)):
-            yield from zip(chunk, generator.run(chunk, size), strict=True)
-            bar.update(len(chunk))
 
 
 def cli() -> None:

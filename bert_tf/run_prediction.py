@@ -12,20 +12,16 @@ ending, and standard input (--input_file=-), hold a text a line. Predictions sta
 the order of the input. Memory does not depend on the size of the file.
 """
 
-import itertools
-import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from bert_tf.cli import jobs, memory
-from bert_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from bert_tf.labelled.examples import Example
-    from bert_tf.prediction.predictor import Predictor
-    from bert_tf.prediction.writing import RowWriter
+    from bert_tf.prediction.answering import Answer
+    from bert_tf.tasks.predicting_task import PredictingTask
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", None, "Workdir or model folder, or a model of another format."
@@ -65,51 +61,20 @@ _CHUNK = 4096
 
 def main(argv: Sequence[str]) -> None:
     """Runs the job."""
-    from bert_tf.prediction import writing
-    from bert_tf.storage import files
+    from bert_tf.prediction.answering import answer_inputs
 
-    if bool(_INPUT_FILE.value) == bool(_TEXTS.value):
-        raise InputError("Give either --input_file or --text.")
     output = str(_OUTPUT_FILE.value)
-    writing.check_name(output)
-    if output == "-":
-        _write(writing.JsonLinesWriter(sys.stdout))
-        return
-    # Entered before the work, so that a file that cannot be written is told at once.
-    with files.atomic_file(output) as temporary:
-        with writing.open_writer(temporary, output) as writer:
-            count = _write(writer)
-    print(f"Wrote {count:,} predictions to {output}.")
+    count = answer_inputs(_load, _INPUT_FILE.value, _TEXTS.value, output, _CHUNK)
+    if output != "-":
+        print(f"Wrote {count:,} predictions to {output}.")
 
 
-def _write(writer: "RowWriter") -> int:
-    """Writes the predictions and returns how many they are."""
-    from bert_tf.prediction.writing import inputs_of
-
+def _load() -> "tuple[PredictingTask, Answer]":
     memory.keep_memory()
     from bert_tf.prediction import predictor  # TensorFlow loads here, not for --help
 
     model = predictor.load(str(_CHECKPOINT.value), _USE.value, _PRECISION.value)
-    count = 0
-    for example, prediction in _predictions(model):
-        writer.write({**inputs_of(example), **prediction})
-        count += 1
-    return count
-
-
-def _predictions(
-    model: "Predictor",
-) -> "Iterator[tuple[Example, dict[str, Any]]]":
-    from tqdm import tqdm
-
-    from bert_tf.prediction.inputs import read_inputs
-
-    examples = read_inputs(model.task, _INPUT_FILE.value, _TEXTS.value)
-    with tqdm(unit=" examples", mininterval=1, disable=bool(_TEXTS.value)) as bar:
-        while chunk := list(itertools.islice(examples, _CHUNK)):
-            found = model.predict_examples(chunk, _BATCH_SIZE.value)
-            yield from zip(chunk, found, strict=True)
-            bar.update(len(chunk))
+    return model.task, lambda chunk: model.predict_examples(chunk, _BATCH_SIZE.value)
 
 
 def cli() -> None:

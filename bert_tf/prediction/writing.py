@@ -185,6 +185,7 @@ def open_writer(path: Path, name: str) -> Iterator[RowWriter]:
 def inputs_of(example: Example) -> dict[str, Any]:
     """Returns an example's inputs in plain values, without its targets and place."""
     values = dataclasses.asdict(example)
-    for name in ("place", "label", "labels", "value", "tags", "answers", "summary"):
+    targets = ("label", "labels", "value", "tags", "answers", "summary", "target")
+    for name in ("place", *targets):
         values.pop(name, None)
     return {name: value for name, value in values.items() if value is not None}
