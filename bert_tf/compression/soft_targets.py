@@ -18,7 +18,7 @@ from bert_tf.errors import InputError
 from bert_tf.ops.vocabulary_divergence import vocabulary_divergence
 from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.endpoint import Batch, Outputs
-from bert_tf.tasks.ignored_labels import label_weights
+from bert_tf.tasks.place_task import label_weights
 from bert_tf.tasks.question_answering import logits_of_sequences
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 

@@ -33,9 +33,8 @@ from bert_tf.tasks.chosen_sentences import (
     selection_f1,
 )
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
-from bert_tf.tasks.ignored_labels import label_weights, without_rows
 from bert_tf.tasks.inference import Inference
-from bert_tf.tasks.labelled_task import LabelledTask
+from bert_tf.tasks.place_task import PlaceTask, label_weights
 from bert_tf.tasks.settings import ExtractiveSummarizationSettings
 from bert_tf.tasks.summary_endpoint import summarize_sentences
 from bert_tf.text.pieces import Pieces
@@ -44,7 +43,7 @@ from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
 
-class ExtractiveSummarizationTask(LabelledTask):
+class ExtractiveSummarizationTask(PlaceTask):
     """Some sentences of a document; see `ExtractiveSummarizationSettings`.
 
     Checkpoints are compared by ROUGE-2, in which summaries differ most. What was
@@ -173,17 +172,6 @@ class ExtractiveSummarizationTask(LabelledTask):
         ]
 
     # Its loss.
-
-    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns the number of sentences; see `Task`."""
-        return {"sentence": tf.reduce_sum(label_weights(batch["labels"]))}
-
-    def leave_out(
-        self, batch: Mapping[str, np.ndarray], real: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Makes some rows of a batch weigh nothing; see `Task`."""
-        labels = without_rows(batch["labels"], real)
-        return {**super().leave_out(batch, real), "labels": labels}
 
     def sums(
         self, outputs: Outputs, batch: Batch, *, training: bool = False

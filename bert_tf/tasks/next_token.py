@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,20 +18,18 @@ from bert_tf.labelled.source import LabelledSource
 from bert_tf.metrics.language_modeling import perplexities
 from bert_tf.ops.cross_entropy import cross_entropy, is_highest
 from bert_tf.tasks.endpoint import Batch, Outputs
-from bert_tf.tasks.ignored_labels import label_weights, without_rows
-from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.masked_tokens import unigram_baseline
+from bert_tf.tasks.place_task import PlaceTask, label_weights
 from bert_tf.tasks.random_start import load_start
 from bert_tf.tasks.task import Task
 from bert_tf.text.vocabulary import Vocabulary
 
 
-class NextTokenTask(LabelledTask):
+class NextTokenTask(PlaceTask):
     """A task whose model predicts the next token of what it writes.
 
     Attributes:
-        labels: the feature that holds the tokens to predict, integers
-            `[batch, length]`, negative where there is none.
+        labels: the feature that holds the tokens to predict; see `PlaceTask`.
         settings: of `settings_type`.
     """
 
@@ -42,7 +40,6 @@ class NextTokenTask(LabelledTask):
     quality = "token_accuracy"
     shown = {"token_accuracy": "token accuracy", "perplexity": "perplexity"}
     charts = {"token_accuracy": "Token accuracy", "perplexity": "Perplexity a token"}
-    labels: ClassVar[str]
     settings: Any
 
     def __init__(self, description: TaskDescription):
@@ -128,17 +125,6 @@ class NextTokenTask(LabelledTask):
         return {}
 
     # Its loss.
-
-    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns the number of tokens to predict; see `Task`."""
-        return {"token": tf.reduce_sum(label_weights(batch[self.labels]))}
-
-    def leave_out(
-        self, batch: Mapping[str, np.ndarray], real: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Makes some rows of a batch weigh nothing; see `Task`."""
-        labels = without_rows(batch[self.labels], real)
-        return {**super().leave_out(batch, real), self.labels: labels}
 
     def sums(
         self, outputs: Outputs, batch: Batch, *, training: bool = False

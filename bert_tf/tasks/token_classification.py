@@ -25,9 +25,8 @@ from bert_tf.reporting.classifier import class_table
 from bert_tf.reporting.sections import Section
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.entity_endpoint import tag_text
-from bert_tf.tasks.ignored_labels import label_weights, without_rows
 from bert_tf.tasks.inference import Inference
-from bert_tf.tasks.labelled_task import LabelledTask
+from bert_tf.tasks.place_task import PlaceTask, label_weights
 from bert_tf.tasks.settings import TokenClassificationSettings
 from bert_tf.tasks.tagged_words import (
     entities,
@@ -43,7 +42,7 @@ from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
 
 
-class TokenClassificationTask(LabelledTask):
+class TokenClassificationTask(PlaceTask):
     """A tag a word, learned and read at the word's first piece.
 
     A sentence that is too long is seen in overlapping windows, and each word counts in
@@ -167,17 +166,6 @@ class TokenClassificationTask(LabelledTask):
         return _statistics(label_map, examples).lines()
 
     # Its loss.
-
-    def weights(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Returns the number of words; see `Task`."""
-        return {"token": tf.reduce_sum(label_weights(batch["labels"]))}
-
-    def leave_out(
-        self, batch: Mapping[str, np.ndarray], real: np.ndarray
-    ) -> dict[str, np.ndarray]:
-        """Makes some rows of a batch weigh nothing; see `Task`."""
-        labels = without_rows(batch["labels"], real)
-        return {**super().leave_out(batch, real), "labels": labels}
 
     def sums(
         self, outputs: Outputs, batch: Batch, *, training: bool = False
