@@ -8,7 +8,7 @@ the likeliest token of each step, and the first sentence of each text are compar
 those that people wrote, by ROUGE.
 
 Attention to what is read starts from nothing, and short summaries say little about it:
-with `--span_epochs` the model first learns to write passages of the texts themselves.
+with `--passage_epochs` the model learns to write passages of the texts first.
 
 The files have a header, `text` and `target`, and quotes mean nothing in them.
 """
@@ -20,10 +20,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import flags
 
 from benchmarks.job_process import run_job
+from benchmarks.passages import write_passages
 from bert_tf.cli import jobs
 
 _TRAIN_FILE = flags.DEFINE_string("train_file", None, "Texts and summaries.")
@@ -34,8 +34,12 @@ _DECODER_LAYERS = flags.DEFINE_integer("decoder_layers", 0, "Its first so many; 
 _ENCODER_LAYERS = flags.DEFINE_integer(
     "encoder_layers", 0, "The checkpoint's first so many; 0: all"
 )
-_SPAN_EPOCHS = flags.DEFINE_float("span_epochs", 0.0, "Of passages, before summaries.")
-_SPAN_LEARNING_RATE = flags.DEFINE_float("span_learning_rate", 1e-3, "Its peak there.")
+_PASSAGE_EPOCHS = flags.DEFINE_float(
+    "passage_epochs", 0.0, "Of passages, before summaries."
+)
+_PASSAGE_LEARNING_RATE = flags.DEFINE_float(
+    "passage_learning_rate", 1e-3, "Its peak there."
+)
 _EPOCHS = flags.DEFINE_float("epochs", 3.0, "How often every pair is learned.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Pairs a step.")
 _LENGTH = flags.DEFINE_integer("length", 96, "Most tokens of a text.")
@@ -45,8 +49,6 @@ _DROPOUT = flags.DEFINE_float("hidden_dropout_prob", 0.1, "Dropped share of outp
 _WORKDIR = flags.DEFINE_string("workdir", None, "Keeps the run, which then goes on.")
 
 _ROUGE = ("rouge1", "rouge2", "rougeL")
-# Words of a text that passages are taken of, of a passage, and of the shortest one.
-_READ_WORDS, _SPAN_WORDS, _LEAST_WORDS = 36, 24, 8
 
 
 def main(argv: Sequence[str]) -> None:
@@ -56,16 +58,16 @@ def main(argv: Sequence[str]) -> None:
         workdir = Path(_WORKDIR.value or name)
         workdir.mkdir(parents=True, exist_ok=True)
         init_from, seconds = _start(workdir), 0.0
-        if _SPAN_EPOCHS.value:
-            spans, learned = workdir / "spans.tsv", workdir / "spans"
-            _write_spans(train, spans)
+        if _PASSAGE_EPOCHS.value:
+            file, learned = workdir / "passages.tsv", workdir / "passages"
+            write_passages((row["text"] for row in _rows(train)), file)
             options: dict[str, Any] = {
                 "data.eval_share": 0.01,
                 "task.max_written_examples": 0,
-                "optimizer.learning_rate": _SPAN_LEARNING_RATE.value,
-                "num_train_epochs": _SPAN_EPOCHS.value,
+                "optimizer.learning_rate": _PASSAGE_LEARNING_RATE.value,
+                "num_train_epochs": _PASSAGE_EPOCHS.value,
             }
-            seconds += _train(learned, init_from, spans, options)["seconds"]
+            seconds += _train(learned, init_from, file, options)["seconds"]
             init_from = learned
         options = {
             "data.eval": test,
@@ -94,19 +96,6 @@ def _start(workdir: Path) -> Path:
         weights = resizing.keep_layers(weights, range(_ENCODER_LAYERS.value))
         conversion.save(weights, folder, "native")
     return folder
-
-
-def _write_spans(train: Path, output: Path) -> None:
-    """Writes texts with a passage of each, from a word of its own to the end or so."""
-    generator = np.random.default_rng(0)
-    with output.open("w", encoding="utf-8") as file:
-        print("text", "target", sep="\t", file=file)
-        for row in _rows(train):
-            words = row["text"].split()[:_READ_WORDS]
-            if len(words) >= _LEAST_WORDS:
-                start = generator.integers(len(words) - _LEAST_WORDS + 1)
-                span = " ".join(words[start : start + _SPAN_WORDS])
-                print(row["text"], span, sep="\t", file=file)
 
 
 def _train(
