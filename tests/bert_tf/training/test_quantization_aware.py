@@ -170,6 +170,7 @@ def batch(seed):
     return {name: tf.constant(value, tf.int32) for name, value in given.items()}
 
 
+@pytest.mark.slow
 def test_ranges_are_means_of_the_steps_extremes():
     task = make_task()
     # Dropout would scale what the products are given.
@@ -210,6 +211,7 @@ def test_ranges_are_means_of_the_steps_extremes():
     np.testing.assert_allclose(limits[0], 0.75 * expected + 0.25 * new, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_computing_blocks_twice_and_compiling_the_step_change_nothing():
     def step(jit_compile, rematerialize):
         task = make_task()
