@@ -4,32 +4,21 @@ A finished step leaves a record of what it was, written last; the next run of th
 skips it. A step that was killed is run again, and goes on where its job goes on.
 """
 
-import contextlib
-import ctypes
 import dataclasses
 import hashlib
 import json
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from bert_tf.chain.commands import Step
+from bert_tf.chain.logged_process import run_logged
 from bert_tf.chain.plan import Plan
 from bert_tf.errors import InputError
 from bert_tf.storage import scratch
 from bert_tf.storage.json_files import format_json, read_json, write_json
 from bert_tf.training.config import check_same_run
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_ERROR_BYTES = 20_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +90,12 @@ def run(step: Step, made_from: str, progress: str = "") -> Done:
     step.write_run()
     print(f"{progress}{step.command}", flush=True)
     start = time.monotonic()
-    _run_logged(step)
+    log = log_path(step)
+    failure = run_logged(step.arguments, step.command, log)
+    if failure:
+        raise InputError(f"Stage {step.label} failed: {failure}")
+    if not step.output.exists():
+        raise InputError(f"Stage {step.label} wrote no {step.output}; its log is {log}")
     done = Done(_identity(step, made_from), round(time.monotonic() - start, 1))
     write_json(
         record,
@@ -177,73 +171,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _run_logged(step: Step) -> None:
-    log = log_path(step)
-    with log.open("ab") as file:
-        file.write(f"$ {step.command}\n".encode())
-        file.flush()
-        start = file.tell()
-        process = subprocess.Popen(
-            [sys.executable, *step.arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            # Of a terminal's Ctrl-C it gets the one signal that is passed on.
-            process_group=0,
-            preexec_fn=_end_with_parent,
-        )
-        with _forwarding(process) as received:
-            code = process.wait()
-    if signal.SIGINT in received:
-        raise KeyboardInterrupt
-    if received:
-        sys.exit(code if code > 0 else 128 + received[0])
-    if code:
-        raise InputError(f"Stage {step.label} failed: {_reason(log, start, code)}")
-    if not step.output.exists():
-        raise InputError(f"Stage {step.label} wrote no {step.output}; its log is {log}")
-
-
-def _end_with_parent() -> None:
-    """Has the system kill this process when the chain's ends, however that ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Passes signals on to a process, and yields those that came."""
-    received: list[int] = []
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        process.send_signal(number)
-
-    before = {
-        number: signal.signal(number, forward)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _reason(log: Path, start: int, code: int) -> str:
-    """Returns why a job failed, in one line, and where its log is."""
-    where = f"Its log: {log}"
-    with log.open("rb") as file:
-        file.seek(max(start, os.fstat(file.fileno()).st_size - _ERROR_BYTES))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    errors = [line for line in lines if re.match(r"[\w.]+: error: ", line)]
-    if errors:
-        return f"{errors[-1]} {where}"
-    if code < 0:
-        name = signal.Signals(-code).name
-        return f"it was ended by {name}, as where memory runs out. {where}"
-    last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-    return f"exit code {code}: {last.strip()} {where}"
