@@ -11,9 +11,9 @@ Command:
         --config.init_from=all-MiniLM-L6-v2 --config.data.train=train.csv
         --config.data.eval=held_out.csv --config.unlabelled=more.csv
         --workdir=runs/small --max_mb=12
-Result: on 4,000 sentences of reviews and 7,478 without labels a file of 10.0 MB in
-    place of 90.3, 7.5 times as fast in LiteRT, with 81.1 % of 1,275 held-out ones right
-    in place of 82.5 %.
+Result: in 12 minutes on 2 cores, from 4,000 sentences of reviews and 7,478 without
+    labels, a file of 10.0 MB in place of 90.3, 6.2 times as fast in LiteRT, with 81.1 %
+    of 1,275 held-out ones right in place of 82.5 %.
 """
 
 from bert_tf.chain.config import CompressionConfig
@@ -39,7 +39,7 @@ def get_config() -> CompressionConfig:
         stages=(
             Finetune(),
             Distil(
-                num_train_epochs=1.0,
+                num_train_epochs=3.0,
                 learning_rate=1e-4,
                 distillation=TaskDistillationConfig(
                     student_layers=(0, 2, 5),
