@@ -18,7 +18,7 @@ def measure(setting: Setting) -> None:
     alone = setting.scores(
         "alone",
         init_from=setting.layers_of_the_model(layers),
-        num_train_epochs=2.0,
+        num_train_epochs=3.0,
         optimizer__learning_rate=1e-4,
     )
     distilled = setting.scores(
@@ -31,7 +31,7 @@ def measure(setting: Setting) -> None:
         distillation__soft_weight=0.8,
         distillation__cosine_weight=1.0,
         distillation__cache_dir=setting.folder / "taught",
-        num_train_epochs=1.0,
+        num_train_epochs=3.0,
         optimizer__learning_rate=1e-4,
     )
     print(f"{setting.task}, held-out {setting.metric}, in hundredths")
