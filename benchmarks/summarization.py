@@ -23,7 +23,6 @@ from typing import Any
 from absl import flags
 
 from benchmarks.job_process import run_job
-from benchmarks.passages import write_passages
 from bert_tf.cli import jobs
 
 _TRAIN_FILE = flags.DEFINE_string("train_file", None, "Texts and summaries.")
@@ -60,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         init_from, seconds = _start(workdir), 0.0
         if _PASSAGE_EPOCHS.value:
             file, learned = workdir / "passages.tsv", workdir / "passages"
-            write_passages((row["text"] for row in _rows(train)), file)
+            _write_passages(_rows(train), file)
             options: dict[str, Any] = {
                 "data.eval_share": 0.01,
                 "task.max_written_examples": 0,
@@ -96,6 +95,18 @@ def _start(workdir: Path) -> Path:
         weights = resizing.keep_layers(weights, range(_ENCODER_LAYERS.value))
         conversion.save(weights, folder, "native")
     return folder
+
+
+def _write_passages(rows: Sequence[Mapping[str, str]], output: Path) -> None:
+    from bert_tf.labelled.passages import draw_passage
+
+    words = {"read_words": 40, "min_words": 8, "max_words": 24}
+    with output.open("w", encoding="utf-8") as file:
+        print("text", "target", sep="\t", file=file)
+        for row in rows:
+            passage = draw_passage(row["text"], seed=0, **words)
+            if passage is not None:
+                print(row["text"], passage, sep="\t", file=file)
 
 
 def _train(

@@ -163,6 +163,7 @@ COMMANDS = {
     "bert_tf.augment_texts": [
         *("--checkpoint=x", f"--input_file={ROOT}/README.md", "--output_file=y")
     ],
+    "bert_tf.draw_passages": [f"--input_file={ROOT}/README.md", "--output_file=y"],
     "bert_tf.convert_checkpoint": ["--from=x", "--to=y"],
     "data_prep.create_vocabulary": [
         f"--input_file={ROOT}/README.md",

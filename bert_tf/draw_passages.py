@@ -1,0 +1,115 @@
+r"""Writes texts with a passage of each, for a model to learn to look at what it reads.
+
+    python -m bert_tf.draw_passages --input_file=articles.jsonl \
+        --output_file=passages.jsonl
+
+An encoder and a decoder that start from an encoder's weights learn from the file first,
+and from summaries or translations after that: with few pairs, or short targets, they
+hardly learn from those alone. Files are read as those to train on; a file of another
+ending holds a text a line.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from bert_tf.cli import jobs
+from bert_tf.errors import InputError
+
+if TYPE_CHECKING:
+    from bert_tf.labelled.report import LabelledReport
+
+_INPUT_FILE = flags.DEFINE_string(
+    "input_file", None, "Texts: files, folders or globs, comma separated."
+)
+_TEXT_FIELD = flags.DEFINE_string(
+    "text_field", "", "Column that holds the text; found by its name if not given."
+)
+_OUTPUT_FILE = flags.DEFINE_string(
+    "output_file", None, "The .jsonl, .csv or .parquet file to write."
+)
+_READ_WORDS = flags.DEFINE_integer(
+    "read_words",
+    100,
+    "How many of a text's first words passages are taken from: about as many as the "
+    "model will read, three quarters of its data.max_seq_length.",
+    lower_bound=1,
+)
+_MIN_WORDS = flags.DEFINE_integer("min_words", 8, "Of a passage.", lower_bound=1)
+_MAX_WORDS = flags.DEFINE_integer("max_words", 24, "Of a passage.", lower_bound=1)
+_SEED = flags.DEFINE_integer("random_seed", 12345, "Seed of the draws.", lower_bound=0)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the job."""
+    from bert_tf.labelled.passages import draw_passage
+    from bert_tf.labelled.report import LabelledReport
+    from bert_tf.prediction import writing
+    from bert_tf.storage import files
+
+    least, most, read = _MIN_WORDS.value, _MAX_WORDS.value, _READ_WORDS.value
+    if not least <= most <= read:
+        raise InputError(
+            "--min_words must be at most --max_words, and that at most --read_words. "
+            f"Received: {least}, {most} and {read}"
+        )
+    output, report = str(_OUTPUT_FILE.value), LabelledReport()
+    writing.check_name(output)
+    count = short = 0
+    with (
+        files.atomic_file(output) as temporary,
+        writing.open_writer(temporary, output) as writer,
+    ):
+        for text in _texts(report):
+            passage = draw_passage(
+                text,
+                read_words=read,
+                min_words=least,
+                max_words=most,
+                seed=_SEED.value,
+            )
+            if passage is None:
+                short += 1
+                continue
+            writer.write({"text": text, "target": passage})
+            count += 1
+        if not count:
+            raise InputError(
+                f"{_INPUT_FILE.value}: none of the {short:,} texts has {least} words, "
+                "the least of a passage. Give a lower --min_words."
+            )
+    print(f"Wrote passages of {count:,} texts to {output}; too short: {short:,}.")
+    print(
+        "Next: python -m bert_tf.run_finetuning "
+        f"--config=configs/seq2seq_summarization.py --config.data.train={output} ..."
+    )
+
+
+def _texts(report: "LabelledReport") -> Iterator[str]:
+    """Yields the texts that are read."""
+    from tqdm import tqdm
+
+    from bert_tf.labelled.columns import ColumnNames
+    from bert_tf.labelled.kinds import GENERATION
+    from bert_tf.labelled.options import ReadOptions
+    from bert_tf.labelled.reading import read_examples
+    from bert_tf.storage.input_files import find_input_files
+
+    options = ReadOptions(columns=ColumnNames(text=_TEXT_FIELD.value))
+    inputs = find_input_files(str(_INPUT_FILE.value))
+    total = sum(file.num_bytes for file in inputs)
+    with tqdm(total=total, unit="B", unit_scale=True) as bar:
+        for example in read_examples(GENERATION, inputs, options, report, False):
+            yield example.text
+            bar.update(report.num_bytes - bar.n)
+        bar.update(report.num_bytes - bar.n)
+
+
+def cli() -> None:
+    """Starts the job from the command line."""
+    jobs.run(main, required=["input_file", "output_file"])
+
+
+if __name__ == "__main__":
+    cli()
