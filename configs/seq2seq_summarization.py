@@ -2,7 +2,8 @@
 
 A file with `document` (or `article`, `text`, `source`, ...) and `summary` (or
 `target`), or other columns that are named. What of a document is beyond
-`data.max_seq_length` tokens is not seen.
+`data.max_seq_length` tokens is not seen. With few documents, or summaries of few words,
+learn passages of the documents first, which `bert_tf.draw_passages` writes.
 
 Command:
     python -m bert_tf.run_finetuning --config=configs/seq2seq_summarization.py
