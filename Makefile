@@ -27,8 +27,8 @@ demo: $(VENV)/.installed-demo
 clean-demo:
 	rm -rf build/demo
 
-# A file at a time, in their order: what its tests share is made once, and the last files
-# are short.
+# A file at a time, in the order of tests/conftest.py: what its tests share is made once,
+# and the last files are short.
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # In two runs: a process keeps what TensorFlow traced and compiled, and one run's grow to

@@ -151,9 +151,14 @@ def pytest_addoption(parser):
 SLOW_FIXTURES = {"warm", "finetune", "finetuning_config"}
 
 
+# At the end one process would work on it alone.
+LONGEST = "test_every_task.py"
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Marks the second tier, but for what is marked where it stands."""
+    """Marks the second tier, and puts the longest file first."""
     for item in items:
         if SLOW_FIXTURES & set(item.fixturenames):
             item.add_marker("slow")
+    items.sort(key=lambda item: item.path.name != LONGEST)
