@@ -154,6 +154,7 @@ def torch_losses(models, projections):
     }
 
 
+@pytest.mark.slow
 def test_losses_and_gradients_are_pytorchs(models):
     weights = {name: model[0] for name, model in models.items()}
     inner, teacher = create_task(TASK), Teacher("teacher", weights["teacher"])

@@ -47,6 +47,7 @@ def tokens(entries, texts):
     ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     words=st.lists(

@@ -76,6 +76,7 @@ def test_relations_are_what_a_block_attends_by(fused):
         np.testing.assert_allclose(relations.probabilities, expected, 1e-4, 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cross_attention", [False, True])
 @pytest.mark.parametrize("norm_first", [False, True], ids=["post_ln", "pre_ln"])
 def test_decoding_equals_the_whole_pass(norm_first, cross_attention):

@@ -286,6 +286,7 @@ def test_packed_rows_score_as_padded_ones():
             close(logits[end - count : end], expected[row, :count])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_sums_are_the_loss_of_the_logits(smoothing):
     model = EncoderDecoder(CONFIG, OTHER)

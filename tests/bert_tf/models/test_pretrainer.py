@@ -137,6 +137,7 @@ def test_dropout_comes_from_the_seed_alone(model, inputs):
     np.testing.assert_array_equal(seeded, model(inputs)["masked_lm_logits"])
 
 
+@pytest.mark.slow
 def test_every_variable_gets_a_gradient(model, inputs):
     with tf.GradientTape() as tape:
         outputs = model(inputs, dropout_seed=tf.constant([5, 6]), training=True)

@@ -56,6 +56,7 @@ def test_loss_and_gradients(rows, dtype, magnitude, fused):
     check(loss, reference, tensors, [bias], dtype=dtype, tolerance=tolerance)
 
 
+@pytest.mark.slow
 def test_the_number_of_rows_may_vary():
     function = tf.function(
         lambda hidden, *rest: vocabulary_loss(hidden, *rest)[0], reduce_retracing=True
