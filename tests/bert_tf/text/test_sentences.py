@@ -63,6 +63,18 @@ def test_marks_alone_are_kept():
     assert list(split_text("។", "km")) == ["។"]
 
 
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f", "\u3000", " \u2009\t"])
+@pytest.mark.parametrize("language", ["en", "fr", "zh"])
+def test_blanks_of_several_bytes_behind_an_initial(blank, language):
+    """Unmended, sentencex panics, which no `except Exception` sees."""
+    text = f"Vitamin C{blank}. Then J{blank}. Doe came{blank}. He left."
+    found = list(split_text(text, language))
+    assert [sentence.split() for sentence in found] == [
+        sentence.split() for sentence in split_text(text.replace(blank, " "), language)
+    ]
+    assert found[0].startswith(f"Vitamin C{blank}.")
+
+
 @given(
     st.text(
         st.sampled_from(
