@@ -58,8 +58,13 @@ def main(argv: Sequence[str]) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         init_from, seconds = _start(workdir), 0.0
         if _PASSAGE_EPOCHS.value:
-            file, learned = workdir / "passages.tsv", workdir / "passages"
-            _write_passages(_rows(train), file)
+            file, learned = workdir / "passages.jsonl", workdir / "passages"
+            run_job(
+                "bert_tf.draw_passages",
+                input_file=train,
+                output_file=file,
+                read_words=40,
+            )
             options: dict[str, Any] = {
                 "data.eval_share": 0.01,
                 "task.max_written_examples": 0,
@@ -95,18 +100,6 @@ def _start(workdir: Path) -> Path:
         weights = resizing.keep_layers(weights, range(_ENCODER_LAYERS.value))
         conversion.save(weights, folder, "native")
     return folder
-
-
-def _write_passages(rows: Sequence[Mapping[str, str]], output: Path) -> None:
-    from bert_tf.labelled.passages import draw_passage
-
-    words = {"read_words": 40, "min_words": 8, "max_words": 24}
-    with output.open("w", encoding="utf-8") as file:
-        print("text", "target", sep="\t", file=file)
-        for row in rows:
-            passage = draw_passage(row["text"], seed=0, **words)
-            if passage is not None:
-                print(row["text"], passage, sep="\t", file=file)
 
 
 def _train(

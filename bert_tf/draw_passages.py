@@ -27,7 +27,9 @@ _TEXT_FIELD = flags.DEFINE_string(
     "text_field", "", "Column that holds the text; found by its name if not given."
 )
 _OUTPUT_FILE = flags.DEFINE_string(
-    "output_file", None, "The .jsonl, .csv or .parquet file to write."
+    "output_file",
+    None,
+    "The .jsonl, .csv or .parquet file to write; - for standard output.",
 )
 _READ_WORDS = flags.DEFINE_integer(
     "read_words",
@@ -46,7 +48,6 @@ def main(argv: Sequence[str]) -> None:
     from bert_tf.labelled.passages import draw_passage
     from bert_tf.labelled.report import LabelledReport
     from bert_tf.prediction import writing
-    from bert_tf.storage import files
 
     least, most, read = _MIN_WORDS.value, _MAX_WORDS.value, _READ_WORDS.value
     if not least <= most <= read:
@@ -55,12 +56,8 @@ def main(argv: Sequence[str]) -> None:
             f"Received: {least}, {most} and {read}"
         )
     output, report = str(_OUTPUT_FILE.value), LabelledReport()
-    writing.check_name(output)
     count = short = 0
-    with (
-        files.atomic_file(output) as temporary,
-        writing.open_writer(temporary, output) as writer,
-    ):
+    with writing.open_output(output) as writer:
         for text in _texts(report):
             passage = draw_passage(
                 text,
@@ -79,6 +76,8 @@ def main(argv: Sequence[str]) -> None:
                 f"{_INPUT_FILE.value}: none of the {short:,} texts has {least} words, "
                 "the least of a passage. Give a lower --min_words."
             )
+    if output == "-":
+        return
     print(f"Wrote passages of {count:,} texts to {output}; too short: {short:,}.")
     print(
         "Next: python -m bert_tf.run_finetuning "

@@ -1,9 +1,7 @@
 """Answers to texts, read and written chunk by chunk: what the answering jobs share."""
 
-import contextlib
 import itertools
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -11,7 +9,6 @@ from tqdm import tqdm
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Example
 from bert_tf.prediction import writing
-from bert_tf.storage import files
 
 if TYPE_CHECKING:
     from bert_tf.tasks.predicting_task import PredictingTask
@@ -44,7 +41,7 @@ def answer_inputs(
     """
     if bool(input_file) == bool(texts):
         raise InputError("Give either --input_file or --text.")
-    with _open_output(output) as writer:
+    with writing.open_output(output) as writer:
         task, answer = load()
         from bert_tf.prediction.inputs import read_inputs  # Loads TensorFlow.
 
@@ -57,16 +54,3 @@ def answer_inputs(
                 count += len(chunk)
                 bar.update(len(chunk))
     return count
-
-
-@contextlib.contextmanager
-def _open_output(output: str) -> Iterator[writing.RowWriter]:
-    writing.check_name(output)
-    if output == "-":
-        yield writing.JsonLinesWriter(sys.stdout)
-        return
-    with (
-        files.atomic_file(output) as temporary,
-        writing.open_writer(temporary, output) as writer,
-    ):
-        yield writer

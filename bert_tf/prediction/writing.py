@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TextIO
@@ -12,6 +13,7 @@ import numpy as np
 
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Example
+from bert_tf.storage import files
 from bert_tf.storage.parquet import import_pyarrow
 
 # Bytes of it, a multiple of 64: room for any number of rows.
@@ -180,6 +182,24 @@ def open_writer(path: Path, name: str) -> Iterator[RowWriter]:
         suffix = next(suffix for suffix in _TEXT_WRITERS if name.endswith(suffix))
         with path.open("w", encoding="utf-8", newline="") as text:
             yield _TEXT_WRITERS[suffix](text)
+
+
+@contextlib.contextmanager
+def open_output(name: str) -> Iterator[RowWriter]:
+    """Opens a job's output, a file that appears whole when the block ends.
+
+    Args:
+        name: of the file, whose ending says the format; "-" for standard output.
+
+    Raises:
+        InputError: see `check_name`.
+    """
+    check_name(name)
+    if name == "-":
+        yield JsonLinesWriter(sys.stdout)
+        return
+    with files.atomic_file(name) as temporary, open_writer(temporary, name) as writer:
+        yield writer
 
 
 def inputs_of(example: Example) -> dict[str, Any]:

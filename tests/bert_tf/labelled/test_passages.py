@@ -71,6 +71,12 @@ def test_the_job_writes_what_a_run_reads(run, tmp_path):
     run(f"--input_file={articles}")
     assert path.read_bytes() == before
 
+    command = [sys.executable, "-m", "bert_tf.draw_passages"]
+    result = subprocess.run(
+        [*command, f"--input_file={articles}", "--output_file=-"], capture_output=True
+    )
+    assert result.stdout == before
+
     result, path = run(f"--input_file={articles}", "--min_words=60", output="none.csv")
     assert result.returncode != 0
     assert "--max_words, and that at most --read_words. Received: 60" in result.stderr
