@@ -68,6 +68,14 @@ _MAX_METRIC_DROP = flags.DEFINE_float(
     "of 1.",
     lower_bound=0.0,
 )
+_TOKENS_AT_ONCE = flags.DEFINE_integer(
+    "tokens_at_once",
+    None,
+    "The texts of a request run in parts of so many tokens, the longest first, so that "
+    "short ones do not pay for long ones: 512 at BERT-base's width, more for "
+    "smaller ones. 0 for all at once, for GPUs.",
+    lower_bound=0,
+)
 _WARMUP_BATCH_SIZES = flags.DEFINE_list(
     "warmup_batch_sizes",
     ["1", "8", "32"],
@@ -113,6 +121,7 @@ def main(argv: Sequence[str]) -> None:
             with_text=_SIGNATURES.value == "all",
             static_batch_size=static_batch_size,
             precision_reason=chosen.reason,
+            tokens_at_once=_TOKENS_AT_ONCE.value,
         )
         if chosen.name != "float32":
             precision.check_accuracy(

@@ -19,6 +19,8 @@ from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.model_folder import CONFIG
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.models.causal_lm import CausalLM
+from bert_tf.models.encoder_decoder import EncoderDecoder
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.text.tokenization import BertTokenizer
@@ -26,11 +28,16 @@ from export.checkpoint.pretrained import TrainedModel
 from export.saved_model import serving_ops
 from export.saved_model.inference_weights import InferenceWeights
 from export.saved_model.input_checks import checked_inputs
+from export.saved_model.parts_of_batches import ModelInParts
 
 EXTRA_ASSETS = "assets.extra"
 """TF Serving's name for files that travel along without being loaded."""
 WITH_INPUT_IDS = ("input_ids", "input_mask", "segment_ids")
 """Inputs that have a number for each of `input_ids`; others have their own lengths."""
+
+# Of a part of a request's texts, tokens times hidden size: enough for products to be
+# fast, and little enough for a core's cache, 1.5 MB in float32.
+_VALUES_AT_ONCE = 512 * 768
 
 
 class ServedModel(tf.Module):
@@ -123,6 +130,7 @@ def save(
     with_text: bool = True,
     static_batch_size: int | None = None,
     precision_reason: str = "requested",
+    tokens_at_once: int | None = None,
 ) -> dict[str, Any]:
     """Writes a SavedModel.
 
@@ -136,6 +144,9 @@ def save(
         static_batch_size: rows of every request, all of the longest length, to write
             `serve_ids` alone and for this one shape; None for any shape.
         precision_reason: why the model computes in what it does.
+        tokens_at_once: of a part of the texts of a request, see `parts_of_batches`; 0
+            for all texts at once, None for what suits the model's width. Models that
+            write always run all at once.
 
     Returns:
         What `assets.extra/export.json` says of the export.
@@ -144,10 +155,14 @@ def save(
         InputError: it uses an operation that TF Serving does not link.
     """
     folder, task = trained.folder, trained.task
+    if isinstance(trained.model, CausalLM | EncoderDecoder):
+        tokens_at_once = 0  # They call their parts in their own way.
+    elif tokens_at_once is None:
+        tokens_at_once = _VALUES_AT_ONCE // folder.config.hidden_size
     ids = task.serve_ids(trained.model)
     decoder_config = decoder_description.config_of(folder.task.settings)
     # Tasks that cannot be exported say so, whatever signatures are wanted.
-    with_tokenizer = text_endpoints(trained)
+    with_tokenizer = text_endpoints(trained, tokens_at_once)
     if static_batch_size is not None:
         endpoints = {"serve_ids": _with_static_shape(ids, trained, static_batch_size)}
     else:
@@ -170,6 +185,7 @@ def save(
         "precision": trained.model.compute_dtype,
         "precision_reason": precision_reason,
         "static_batch_size": static_batch_size,
+        "tokens_at_once": tokens_at_once,
         "signatures": list(endpoints),
     }
     extra = Path(directory) / EXTRA_ASSETS
@@ -200,7 +216,17 @@ def _with_static_shape(
     return Endpoint(specs, ids.function)
 
 
-def text_endpoints(trained: TrainedModel) -> dict[str, Endpoint]:
-    """Returns the signatures that take text."""
+def text_endpoints(
+    trained: TrainedModel, tokens_at_once: int = 0
+) -> dict[str, Endpoint]:
+    """Returns the signatures that take text.
+
+    Args:
+        trained: the checkpoint and its model.
+        tokens_at_once: see `save`.
+    """
+    model: Any = trained.model
+    if tokens_at_once:
+        model = ModelInParts(model, tokens_at_once)
     tokenizer = BertTokenizer(trained.folder.vocabulary)
-    return trained.task.endpoints(trained.model, tokenizer, trained.max_seq_length)
+    return trained.task.endpoints(model, tokenizer, trained.max_seq_length)
