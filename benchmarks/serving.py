@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from benchmarks import serving_backends
 from bert_tf.cli import jobs
+from bert_tf.errors import InputError
 
 FRAMEWORKS = (
     "bert_tf float32",
@@ -56,8 +57,12 @@ _LAYERS = flags.DEFINE_integer("num_hidden_layers", 12, "Of the model.")
 _OUTPUT_FILE = flags.DEFINE_string("output_file", None, "A JSON file to write.")
 
 
-def write_models(folder: Path, texts: Sequence[str], layers: int) -> None:
-    """Writes the same weights as Hugging Face, ONNX and SavedModels."""
+def write_models(folder: Path, texts: Sequence[str], layers: int) -> int:
+    """Writes the same weights as Hugging Face, ONNX and SavedModels.
+
+    Returns:
+        Entries of the vocabulary, which is made of the texts.
+    """
     import torch
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
@@ -101,12 +106,14 @@ def write_models(folder: Path, texts: Sequence[str], layers: int) -> None:
     trained = pretrained.load(load_model_folder(folder / "native"), _LENGTH)
     for name in ("float32", "bfloat16"):
         saving.save(folder / name, precision.converted(trained, name))
+    return config.vocab_size
 
 
 class Process:
     """A framework in a process of its own."""
 
     def __init__(self, name: str, folder: Path, num_threads: int):
+        self._name = name
         command = [sys.executable, "-m", "benchmarks.serving_backends"]
         self._process = subprocess.Popen(
             [*command, name, str(folder), str(num_threads)],
@@ -120,7 +127,10 @@ class Process:
         assert self._process.stdin and self._process.stdout
         pickle.dump((kind, inputs, calls), self._process.stdin)
         self._process.stdin.flush()
-        return pickle.load(self._process.stdout)
+        try:
+            return pickle.load(self._process.stdout)
+        except EOFError as error:
+            raise InputError(f"{self._name} ended without an answer.") from error
 
     def close(self) -> None:
         """Ends the process."""
@@ -129,14 +139,14 @@ class Process:
 
 
 def requests(
-    batch_sizes: Sequence[int], texts: Sequence[str]
+    batch_sizes: Sequence[int], texts: Sequence[str], vocab_size: int
 ) -> dict[str, tuple[str, Any]]:
     """Returns what is asked, by the name of the column."""
     rng = np.random.default_rng(0)
     asked: dict[str, tuple[str, Any]] = {}
     for size in batch_sizes:
         batch = {
-            "input_ids": rng.integers(5, 8000, [size, _LENGTH]).astype(np.int32),
+            "input_ids": rng.integers(5, vocab_size, [size, _LENGTH]).astype(np.int32),
             "input_mask": np.ones([size, _LENGTH], np.int32),
             "segment_ids": np.zeros([size, _LENGTH], np.int32),
         }
@@ -215,11 +225,13 @@ def main(argv: Sequence[str]) -> None:
         corpus = [sentence for line in corpus for sentence in line.split(". ")]
     corpus = [line for line in corpus if line.strip()]
     drawn = np.random.default_rng(1).permutation(len(corpus))[: _NUM_TEXTS.value]
-    asked = requests(
-        [int(size) for size in _BATCH_SIZES.value], [corpus[i] for i in drawn]
-    )
     with tempfile.TemporaryDirectory() as name:
-        write_models(Path(name), corpus, _LAYERS.value)
+        vocab_size = write_models(Path(name), corpus, _LAYERS.value)
+        asked = requests(
+            [int(size) for size in _BATCH_SIZES.value],
+            [corpus[i] for i in drawn],
+            vocab_size,
+        )
         found = measure(Path(name), asked)
     print("\n".join(table(found, list(asked))))
     if _OUTPUT_FILE.value:
