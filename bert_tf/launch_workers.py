@@ -18,7 +18,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from types import FrameType
+
+from bert_tf.cli.passed_signals import pass_signals_on
 
 _GRACE_SECONDS = 60.0
 
@@ -39,35 +40,22 @@ def launch(
     """
     addresses = [f"localhost:{port}" for port in free_ports(num_workers)]
     workers: list[subprocess.Popen[bytes]] = []
-    received: list[int] = []
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        for worker in workers:
-            worker.send_signal(number)
-
-    before = {
-        number: signal.signal(number, forward)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
     try:
-        for index in range(num_workers):
-            if received:
-                return -received[0]
-            config = {
-                "cluster": {"worker": addresses},
-                "task": {"type": "worker", "index": index},
-            }
-            environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
-            # A group of its own: from a terminal's Ctrl-C, too, a worker gets the one
-            # signal that is passed on.
-            worker = subprocess.Popen(command, env=environment, process_group=0)
-            workers.append(worker)
-        return _wait(workers, grace_seconds)
+        with pass_signals_on(workers) as received:
+            for index in range(num_workers):
+                if received:
+                    return -received[0]
+                config = {
+                    "cluster": {"worker": addresses},
+                    "task": {"type": "worker", "index": index},
+                }
+                environment = {**os.environ, "TF_CONFIG": json.dumps(config)}
+                # A group of its own: from a terminal's Ctrl-C, too, a worker gets the
+                # one signal that is passed on.
+                worker = subprocess.Popen(command, env=environment, process_group=0)
+                workers.append(worker)
+            return _wait(workers, grace_seconds)
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         for worker in workers:
             worker.kill()
             worker.wait()

@@ -40,8 +40,8 @@ LAYERS = (
     ("prediction",),
     ("compression",),
     ("training",),
-    ("chain",),
     ("cli",),
+    ("chain",),
 )
 
 # The same of export. Servers and their clients stand alone, beside what writes models.

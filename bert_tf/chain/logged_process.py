@@ -1,17 +1,16 @@
 """A job in a process of its own, which ends with ours, and what it prints in a log."""
 
-import contextlib
 import ctypes
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from bert_tf.chain.last_line import LastLine
+from bert_tf.cli.passed_signals import pass_signals_on
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _ERROR_BYTES = 20_000
@@ -46,7 +45,7 @@ def run_logged(arguments: Sequence[str], command: str, log: Path) -> str:
             process_group=0,
             preexec_fn=_end_with_parent,
         )
-        with _forwarding(process) as received:
+        with pass_signals_on([process]) as received:
             code = _wait(process, LastLine(log, start))
     if signal.SIGINT in received:
         raise KeyboardInterrupt
@@ -71,27 +70,6 @@ def _end_with_parent() -> None:
     """Has the system kill this process when the chain's ends, however that ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """Passes signals on to a process, and yields those that came."""
-    received: list[int] = []
-
-    def forward(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        process.send_signal(number)
-
-    before = {
-        number: signal.signal(number, forward)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _reason(log: Path, start: int, code: int) -> str:
