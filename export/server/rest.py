@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from export.server import json_tensors, metrics, page
+from export.server import json_answers, json_requests, metrics, page
 from export.server.batcher import Batcher
 from export.server.errors import RequestError, invalid
 from export.server.exchange import apart, read_body, wait_for_answer
@@ -270,12 +270,12 @@ class Server:
             self._limits.seconds,
         )
         size = sum(array.size * 8 for array in outputs.values())
-        content = await apart(size, json_tensors.write_outputs, outputs, rows=rows)
+        content = await apart(size, json_answers.write_outputs, outputs, rows=rows)
         return Response(content, media_type="application/json")
 
     def _prepare(self, model: Any, body: bytes) -> Any:
-        document = json_tensors.parse(body)
-        name = json_tensors.signature_name(document)
+        document = json_requests.parse(body)
+        name = json_requests.signature_name(document)
         signature = model.signatures.get(name)
         if signature is None and name in model.signature_defs:
             raise invalid(f"Failed to get input map for signature: {name}")
@@ -283,7 +283,7 @@ class Server:
             raise invalid(
                 f'Serving signature name: "{name}" not found in signature def'
             )
-        inputs, rows = json_tensors.read_inputs(document, signature)
+        inputs, rows = json_requests.read_inputs(document, signature)
         self._check_rows(inputs)
         return signature, inputs, rows
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from export.server import json_tensors
+from export.server import json_answers, json_requests
 from export.server.errors import RequestError
 from export.server.signature import Signature, TensorSpec
 
@@ -18,7 +18,7 @@ def signature(**inputs: str) -> Signature:
 
 def read(body, **inputs):
     content = body.encode() if isinstance(body, str) else body
-    return json_tensors.read_inputs(json_tensors.parse(content), signature(**inputs))
+    return json_requests.read_inputs(json_requests.parse(content), signature(**inputs))
 
 
 THREE = {"tag": "string", "signal": "int64", "sensor": "int32"}
@@ -138,18 +138,18 @@ def test_several_inputs_need_names():
 
 def test_a_shape_that_the_signature_does_not_take():
     spec = {"text": TensorSpec("string", (None,)), "n": TensorSpec("int32", (None, 2))}
-    document = json_tensors.parse(b'{"inputs": {"text": ["a"], "n": [[1, 2, 3]]}}')
+    document = json_requests.parse(b'{"inputs": {"text": ["a"], "n": [[1, 2, 3]]}}')
     with pytest.raises(RequestError, match=r"'n' must be int32 \[\?,2\].*\[1,3\]"):
-        json_tensors.read_inputs(document, Signature("s", spec, {}))
+        json_requests.read_inputs(document, Signature("s", spec, {}))
 
 
 def test_the_signature_that_a_request_names():
-    assert json_tensors.signature_name({}) == "serving_default"
-    assert json_tensors.signature_name({"signature_name": "embed"}) == "embed"
+    assert json_requests.signature_name({}) == "serving_default"
+    assert json_requests.signature_name({"signature_name": "embed"}) == "embed"
     with pytest.raises(RequestError, match="key must be a string value"):
-        json_tensors.signature_name({"signature_name": 100})
+        json_requests.signature_name({"signature_name": 100})
     with pytest.raises(RequestError, match="surrogate pair"):
-        json_tensors.signature_name({"signature_name": "\ud800"})
+        json_requests.signature_name({"signature_name": "\ud800"})
 
 
 F = np.float32
@@ -185,15 +185,15 @@ def test_answers(outputs, rows, columns):
         (False, "outputs", columns),
     ):
         if expected is not None:
-            content = json_tensors.write_outputs(outputs, rows=as_rows).decode()
+            content = json_answers.write_outputs(outputs, rows=as_rows).decode()
             expected = f'{{"{key}": {expected}}}'
             assert repr(json.loads(content)) == repr(json.loads(expected))
 
 
 def test_a_float32_is_written_with_its_own_digits():
-    content = json_tensors.write_outputs({"y": F(0.2)[None]}, rows=True)
+    content = json_answers.write_outputs({"y": F(0.2)[None]}, rows=True)
     assert b"0.2]" in content
-    assert json_tensors.write_outputs({"y": np.array(0.2, F)}, rows=False) == (
+    assert json_answers.write_outputs({"y": np.array(0.2, F)}, rows=False) == (
         b'{"outputs":0.2}'
     )
 
@@ -204,4 +204,4 @@ def test_outputs_that_are_no_rows():
         ({"a": np.ones(2), "b": np.ones(3)}, "inconsistent batch size"),
     ):
         with pytest.raises(RequestError, match=message):
-            json_tensors.write_outputs(outputs, rows=True)
+            json_answers.write_outputs(outputs, rows=True)
