@@ -238,7 +238,7 @@ def _measure_stages(corpus: Path, vocab_file: Path, scratch: Path) -> None:
     start = time.perf_counter()
     tokenize_corpus(source, scratch / "again", num_threads=1)
     seconds = time.perf_counter() - start
-    print(f"tokenising, one thread: {corpus.stat().st_size / 1e6 / seconds:.1f} MB/s")
+    print(f"tokenizing, one thread: {corpus.stat().st_size / 1e6 / seconds:.1f} MB/s")
 
     documents = TokenizedCorpus(directory).read_shard(0)
     masking_vocabulary = MaskingVocabulary.of(vocabulary)

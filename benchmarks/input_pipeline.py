@@ -76,7 +76,7 @@ def _measure_shuffling(dataset: Dataset) -> None:
         gaps = np.diff(np.sort(batches, axis=1), axis=1)
         print(
             f"{name}: a record moves {moved:.3f} of the epoch on average; "
-            f"{(gaps <= 2).mean():.4f} of a batch's records have a neighbour from the "
+            f"{(gaps <= 2).mean():.4f} of a batch's records have a neighbor from the "
             "files within two places"
         )
 

@@ -27,7 +27,7 @@ _TO_FORMAT = flags.DEFINE_enum(
     "The format written.",
 )
 _STRICT = flags.DEFINE_bool(
-    "strict", False, "Refuse if a weight is left over or had to be newly initialised."
+    "strict", False, "Refuse if a weight is left over or had to be newly initialized."
 )
 _VOCAB_FILE = flags.DEFINE_string(
     "vocab_file",
@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> None:
     print(report.table(weights, new))
     print("\n".join(["", *weights.notes]))
     print(
-        f"{len(weights.variables)} variables mapped, {len(new)} newly initialised, "
+        f"{len(weights.variables)} variables mapped, {len(new)} newly initialized, "
         f"{len(weights.left_over)} left over.\n"
         f"{source} ({weights.format}) -> {target} ({_TO_FORMAT.value})"
     )

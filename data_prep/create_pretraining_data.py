@@ -81,7 +81,7 @@ _EVAL_FRACTION = flags.DEFINE_float(
 _TOKENIZED_DIR = flags.DEFINE_string(
     "tokenized_dir",
     None,
-    "Keeps the tokenised text here for other runs; default: in --output_dir until the "
+    "Keeps the tokenized text here for other runs; default: in --output_dir until the "
     "end.",
 )
 _MAX_SEQ_LENGTH = flags.DEFINE_integer(

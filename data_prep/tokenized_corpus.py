@@ -189,7 +189,7 @@ class TokenizedCorpus:
             if _checksum(slices) != table[shard, 3]:
                 raise InputError(
                     f"{self._block(index)}: damaged, shard {shard} does not match its "
-                    "checksum. Delete the tokenised corpus and run again."
+                    "checksum. Delete the tokenized corpus and run again."
                 )
             for name, values in zip(_ARRAYS, slices, strict=True):
                 parts[name].append(values)
@@ -220,7 +220,7 @@ class TokenizedCorpus:
             return np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{path}: damaged or missing ({error}). Delete the tokenised corpus "
+                f"{path}: damaged or missing ({error}). Delete the tokenized corpus "
                 "and run again."
             ) from error
 

@@ -55,7 +55,7 @@ _TEXTS = flags.DEFINE_multi_string(
 _MAX_ACCURACY_DROP = flags.DEFINE_float(
     "max_accuracy_drop",
     0.01,
-    "How much of the task's main metric a quantised artifact may lose, as a share of "
+    "How much of the task's main metric a quantized artifact may lose, as a share of "
     "1: masked-LM accuracy for a pretrained model.",
 )
 _LATENCY_CALLS = flags.DEFINE_integer(

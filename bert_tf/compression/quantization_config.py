@@ -15,7 +15,7 @@ class QuantizationConfig:
     """Whether a run learns with the rounding of its int8 file, and how.
 
     Attributes:
-        export: the quantisation of `export.export_tflite` that is simulated, `int8`;
+        export: the quantization of `export.export_tflite` that is simulated, `int8`;
             empty for none.
         ema_decay: how much of an activation's range stays at a step; the rest comes
             from the step's examples.

@@ -119,7 +119,7 @@ def _line_as(example: type[T]) -> Callable[[str, Place, str], T]:
 
 
 DOCUMENTS = Kind[TextExample](
-    "language modelling",
+    "language modeling",
     text_records.texts,
     _line_as(TextLine),
     finish=_finish_text,

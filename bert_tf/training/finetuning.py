@@ -277,7 +277,7 @@ def initialize(model: keras.Model, weights: ModelWeights, task: LabelledTask) ->
     done = assign_variables(model, task.initial_variables(weights), strict=False)
     new = [name for name in done.missing if not name.startswith(ADDED)]
     logging.info(
-        "%d variables start from the checkpoint; newly initialised: %s",
+        "%d variables start from the checkpoint; newly initialized: %s",
         len(done.assigned),
         ", ".join(new) or "none",
     )

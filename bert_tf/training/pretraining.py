@@ -115,7 +115,7 @@ def _initialize(model: keras.Model, prepared: PreparedRun) -> None:
         config.distillation.student_layers,
     )
     logging.info(
-        "%s gives %d variables; newly initialised: %s",
+        "%s gives %d variables; newly initialized: %s",
         start,
         len(done.assigned),
         done.missing or "none",

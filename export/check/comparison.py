@@ -121,7 +121,7 @@ def failures(
     Args:
         artifacts: entries of `verification.json`.
         quality: the metric that counts.
-        max_drop: how much of it a quantised artifact may lose.
+        max_drop: how much of it a quantized artifact may lose.
     """
     found = []
     for artifact in artifacts:

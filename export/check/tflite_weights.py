@@ -139,7 +139,7 @@ def rounds_activations(content: bytes) -> bool:
 def summary(
     content: bytes, *, keep_float: Collection[str] = (), min_elements: int = 0
 ) -> str:
-    """Returns lines about what of a file is quantised, what is not, and why.
+    """Returns lines about what of a file is quantized, what is not, and why.
 
     Args:
         content: of the file.

@@ -40,7 +40,7 @@ class Settings:
         max_examples: how many held-out examples to compare on.
         latency_calls: timed calls of each artifact.
         num_threads: threads for the artifacts.
-        max_drop: how much of the task's quality a quantised artifact may lose.
+        max_drop: how much of the task's quality a quantized artifact may lose.
     """
 
     max_examples: int = 512

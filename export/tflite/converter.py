@@ -43,7 +43,7 @@ def convert(
 
             - `none`: float32.
             - `float16`: half the size; CPUs widen them when the file is loaded.
-            - `dynamic_int8`: int8, a scale for each output; products quantise their
+            - `dynamic_int8`: int8, a scale for each output; products quantize their
               other operand as they run.
             - `int8`: int8 on both sides of products, the ranges found by calibration:
               for processors with integer units only.
@@ -54,7 +54,7 @@ def convert(
         scratch_dir: see `convert_float`.
 
     Raises:
-        InputError: no such quantisation, too few examples, or an operation that
+        InputError: no such quantization, too few examples, or an operation that
             phones lack.
     """
     content = convert_float(

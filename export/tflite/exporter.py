@@ -37,7 +37,7 @@ class Exported:
 
     Attributes:
         content: of the file.
-        summary: what of it is quantised.
+        summary: what of it is quantized.
         measured: the table of its metrics; empty without held-out data.
         texts: names of the texts that it takes; empty if it takes ids only.
     """

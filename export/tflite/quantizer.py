@@ -1,7 +1,7 @@
 """From a float32 TFLite file to one with smaller weights.
 
-Only matrix products and the table of words are quantised: all weights are theirs. What
-stands between them (normalisation, softmax, GELU) is cheap, sensitive, and in float32
+Only matrix products and the table of words are quantized: all weights are theirs. What
+stands between them (normalization, softmax, GELU) is cheap, sensitive, and in float32
 fast on every phone.
 """
 
@@ -28,7 +28,7 @@ try:
     from ai_edge_quantizer.recipe_manager import RecipeManager
 except ImportError:
     raise InputError(
-        "Quantising a TFLite file needs ai-edge-quantizer: pip install "
+        "Quantizing a TFLite file needs ai-edge-quantizer: pip install "
         "'bert-tf[mobile]'"
     ) from None
 
@@ -64,7 +64,7 @@ def calibrate(
         examples: inputs of the signature by name, one example each.
 
     Raises:
-        InputError: no such quantisation, or too few examples.
+        InputError: no such quantization, or too few examples.
     """
     if quantization not in CALIBRATED:
         return {}
@@ -139,7 +139,7 @@ def quantize(
     ranges: Ranges | None = None,
     keep_float: Collection[str] = (),
 ) -> bytes:
-    """Returns a file with its weights quantised.
+    """Returns a file with its weights quantized.
 
     Args:
         content: a float32 file of `export.tflite.converter`.
@@ -148,7 +148,7 @@ def quantize(
         keep_float: names of weights to leave alone.
 
     Raises:
-        InputError: no such quantisation, or no weight to quantise.
+        InputError: no such quantization, or no weight to quantize.
     """
     if quantization not in QUANTIZATIONS:
         raise InputError(
@@ -184,7 +184,7 @@ def _recipe(
     recipe = recipes.get_quantization_recipe()
     if not recipe:
         raise InputError(
-            f"{quantization}: nothing is left to quantise. Of {len(weights)} weights "
+            f"{quantization}: nothing is left to quantize. Of {len(weights)} weights "
             f"{len(keep_float)} are to stay float32, and the others are of fewer than "
             f"{MIN_ELEMENTS:,} values."
         )
@@ -207,7 +207,7 @@ def _quietly() -> Iterator[None]:
 def _config(
     quantization: str, weight: tflite_weights.Weight
 ) -> tuple[qtyping.OpQuantizationConfig, AlgorithmName]:
-    """Returns how one weight is quantised."""
+    """Returns how one weight is quantized."""
     if quantization == "float16":
         config = qtyping.OpQuantizationConfig(
             weight_tensor_config=_FLOAT16,

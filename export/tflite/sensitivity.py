@@ -1,4 +1,4 @@
-"""Which weights to leave in float32 where quantising all of them costs too much."""
+"""Which weights to leave in float32 where quantizing all of them costs too much."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ def candidates(
 
     A group of weights (of a block the attention or the feed-forward network, the
     embeddings, the head) is as sensitive as the outputs are wrong when it alone is
-    quantised. Each set is twice as large as the one before.
+    quantized. Each set is twice as large as the one before.
 
     Args:
         content: a float32 file of `export.tflite.converter`.

@@ -19,7 +19,7 @@ class Settings:
     Attributes:
         quantization: see `converter.convert`.
         calibration_data: what the task calls held-out data, but not that; for
-            quantisations that need it.
+            quantizations that need it.
         eval_data: held-out data to measure the file on; None to measure nothing.
         max_metric_drop: how much of the task's main metric the file may lose.
         max_examples: how many examples of each to use.

@@ -90,7 +90,7 @@ def test_the_table_says_what_became_of_every_variable(source, tmp_path):
     ] in rows
     assert ["new", "cls/seq_relationship/output_weights", "[2,", "4]", "1"] in rows
     assert ["left", "over", "[3]", "1", "extra.weight"] in rows
-    assert "39 variables mapped, 7 newly initialised, 1 left over." in done.stdout
+    assert "39 variables mapped, 7 newly initialized, 1 left over." in done.stdout
     assert f"{source} (hugging_face) -> {tmp_path / 'model'} (native)" in done.stdout
 
     arrays = load_file(tmp_path / "model" / "model.safetensors")
@@ -151,7 +151,7 @@ def test_bad_input_gets_one_line(source, tmp_path):
         "full already exists": model | {"to": tmp_path / "full"},
         "pytorch_model.bin: a pickle file": model
         | {"from": tmp_path / "pytorch_model.bin"},
-        "full: no BERT recognised. Looked for": model | {"from": tmp_path / "full"},
+        "full: no BERT recognized. Looked for": model | {"from": tmp_path / "full"},
         "--to_format.*should be one of": model | {"to_format": "onnx"},
         "missing --to ": {"from": source},
     }

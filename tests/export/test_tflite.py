@@ -61,7 +61,7 @@ def test_wildcards_in_the_path_do_not_matter(tmp_path, trained):
     ("quantization", "error"),
     [("float16", 2e-3), ("dynamic_int8", 0.05), ("int8", 0.2), ("int4", 0.4)],
 )
-def test_quantised_files_stay_near_keras(
+def test_quantized_files_stay_near_keras(
     tflite_files, model, inputs, quantization, error
 ):
     # The weights are noise, which no format with few bits holds well.
@@ -81,7 +81,7 @@ def test_quantised_files_stay_near_keras(
         ("int4", "INT4"),
     ],
 )
-def test_every_weight_of_the_checkpoint_is_named_and_quantised(
+def test_every_weight_of_the_checkpoint_is_named_and_quantized(
     tflite_files, model, quantization, dtype
 ):
     weights = tflite_weights.weights(tflite_files[quantization].read_bytes())
@@ -200,7 +200,7 @@ def test_errors(tflite_files, trained, records_dir):
         one = read_inputs(trained, str(records_dir), 1)
         quantizer.calibrate(content, "int8", one)
     everything = {weight.name for weight in tflite_weights.weights(content)}
-    with pytest.raises(InputError, match="int4: nothing is left to quantise"):
+    with pytest.raises(InputError, match="int4: nothing is left to quantize"):
         quantizer.quantize(content, "int4", keep_float=everything)
 
 
@@ -255,7 +255,7 @@ def test_without_litert_its_extra_is_named(monkeypatch, tmp_path):
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
     for name, doing in (
-        ("export.tflite.quantizer", "Quantising"),
+        ("export.tflite.quantizer", "Quantizing"),
         ("export.tflite.graph_file", "Writing"),
         ("export.check.tflite_weights", "Reading"),
     ):

@@ -56,7 +56,7 @@ def test_short_examples_get_the_same_answers(files, model, records_dir):
             rows.append(run(**given)["masked_lm_logits"][0])
         found.append(np.stack(rows))
     np.testing.assert_array_equal(found[0], found[1])
-    # A quantised row's scale counts all of a tensor, padding too.
+    # A quantized row's scale counts all of a tensor, padding too.
     tolerance = {"none": 1e-4, "dynamic_int8": 0.05, "int8": 0.2}
     limit = tolerance[files[0].parent.name[:-1]]
     assert np.linalg.norm(found[2] - expected) < limit * np.linalg.norm(expected)

@@ -198,7 +198,7 @@ def _explain_unknown(path: Path) -> str:
         if file.suffix in PICKLES:
             return pickle_refusal(file)
     return (
-        f"{path}: no BERT recognised. Looked for {MANIFEST!r} (ours), "
+        f"{path}: no BERT recognized. Looked for {MANIFEST!r} (ours), "
         "'config.json' (Hugging Face, KerasHub), '*.index' and 'saved_model.pb' "
         f"(TensorFlow). Received: {[file.name for file in files[:8]]}"
     )

@@ -221,7 +221,7 @@ def as_float32(
     if array.dtype.name not in ("float16", "bfloat16", "float32", "float64"):
         raise InputError(
             f"{source}: `{name}` must be floating point. Received: {array.dtype}; "
-            "quantised weights cannot be converted."
+            "quantized weights cannot be converted."
         )
     with np.errstate(over="ignore"):  # Of float64; seen in the next line.
         array = np.asarray(array, np.float32)
