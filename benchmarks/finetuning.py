@@ -126,8 +126,12 @@ def compare(task: str, folder: Path, progress: Any) -> dict[str, list[Result]]:
                 learning_rate=_LEARNING_RATE.value,
                 precision=_PRECISION.value,
             )
-            results[name].append(FRAMEWORKS[name](run))
+            result = FRAMEWORKS[name](run)
+            results[name].append(result)
             progress.update()
+            score = f"{HEADLINE[task]} {result.metrics[HEADLINE[task]]:.4f}"
+            speed = f"{result.train_examples_per_second:.1f} examples/s"
+            progress.write(f"{task}, {name}, seed {seed}: {score}, {speed}")
     return results
 
 

@@ -39,6 +39,7 @@ def finetune_and_predict(run: Run) -> Result:
         "data.cache_dir": "none",
         "optimizer.learning_rate": run.learning_rate,
         "optimizer.warmup_ratio": run.warmup_share,
+        "optimizer.decay_from_warmup": True,
         "optimizer.weight_decay_rate": run.weight_decay,
         "optimizer.max_grad_norm": run.max_grad_norm,
         # As PyTorch's AdamW, which the other frameworks train with.

@@ -295,6 +295,9 @@ class OptimizerConfig:
             its value.
         decay: `linear`, `cosine` or `polynomial`, down to 0 at the last step.
         decay_power: exponent of `polynomial`.
+        decay_from_warmup: whether the decay begins where the warm-up ends, as in
+            Hugging Face's Trainer. BERT counts it from step 0, so that its rate steps
+            down there, after a warm-up of a tenth by a tenth.
         beta_1: decay of the mean of gradients.
         beta_2: decay of the mean of squared gradients.
         epsilon: added to the root of the second mean.
@@ -316,6 +319,7 @@ class OptimizerConfig:
     frozen: tuple[str, ...] = ()
     decay: str = "linear"
     decay_power: float = 1.0
+    decay_from_warmup: bool = False
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-6

@@ -24,6 +24,8 @@ def get_config() -> FinetuningConfig:
     return FinetuningConfig(
         task=EmbeddingSettings(),
         data=LabelledDataConfig(max_seq_length=128, global_batch_size=64),
-        optimizer=OptimizerConfig(learning_rate=2e-5, warmup_steps=0, warmup_ratio=0.1),
+        optimizer=OptimizerConfig(
+            learning_rate=2e-5, warmup_steps=0, warmup_ratio=0.1, decay_from_warmup=True
+        ),
         num_train_epochs=1.0,
     )

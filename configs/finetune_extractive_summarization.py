@@ -23,6 +23,8 @@ def get_config() -> FinetuningConfig:
     return FinetuningConfig(
         task=ExtractiveSummarizationSettings(),
         data=LabelledDataConfig(max_seq_length=512, global_batch_size=16),
-        optimizer=OptimizerConfig(learning_rate=5e-5, warmup_steps=0, warmup_ratio=0.1),
+        optimizer=OptimizerConfig(
+            learning_rate=5e-5, warmup_steps=0, warmup_ratio=0.1, decay_from_warmup=True
+        ),
         num_train_epochs=3.0,
     )

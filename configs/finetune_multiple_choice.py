@@ -22,6 +22,8 @@ def get_config() -> FinetuningConfig:
         data=LabelledDataConfig(
             max_seq_length=128, global_batch_size=16, pack_examples=False
         ),
-        optimizer=OptimizerConfig(learning_rate=2e-5, warmup_steps=0, warmup_ratio=0.1),
+        optimizer=OptimizerConfig(
+            learning_rate=2e-5, warmup_steps=0, warmup_ratio=0.1, decay_from_warmup=True
+        ),
         num_train_epochs=3.0,
     )

@@ -21,6 +21,8 @@ def get_config() -> FinetuningConfig:
     return FinetuningConfig(
         task=QuestionAnsweringSettings(),
         data=LabelledDataConfig(max_seq_length=384, global_batch_size=32),
-        optimizer=OptimizerConfig(learning_rate=5e-5, warmup_steps=0, warmup_ratio=0.1),
+        optimizer=OptimizerConfig(
+            learning_rate=5e-5, warmup_steps=0, warmup_ratio=0.1, decay_from_warmup=True
+        ),
         num_train_epochs=2.0,
     )

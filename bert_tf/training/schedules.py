@@ -14,21 +14,24 @@ def learning_rate(config: OptimizerConfig, step: int, num_train_steps: int) -> f
 
     Linear warm-up from 0, then a decay that is counted from step 0, as
     google-research/bert does: at the end of the warm-up the rate steps from
-    `learning_rate` onto the decaying curve.
+    `learning_rate` onto the decaying curve. With `decay_from_warmup` it is counted from
+    there.
 
     Args:
-        config: `learning_rate`, the warm-up, `decay` and `decay_power`.
+        config: `learning_rate`, the warm-up and the decay.
         step: steps done before this one; 0 for the first.
         num_train_steps: the step at which the decay reaches 0.
 
-    Source: google-research/bert, `optimization.create_optimizer`.
+    Source: google-research/bert, `optimization.create_optimizer`; with
+    `decay_from_warmup` Hugging Face, `get_linear_schedule_with_warmup`.
     """
     warmup_steps = config.warmup_steps
     if config.warmup_ratio:
         warmup_steps = math.ceil(config.warmup_ratio * num_train_steps)
     if step < warmup_steps:
         return config.learning_rate * step / warmup_steps
-    progress = min(step / num_train_steps, 1.0)
+    begin = warmup_steps if config.decay_from_warmup else 0
+    progress = min((step - begin) / max(num_train_steps - begin, 1), 1.0)
     if config.decay == "cosine":
         return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
     power = config.decay_power if config.decay == "polynomial" else 1.0

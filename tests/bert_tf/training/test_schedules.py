@@ -17,6 +17,20 @@ def test_linear_decay_is_google_research_berts():
     np.testing.assert_allclose(rates(config, range(101), 100), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("warmup", "total"), [(10, 100), (0, 7), (7, 7), (9, 7)])
+def test_linear_decay_from_the_warm_up_is_hugging_faces(warmup, total):
+    # get_linear_schedule_with_warmup: the factor is step / max(1, warmup) before, and
+    # max(0, (total - step) / max(1, total - warmup)) after.
+    config = OptimizerConfig(
+        learning_rate=1e-4, warmup_steps=warmup, decay_from_warmup=True
+    )
+    expected = [
+        1e-4 * (s / warmup if s < warmup else (total - s) / (total - warmup))
+        for s in range(total)
+    ]
+    np.testing.assert_allclose(rates(config, range(total), total), expected)
+
+
 def test_cosine_and_polynomial_decay():
     cosine = OptimizerConfig(learning_rate=2.0, warmup_steps=0, decay="cosine")
     assert rates(cosine, [0, 50, 100], 100) == pytest.approx([2.0, 1.0, 0.0])
@@ -24,6 +38,10 @@ def test_cosine_and_polynomial_decay():
         learning_rate=2.0, warmup_steps=0, decay="polynomial", decay_power=0.5
     )
     assert rates(root, [0, 75, 100, 150], 100) == pytest.approx([2.0, 1.0, 0.0, 0.0])
+    later = OptimizerConfig(
+        learning_rate=2.0, warmup_steps=50, decay="cosine", decay_from_warmup=True
+    )
+    assert rates(later, [25, 50, 75, 100], 100) == pytest.approx([1.0, 2.0, 1.0, 0.0])
 
 
 def test_the_batch_grows_evenly():
