@@ -152,13 +152,20 @@ def save(
         What `assets.extra/export.json` says of the export.
 
     Raises:
-        InputError: it uses an operation that TF Serving does not link.
+        InputError: it uses an operation that TF Serving does not link, or nothing of it
+            can run in parts.
     """
     folder, task = trained.folder, trained.task
-    if isinstance(trained.model, CausalLM | EncoderDecoder):
-        tokens_at_once = 0  # They call their parts in their own way.
-    elif tokens_at_once is None:
-        tokens_at_once = _VALUES_AT_ONCE // folder.config.hidden_size
+    with_text = with_text and static_batch_size is None
+    # What writes calls its encoder and its decoder in its own way.
+    in_parts = with_text and not isinstance(trained.model, CausalLM | EncoderDecoder)
+    if tokens_at_once and not in_parts:
+        raise InputError(
+            "--tokens_at_once: only signatures that take text, and do not write any, "
+            "run in parts. Leave it out."
+        )
+    if tokens_at_once is None:
+        tokens_at_once = in_parts * (_VALUES_AT_ONCE // folder.config.hidden_size)
     ids = task.serve_ids(trained.model)
     decoder_config = decoder_description.config_of(folder.task.settings)
     # Tasks that cannot be exported say so, whatever signatures are wanted.
@@ -173,7 +180,6 @@ def save(
         }
     served = ServedModel(trained.model, endpoints, folder.config, decoder_config)
     tf.saved_model.save(served, str(directory), signatures=served.endpoints)
-    with_text = with_text and static_batch_size is None
     serving_ops.check(directory, with_text=with_text)
     description = {
         "bert_tf_version": bert_tf.__version__,

@@ -6,6 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bert_tf.errors import InputError
 from export.saved_model import saving, serving_ops
 from export.saved_model.parts_of_batches import run_in_parts
 
@@ -85,3 +86,11 @@ def test_an_export_says_how_many_tokens_run_at_once(tmp_path, trained, tokens):
     used = serving_ops.used_ops(tmp_path / "1")
     loops = used.get("While", set()) | used.get("StatelessWhile", set())
     assert loops == ({"serving_default", "embed"} if tokens else set())
+
+
+@pytest.mark.parametrize("shape", [{"with_text": False}, {"static_batch_size": 2}])
+def test_what_takes_no_text_runs_in_no_parts(tmp_path, trained, shape):
+    with pytest.raises(InputError, match="--tokens_at_once: only signatures that take"):
+        saving.save(tmp_path / "1", trained, **shape, tokens_at_once=24)
+    description = saving.save(tmp_path / "2", trained, **shape)
+    assert description["tokens_at_once"] == 0
