@@ -6,6 +6,9 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig
 
+WITH_INPUT_IDS = ("input_ids", "input_mask", "segment_ids")
+"""Inputs that have a number for each of `input_ids`; others have their own lengths."""
+
 
 def checked_inputs(
     inputs: Mapping[str, tf.Tensor],
@@ -45,7 +48,7 @@ def checked_inputs(
             checks.append(_assert(ids < tf.cast(limit, tf.uint32), text, limit))
     if "input_ids" in inputs:
         shape = tf.shape(inputs["input_ids"])
-        for name in ("input_mask", "segment_ids"):
+        for name in WITH_INPUT_IDS[1:]:
             if name not in inputs:
                 continue
             # Another size would be spread over the ids: an answer to another question.

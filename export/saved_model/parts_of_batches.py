@@ -7,8 +7,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.tasks.endpoint import Batch, Outputs
-
-_OF_TOKENS = ("input_ids", "input_mask", "segment_ids")
+from export.saved_model.input_checks import WITH_INPUT_IDS
 
 
 class ModelInParts:
@@ -72,7 +71,7 @@ def run_in_parts(
     specs = {
         name: tf.TensorSpec(
             [None, *values.shape[1:-1], None]
-            if name in _OF_TOKENS
+            if name in WITH_INPUT_IDS
             else [None, *values.shape[1:]],
             values.dtype,
             name=name,
@@ -86,9 +85,10 @@ def run_in_parts(
     def run_part(start: tf.Tensor, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
         longest = tf.maximum(lengths[start], 1)
         end = start + tf.maximum(tokens // (longest * num_sequences), 1)
+        rows = {name: values[start:end] for name, values in ordered.items()}
         part = {
-            name: rows[..., :longest] if name in _OF_TOKENS else rows
-            for name, rows in ((n, v[start:end]) for n, v in ordered.items())
+            name: values[..., :longest] if name in WITH_INPUT_IDS else values
+            for name, values in rows.items()
         }
         more = run(**part)
         return end, {n: _append(outputs[n], more[n], shapes[n]) for n in outputs}

@@ -27,13 +27,11 @@ from bert_tf.text.tokenization import BertTokenizer
 from export.checkpoint.pretrained import TrainedModel
 from export.saved_model import serving_ops
 from export.saved_model.inference_weights import InferenceWeights
-from export.saved_model.input_checks import checked_inputs
+from export.saved_model.input_checks import WITH_INPUT_IDS, checked_inputs
 from export.saved_model.parts_of_batches import ModelInParts
 
 EXTRA_ASSETS = "assets.extra"
 """TF Serving's name for files that travel along without being loaded."""
-WITH_INPUT_IDS = ("input_ids", "input_mask", "segment_ids")
-"""Inputs that have a number for each of `input_ids`; others have their own lengths."""
 
 # Of a part of a request's texts, tokens times hidden size: enough for products to be
 # fast, and little enough for a core's cache, 1.5 MB in float32.

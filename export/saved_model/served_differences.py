@@ -8,7 +8,8 @@ import numpy as np
 from export.check.backends import KerasBackend
 from export.checkpoint.pretrained import TrainedModel
 from export.saved_model import sample_requests
-from export.saved_model.saving import WITH_INPUT_IDS, text_endpoints
+from export.saved_model.input_checks import WITH_INPUT_IDS
+from export.saved_model.saving import text_endpoints
 
 _SEED = 0
 # Rows and tokens of the random ids on which checkpoint and export are compared.
