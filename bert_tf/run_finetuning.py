@@ -23,6 +23,7 @@ from absl import flags
 from bert_tf.cli import jobs, memory
 from bert_tf.cli.config_file import define_config_flag
 from bert_tf.storage import files
+from bert_tf.tasks.settings import WRITING_TASKS
 from bert_tf.training.finetuning_config import FinetuningConfig
 
 _CONFIG = define_config_flag(FinetuningConfig)
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
         kind = sweep if config.has_several_runs else finetuning
         kind.train_and_evaluate(config, workdir)
     if cluster.process_index() == 0:
-        writes = config.task.name in ("sequence_to_sequence", "causal_lm")
+        writes = config.task.name in WRITING_TASKS
         job = "bert_tf.run_generation" if writes else "bert_tf.run_prediction"
         print(jobs.next_command(job, checkpoint=workdir, text="A TEXT"))
 

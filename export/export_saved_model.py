@@ -156,10 +156,11 @@ def main(argv: Sequence[str]) -> None:
 def _generation_config(path: str | None, task: str) -> dict[str, Any] | None:
     """Returns the settings of a search; None for the usual ones."""
     from bert_tf.storage.json_files import read_json
+    from bert_tf.tasks.settings import WRITING_TASKS
 
     if path is None:
         return None
-    if task not in ("sequence_to_sequence", "causal_lm"):
+    if task not in WRITING_TASKS:
         raise InputError(
             f"--generation_config: a model of the task {task!r} has no signature that "
             "writes. Leave it out."

@@ -15,9 +15,8 @@ from bert_tf.chain.stages import (
 from bert_tf.compression.distillation_config import TaskDistillationConfig
 from bert_tf.config import operational
 from bert_tf.errors import InputError, validated
+from bert_tf.tasks.settings import WRITING_TASKS
 from bert_tf.training.finetuning_config import FinetuningConfig
-
-_WRITING = ("sequence_to_sequence", "causal_lm")
 
 
 @dataclasses.dataclass
@@ -129,7 +128,7 @@ class CompressionConfig(FinetuningConfig):
                 "`strategy` must be one that a single process trains with. Received: "
                 "'multi_worker'"
             )
-        if self.task.name in _WRITING:
+        if self.task.name in WRITING_TASKS:
             raise InputError(
                 f"`task`: a model of {self.task.name!r} writes, and a chain compresses "
                 "encoders only. Choose a task that labels, scores or embeds."

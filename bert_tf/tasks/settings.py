@@ -6,6 +6,9 @@ from typing import Any, ClassVar, Self
 
 from bert_tf.config import SIZES, check
 
+WRITING_TASKS = ("sequence_to_sequence", "causal_lm")
+"""Tasks whose models write texts."""
+
 # Of metrics, all others get better as they grow.
 LOWER_IS_BETTER = (
     *("loss", "nll", "ece", "mse", "mae", "token_loss"),

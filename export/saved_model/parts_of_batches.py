@@ -104,7 +104,7 @@ def run_in_parts(
         shape_invariants=(tf.TensorShape([]), shapes),
         parallel_iterations=1,
     )
-    places = tf.argsort(order)
+    places = tf.math.invert_permutation(order)
     return {name: tf.gather(values, places) for name, values in outputs.items()}
 
 

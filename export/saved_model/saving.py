@@ -19,10 +19,9 @@ from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.model_folder import CONFIG
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.models.causal_lm import CausalLM
-from bert_tf.models.encoder_decoder import EncoderDecoder
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
+from bert_tf.tasks.settings import WRITING_TASKS
 from bert_tf.text.tokenization import BertTokenizer
 from export.checkpoint.pretrained import TrainedModel
 from export.saved_model import serving_ops
@@ -156,7 +155,7 @@ def save(
     folder, task = trained.folder, trained.task
     with_text = with_text and static_batch_size is None
     # What writes calls its encoder and its decoder in its own way.
-    in_parts = with_text and not isinstance(trained.model, CausalLM | EncoderDecoder)
+    in_parts = with_text and task.name not in WRITING_TASKS
     if tokens_at_once and not in_parts:
         raise InputError(
             "--tokens_at_once: only signatures that take text, and do not write any, "
