@@ -47,14 +47,24 @@ def list_checkpoints(workdir: str | os.PathLike[str]) -> list[Path]:
     )
 
 
-def delete_old_checkpoints(workdir: str | os.PathLike[str], keep: int) -> None:
+def delete_old_checkpoints(
+    workdir: str | os.PathLike[str], step: int, keep: int
+) -> None:
     """Deletes all but the newest `keep` checkpoints and the best one.
 
     What a killed writer left behind goes too. Only a workdir's one writer may call
     this.
+
+    Args:
+        workdir: of the run.
+        step: the one just saved. A later checkpoint is damaged: the run goes on from
+            before it.
+        keep: how many of those up to this step stay.
     """
     folder = Path(workdir) / CHECKPOINTS
-    kept = {path.name for path in list_checkpoints(workdir)[-keep:]}
+    newest = checkpoint_path(workdir, step)
+    whole = [path for path in list_checkpoints(workdir) if path <= newest]
+    kept = {path.name for path in whole[-keep:]}
     kept.add(best_path(workdir).resolve().name)
     scratch.remove_leftovers(folder)
     for path in folder.glob("step-*"):

@@ -124,7 +124,7 @@ class Checkpoints:
             overwrite=True,
         )
         self.mark_if_best(state)
-        delete_old_checkpoints(self.workdir, self.keep)
+        delete_old_checkpoints(self.workdir, state.step, self.keep)
 
     def mark_if_best(self, state: TrainingState) -> None:
         """Marks the checkpoint of this step as the best one if it is.

@@ -214,12 +214,23 @@ def test_the_best_checkpoint_survives_cleaning(tmp_path):
     mark_best(tmp_path, 1)
     (tmp_path / "checkpoints" / ".step-00000005.tmp-abc").mkdir()
 
-    delete_old_checkpoints(tmp_path, keep=2)
+    delete_old_checkpoints(tmp_path, step=4, keep=2)
 
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == ["best", "step-00000001", "step-00000003", "step-00000004"]
     assert resolve_checkpoint(best_path(tmp_path)).step == 1
     assert resolve_checkpoint(tmp_path).step == 4
+
+
+def test_a_damaged_checkpoint_takes_no_newer_ones_place(tmp_path):
+    save_steps(tmp_path, 400, 500)
+    (checkpoint_path(tmp_path, 500) / "vocab.txt").write_bytes(b"")
+    assert newest_checkpoint(tmp_path).step == 400
+    save_steps(tmp_path, 450)  # The run went on, and was interrupted.
+
+    delete_old_checkpoints(tmp_path, step=450, keep=1)
+
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["step-00000450"]
 
 
 def test_a_killed_writer_leaves_no_checkpoint_that_looks_whole(tmp_path):
@@ -256,5 +267,5 @@ for step in range(10**6):
         found = [load_model_folder(path).step for path in list_checkpoints(workdir)]
 
         assert found[: len(finished)] == finished
-        delete_old_checkpoints(workdir, keep=1)
+        delete_old_checkpoints(workdir, step=10**6, keep=1)
         assert len(list((workdir / "checkpoints").iterdir())) == 1

@@ -233,5 +233,5 @@ def test_a_kill_while_an_old_checkpoint_is_deleted(toy):
     workdir = toy.train("kill-deleting", config)
     half_deleted.mkdir()
     (half_deleted / "model.safetensors").write_bytes(b"")
-    workdirs.delete_old_checkpoints(workdir, 1)
+    workdirs.delete_old_checkpoints(workdir, step=4, keep=1)
     assert not half_deleted.exists()
