@@ -34,7 +34,8 @@ def run(
             module's docstring and flags are what `--help` prints. An
             `InputError` or `OSError` from it means bad input; anything else is a
             defect of ours and keeps its traceback.
-        required: names of flags that must be given.
+        required: names of flags that must be given; an empty value, as that of a
+            shell's unset variable, is none.
         positional: name of the flag that an argument without a name is the value of.
     """
     module = sys.modules[main.__module__]
@@ -63,7 +64,12 @@ def run(
             _fail(job, f"--flagfile: not a text file ({error})", USAGE_ERROR)
         if positional and len(left) == 2 and not flags.FLAGS[positional].present:
             flags.FLAGS[positional].parse(left.pop())
-        missing = [f"--{name}" for name in required if not flags.FLAGS[name].present]
+        wanted = {name: flags.FLAGS[name] for name in required}
+        missing = [
+            f"--{name}"
+            for name, flag in wanted.items()
+            if not flag.present or flag.value == ""
+        ]
         if missing:
             message = f"missing {', '.join(missing)} (--help lists the flags)"
             _fail(job, message, USAGE_ERROR)

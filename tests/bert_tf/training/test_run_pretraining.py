@@ -56,7 +56,7 @@ MISTAKES = {
         ["--config=no.py", "--config.seed=1"],
         "no.py: No such file or directory. Name a Python file with a get_config()",
     ),
-    "no workdir": (["--workdir="], "`--workdir` must name a folder"),
+    "no workdir": (["--workdir="], "missing --workdir"),
     "unknown field": (
         ["--config.optimizer.rate=1"],
         "--config.optimizer.rate: no such field",
