@@ -53,12 +53,12 @@ def main(argv: Sequence[str]) -> None:
     from bert_tf.reporting import model_card
 
     weights = conversion.load_any(source)
-    if _VOCAB_FILE.value:
+    if _VOCAB_FILE.value is not None:
         vocabulary = vocabularies.read_file(Path(_VOCAB_FILE.value))
         weights = resizing.with_vocabulary(weights, vocabulary)
-    if _POSITIONS.value:
+    if _POSITIONS.value is not None:
         weights = resizing.with_positions(weights, _POSITIONS.value)
-    if _LAYERS.value:
+    if _LAYERS.value is not None:
         weights = resizing.with_layers(weights, _LAYERS.value)
 
     new = conversion.save(weights, target, _TO_FORMAT.value, strict=_STRICT.value)

@@ -154,6 +154,10 @@ def test_bad_input_gets_one_line(source, tmp_path):
         "full: no BERT recognized. Looked for": model | {"from": tmp_path / "full"},
         "--to_format.*should be one of": model | {"to_format": "onnx"},
         "missing --to ": {"from": source},
+        "missing --from ": model | {"from": ""},
+        "num_hidden_layers` must be from 1 to .*: 0": model | {"num_hidden_layers": 0},
+        "max_position_embeddings` must be at least 1.*: 0": model
+        | {"max_position_embeddings": 0},
     }
     for message, flags in cases.items():
         done = run(**flags)

@@ -121,11 +121,16 @@ def with_positions(weights: ModelWeights, max_position_embeddings: int) -> Model
         max_position_embeddings: new length; a shorter one cuts.
 
     Raises:
-        InputError: they are an encoder and a decoder.
+        InputError: it is none, or they are an encoder and a decoder.
 
     Source: Beltagy et al. 2020 (arXiv:2004.05150), section 5, which finds repeating
     the positions a far better start than random ones.
     """
+    if max_position_embeddings < 1:
+        raise InputError(
+            "`max_position_embeddings` must be at least 1. "
+            f"Received: {max_position_embeddings}"
+        )
     _check_resizable(weights)
     old = weights.variables[names.POSITION_EMBEDDINGS]
     rows = np.arange(max_position_embeddings) % len(old)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from bert_tf.checkpoints.conversion import names, resizing
+from bert_tf.errors import InputError
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 
 
@@ -82,6 +83,12 @@ def test_fewer_layers_are_evenly_spread(make_weights, layers, num_kept, kept):
             weights.variables[name.format(source)],
         )
     assert student.notes == [f"Layers kept, of {layers}: {kept}."]
+
+
+@pytest.mark.parametrize("max_position_embeddings", [0, -3])
+def test_no_positions_are_refused(make_weights, max_position_embeddings):
+    with pytest.raises(InputError, match="must be at least 1. Received: "):
+        resizing.with_positions(make_weights(), max_position_embeddings)
 
 
 @pytest.mark.parametrize("num_hidden_layers", [0, 4])
