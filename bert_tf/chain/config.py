@@ -79,6 +79,7 @@ class CompressionConfig(FinetuningConfig):
                 quantization=stage.quantization,
                 # Dropout scales up what it leaves, and with it the ranges.
                 hidden_dropout_prob=0.0,
+                classifier_dropout=-1.0,
             )
         if given is not None:
             distillation = dataclasses.replace(

@@ -141,7 +141,11 @@ def _done(step: Step, record: Path, made_from: str) -> Done | None:
             "again, or choose another --workdir."
         )
     if step.run is not None:
-        check_same_run(step.run, step.output / "config.json")
+        path = step.output / "config.json"
+        run = step.run
+        if made_from:  # It says from which model; the chain may stand elsewhere by now.
+            run = dataclasses.replace(run, init_from=read_json(path)["init_from"])
+        check_same_run(run, path)
     return Done(saved["identity"], saved["seconds"])
 
 

@@ -248,12 +248,20 @@ def test_a_student_of_another_shape_starts_from_nothing(tmp_path):
 
 def test_a_model_trained_for_int8_is_exported_as_that_alone(tmp_path):
     export = Export(tflite=("none", "int4"), saved_model=True)
-    config = chain(Finetune(), TrainQuantized(num_train_epochs=1.0), export)
+    config = chain(
+        Finetune(),
+        TrainQuantized(num_train_epochs=1.0),
+        export,
+        hidden_dropout_prob=0.2,
+        classifier_dropout=0.3,
+    )
     first, second = plan.make_plan(config.validate(), tmp_path).stages
     assert len(first.exports) == 3
     assert [file.quantization for _, file in second.exports] == ["int8"]
     assert second.make.run.quantization.export == "int8"
     assert not first.make.run.quantization.export
+    run = second.make.run  # Without dropout, the head's too.
+    assert (run.hidden_dropout_prob, run.classifier_dropout) == (0.0, -1.0)
 
 
 def test_the_structure_is_pruned_by_the_training_examples(tmp_path):

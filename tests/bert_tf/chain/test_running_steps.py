@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bert_tf.chain import running
+from bert_tf.chain import plan, running
 from bert_tf.chain.commands import Step
+from bert_tf.chain.config import CompressionConfig
+from bert_tf.chain.stages import Export, Finetune
 from bert_tf.errors import InputError
+from bert_tf.training.config import to_json
+from bert_tf.training.finetuning_config import LabelledDataConfig
 
 # A job that notes its runs, and fails as it is told.
 JOB = """
@@ -119,6 +123,28 @@ def test_a_workdir_may_be_moved(step, tmp_path):
     flags = {**made.flags, "output": moved / "make.out"}
     made = dataclasses.replace(made, folder=moved, flags=flags, output=flags["output"])
     assert running.run(made, "") == done
+
+
+def test_a_moved_chain_knows_its_trained_models(tmp_path):
+    def second(folder, **fields):
+        stages = (Finetune(), Finetune(), Export())
+        data = LabelledDataConfig(train="a.csv", eval="b.csv")
+        config = CompressionConfig(
+            init_from="minilm", data=data, stages=stages, **fields
+        )
+        return plan.make_plan(config.validate(), folder).stages[1].make
+
+    made = second(tmp_path / "chain")
+    done = running.Done("identity", 1.0)
+    made.output.mkdir(parents=True)
+    (made.output / "config.json").write_text(to_json(made.run))
+    record = {"settings": {"job": made.job}, "made_from": "first"}
+    record |= dataclasses.asdict(done)
+    (made.folder / "make.done.json").write_text(json.dumps(record))
+    moved = (tmp_path / "chain").rename(tmp_path / "elsewhere")
+    assert running.run(second(moved), "first") == done
+    with pytest.raises(InputError, match="its `seed` is 12345. Received: 7"):
+        running.run(second(moved, seed=7), "first")
 
 
 @pytest.mark.parametrize(
