@@ -167,6 +167,8 @@ class Lessons:
     @property
     def key(self) -> dict[str, Any]:
         """What decides about the numbers that `taught` returns, but for the batch."""
+        # Nothing else depends on the student's depth.
+        by_layer = {"hidden_state", "attention"} & self.weights.keys()
         return {
             **self.teacher.fingerprint(),
             "task": self._task.name,
@@ -176,7 +178,7 @@ class Lessons:
                 for name, value in self._teachers_task.description.settings.items()
                 if name in ("pooling", "normalize")
             },
-            "layers": self._map.teachers,
+            "layers": self._map.teachers if by_layer else (),
             "relation_layer": self._map.relation_layer,
         }
 

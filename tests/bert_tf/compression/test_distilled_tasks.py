@@ -310,6 +310,18 @@ def test_a_cache_that_was_broken_off_is_finished_to_the_same_bytes(
     assert "The teacher's outputs are there already: 0.1 MB in" in caplog.text
 
 
+def test_students_of_any_depth_share_what_is_not_compared_layer_by_layer(
+    configure, tmp_path, eagerly
+):
+    for number, layers in enumerate([(0, 2), (1,)]):
+        for weights in ({"cosine_weight": 1.0}, {"hidden_weight": 1.0}):
+            settings = {**SOFT_LABELS_ALONE, **weights, "student_layers": layers}
+            folder = tmp_path / next(iter(weights))
+            open_task(with_cache(configure(ROWS["classification"], **settings), folder))
+        assert len([*(tmp_path / "cosine_weight").iterdir()]) == 1
+        assert len([*(tmp_path / "hidden_weight").iterdir()]) == 1 + number
+
+
 def test_a_damaged_cache_and_several_workers_are_refused(
     configure, tmp_path, monkeypatch
 ):
