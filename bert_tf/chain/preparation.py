@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from bert_tf.chain.config import CompressionConfig
-from bert_tf.chain.stages import Distil, Finetune, TrainQuantized
-from bert_tf.checkpoints.workdir import resolve_checkpoint
+from bert_tf.chain.stages import Distil, Finetune, PruneVocabulary, TrainQuantized
+from bert_tf.checkpoints.conversion import load_any
 from bert_tf.errors import InputError
 from bert_tf.storage import files, scratch
 from bert_tf.storage.input_files import find_input_files
@@ -34,13 +34,14 @@ def open_workdir(config: CompressionConfig, workdir: Path) -> FolderLock:
 
     Raises:
         InputError: the folder holds something else, a chain is at work in it, its
-            data changed since it began, or the first stage cannot start from
-            `init_from`.
-        OSError: the folder is not writable.
+            data changed since it began, files that a stage names are missing, or the
+            first stage cannot start from `init_from`.
+        OSError: the folder is not writable, or there is no `keep_file`.
     """
     if not str(workdir).strip("."):
         raise InputError("`--workdir` must name a folder. Received: nothing")
     data = _checksums(config)
+    _check_stages(config)
     _check_start(config)
     if workdir.is_dir() and not (workdir / _CHAIN).exists():
         others = set(workdir.iterdir()) - scratch.leftovers(workdir)
@@ -86,6 +87,16 @@ def _check_same_data(workdir: Path, data: dict[str, list[str]]) -> None:
             )
 
 
+def _check_stages(config: CompressionConfig) -> None:
+    """Checks that there are the files that stages name themselves."""
+    for stage in config.making:
+        if isinstance(stage, PruneVocabulary) and stage.keep_file:
+            files.check_regular(stage.keep_file)
+        if isinstance(stage, Distil | TrainQuantized) and stage.distillation:
+            if stage.distillation.unlabelled:
+                find_input_files(stage.distillation.unlabelled)
+
+
 def _check_start(config: CompressionConfig) -> None:
     """Checks that a chain that does not begin with a teacher has a trained model."""
     first = config.stages[0]
@@ -93,7 +104,7 @@ def _check_start(config: CompressionConfig) -> None:
         return
     if isinstance(first, Distil) and first.distillation.teacher:
         return
-    trained = resolve_checkpoint(config.init_from).task.name
+    trained = load_any(config.init_from).task.name
     if trained != config.task.name:
         raise InputError(
             f"`init_from` {config.init_from}: must be a model of the task "

@@ -348,9 +348,17 @@ def test_a_folder_with_something_else_in_it(files, tmp_path):
         preparation.open_workdir(files(), type(tmp_path)(""))
 
 
-def test_missing_data_is_told_before_anything_starts(tmp_path):
+def test_missing_data_is_told_before_anything_starts(files, tmp_path):
     with pytest.raises(InputError, match=r"train\.csv: no such file"):
         preparation.open_workdir(chain(), tmp_path / "chain")
+    for stage, name in (
+        (PruneVocabulary(keep_file="words.txt"), "words.txt"),
+        (Distil(distillation=dataclasses.replace(HALF, unlabelled="m.txt")), "m.txt"),
+    ):
+        with pytest.raises((InputError, FileNotFoundError), match=name):
+            preparation.open_workdir(
+                files(Finetune(), stage, Export()), tmp_path / "chain"
+            )
     assert not (tmp_path / "chain").exists()
 
 
@@ -358,8 +366,13 @@ def test_a_chain_without_training_starts_from_a_model_of_its_task(
     files, tmp_path, make_weights
 ):
     from bert_tf.checkpoints import conversion
+    from bert_tf.checkpoints.conversion import names
 
-    weights = make_weights()
+    def shapes(config):
+        head = names.task_head("classification", 2, config)
+        return {**names.encoder(config), **names.pooler(config), **head}
+
+    weights = make_weights(shapes=shapes)
     conversion.save(weights, tmp_path / "pretrained", "native")
     task = TaskDescription("classification", max_seq_length=8, labels=("a", "b"))
     conversion.save(
@@ -378,6 +391,9 @@ def test_a_chain_without_training_starts_from_a_model_of_its_task(
         error.value
     )
     open_from("classifier").close()
+    classifier = conversion.load_any(tmp_path / "classifier")
+    conversion.save(classifier, tmp_path / "theirs", "hugging_face")
+    open_from("theirs").close()
 
 
 def test_limits_are_positive():
