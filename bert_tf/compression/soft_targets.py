@@ -19,8 +19,8 @@ from bert_tf.ops.vocabulary_divergence import vocabulary_divergence
 from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.endpoint import Batch, Outputs
 from bert_tf.tasks.place_task import label_weights
-from bert_tf.tasks.question_answering import logits_of_sequences
 from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
+from bert_tf.tasks.span_losses import logits_of_sequences
 
 Compare = Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor]
 Losses = Callable[[Outputs, Outputs, Batch, float], tf.Tensor]

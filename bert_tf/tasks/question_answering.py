@@ -25,14 +25,12 @@ from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
 from bert_tf.tasks.inference import Inference
 from bert_tf.tasks.labelled_task import LabelledTask
 from bert_tf.tasks.settings import QuestionAnsweringSettings
+from bert_tf.tasks.span_losses import span_cross_entropy
 from bert_tf.text.answer_spans import AnswerScores, answer_positions, score_answers
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
-
-# Beside it no logit counts, and times 0 it is 0.
-_NEVER = -1e9
 
 
 class QuestionAnsweringTask(LabelledTask):
@@ -166,7 +164,7 @@ class QuestionAnsweringTask(LabelledTask):
     ) -> dict[str, tf.Tensor]:
         """Sums the mean of start's and end's cross-entropy over windows; see `Task`."""
         start, end = (
-            _span_cross_entropy(
+            span_cross_entropy(
                 outputs[f"{side}_logits"], batch, batch["answer_positions"][..., index]
             )
             for index, side in enumerate(("start", "end"))
@@ -307,41 +305,3 @@ def _contexts(examples: Sequence[QuestionExample]) -> dict[str, int]:
     """Returns each context once, with its number."""
     unique = dict.fromkeys(example.context for example in examples)
     return {context: number for number, context in enumerate(unique)}
-
-
-def logits_of_sequences(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
-    """Returns the logits of each sequence's own positions; those of others never count.
-
-    Args:
-        logits: float32 `[batch, length]`.
-        batch: packed or not.
-
-    Returns:
-        float32 `[batch, sequences, length]`.
-    """
-    inside = batch["input_mask"][:, tf.newaxis, :] == 1
-    if "example_ids" in batch:
-        count = tf.shape(batch["example_weights"])[1]
-        number = tf.range(1, count + 1)[:, tf.newaxis]
-        inside = batch["example_ids"][:, tf.newaxis, :] == number
-    return tf.where(inside, logits[:, tf.newaxis, :], _NEVER)
-
-
-def _span_cross_entropy(
-    logits: tf.Tensor, batch: Batch, positions: tf.Tensor
-) -> tf.Tensor:
-    """Returns how unlikely a position is among those of its own sequence.
-
-    Args:
-        logits: float32 `[batch, length]`.
-        batch: packed or not.
-        positions: int32 `[batch, sequences]`, within each sequence.
-
-    Returns:
-        float32 `[batch, sequences]`, nats.
-    """
-    own = logits_of_sequences(logits, batch)
-    if "example_ids" in batch:
-        positions += batch["cls_positions"]
-    label_logits = tf.gather(logits, positions, batch_dims=1)
-    return tf.reduce_logsumexp(own, axis=-1) - label_logits
