@@ -149,35 +149,39 @@ class Dataset:
         *,
         max_seq_length: int | None = None,
         max_predictions_per_seq: int | None = None,
-        vocab_hash: str | None = None,
         vocab_size: int | None = None,
+        objective: str | None = None,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         """Checks that the records fit whoever wants to read them.
 
         Args:
             max_seq_length: S that the reader expects; None for any.
             max_predictions_per_seq: P that the reader expects; None for any.
-            vocab_hash: SHA-256 of the reader's `vocab.txt`; None for any.
             vocab_size: entries that the reader's model has; None for any.
+            objective: what pairs of segments teach the reader; None for any.
+            vocabulary: the reader's, with its treatment of case and accents; None for
+                any.
 
         Raises:
             InputError: they do not; the message says both values.
         """
         found = {
             **dataclasses.asdict(self.parameters),
-            "vocab_hash": self.info.vocab_hash,
             "vocab_size": self.info.vocab_size,
+            **(self.vocabulary.identity if vocabulary else {}),
         }
         expected = {
             "max_seq_length": max_seq_length,
             "max_predictions_per_seq": max_predictions_per_seq,
-            "vocab_hash": vocab_hash,
             "vocab_size": vocab_size,
+            "objective": objective,
+            **(vocabulary.identity if vocabulary else {}),
         }
         for name, value in expected.items():
             if value is not None and found[name] != value:
                 raise InputError(
                     f"{self.directory}: the records have `{name}` {found[name]}, but "
-                    f"{value} is expected. Set it in the configuration, or write the "
+                    f"{value} is expected. Change the configuration, or write the "
                     "records again."
                 )

@@ -21,11 +21,8 @@ def fingerprint(dataset: Dataset) -> dict[str, Any]:
     for shard in dataset.info.shards:
         # The order of examples depends on the order and the sizes of the shards.
         digest.update(f"{shard.sha256} {shard.num_records}\n".encode())
-    settings = dataset.vocabulary.config
     return {
-        "vocab_hash": dataset.info.vocab_hash,
-        "do_lower_case": settings.do_lower_case,
-        "strip_accents": settings.strips_accents,
+        **dataset.vocabulary.identity,
         "parameters": dataclasses.asdict(dataset.parameters),
         "num_records": dataset.num_records,
         "records_hash": digest.hexdigest(),

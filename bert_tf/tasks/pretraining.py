@@ -225,5 +225,5 @@ class PretrainingTask(Task):
                 f"{path}: these records hold no masks (--dynamic_masking). Verify with "
                 "records that do."
             )
-        source.dataset.check_matches(vocab_hash=vocabulary.hash)
+        source.dataset.check_matches(vocabulary=vocabulary)
         return source

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from bert_tf.errors import InputError
 from bert_tf.storage.files import atomic_path, read_bytes
@@ -128,6 +128,15 @@ class Vocabulary:
     def hash(self) -> str:
         """The SHA-256 of `vocab.txt`, in hexadecimal."""
         return hashlib.sha256(self.files[VOCABULARY_NAME]).hexdigest()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides which ids a text becomes, as JSON takes it."""
+        return {
+            "vocab_hash": self.hash,
+            "do_lower_case": self.config.do_lower_case,
+            "strip_accents": self.config.strips_accents,
+        }
 
     @property
     def pad_id(self) -> int:

@@ -103,9 +103,7 @@ def _fingerprint(examples: Sequence[Any], vocabulary: Vocabulary) -> dict[str, A
     return {
         "num_examples": len(examples),
         "examples_hash": digest.hexdigest(),
-        "vocab_hash": vocabulary.hash,
-        "do_lower_case": vocabulary.config.do_lower_case,
-        "strip_accents": vocabulary.config.strips_accents,
+        **vocabulary.identity,
     }
 
 

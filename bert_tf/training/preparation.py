@@ -78,7 +78,7 @@ def prepare(
     cluster.check_strategy(config.strategy)
     data = [_open_data(phase, config) for phase in config.phases]
     for phase in data[1:]:
-        phase.train.check_matches(vocab_hash=data[0].train.vocabulary.hash)
+        phase.train.check_matches(vocabulary=data[0].train.vocabulary)
     vocab_size = data[0].train.info.vocab_size
     model = dataclasses.replace(config.model, vocab_size=vocab_size)
     config = dataclasses.replace(config, model=model)
@@ -115,13 +115,16 @@ def _open_data(phase: PhaseConfig, config: PretrainingConfig) -> PhaseData:
             "--config.data.train_dir=..."
         )
     train = Dataset.open(phase.data.train_dir)
+    taught = train.parameters.objective
     held_out = Dataset.open(phase.data.eval_dir) if phase.data.eval_dir else None
     for dataset in filter(None, (train, held_out)):
         dataset.check_matches(
             max_seq_length=phase.data.max_seq_length,
             max_predictions_per_seq=phase.data.max_predictions_per_seq,
             vocab_size=config.model.vocab_size or None,
-            vocab_hash=train.vocabulary.hash,
+            # Without pairs to learn, those held out are not looked at.
+            objective=None if taught == "none" else taught,
+            vocabulary=train.vocabulary,
         )
     if held_out is not None:
         # Damage would show at the first evaluation, hours from now.

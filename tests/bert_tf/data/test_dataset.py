@@ -7,7 +7,11 @@ import pytest
 
 from bert_tf.data.dataset import Dataset
 from bert_tf.data.dataset_info import DatasetInfo
+from bert_tf.errors import InputError
 from bert_tf.storage.example_codec import decode_example
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 
 
 @pytest.fixture
@@ -47,16 +51,32 @@ def test_records_in_order_and_shuffled(directory):
     [
         ("max_seq_length", 128, 16),
         ("max_predictions_per_seq", 10, 3),
-        ("vocab_hash", "xyz", None),
         ("vocab_size", 99, 32),
+        ("objective", "sentence_order", "next_sentence"),
     ],
 )
 def test_reader_of_other_records_hears_both_values(directory, name, value, found):
     dataset = Dataset.open(directory)
-    found = found or dataset.vocabulary.hash
     dataset.check_matches(**{name: found})
     with pytest.raises(ValueError, match=f"`{name}` {found}, but {value} is expected"):
         dataset.check_matches(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("vocab_hash", {"entries": (*SPECIAL_TOKENS, "other")}),
+        ("do_lower_case", {"config": TokenizerConfig(False, strip_accents=True)}),
+        ("strip_accents", {"config": TokenizerConfig(strip_accents=False)}),
+    ],
+)
+def test_reader_of_another_vocabulary_hears_what_differs(directory, name, changes):
+    dataset = Dataset.open(directory)
+    own = dataset.vocabulary
+    dataset.check_matches(vocabulary=own)
+    other = {"entries": own.entries, "config": own.config} | changes
+    with pytest.raises(InputError, match=f"the records have `{name}` "):
+        dataset.check_matches(vocabulary=Vocabulary.from_entries(**other))
 
 
 def test_a_changed_file_is_named(directory):

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from bert_tf.errors import InputError
 from bert_tf.launch_workers import free_ports
 from bert_tf.training.preemption import PREEMPTED
+from bert_tf.training.preparation import prepare
 
 ROOT = Path(__file__).parents[3]
 
@@ -123,6 +125,15 @@ def test_eval_data_of_another_vocabulary_is_refused(
     other = dataset_writer(toy.folder / "other", vocab_size=33, num_records=8)
     command = [*toy.command("other-vocabulary"), f"--config.data.eval_dir={other}"]
     assert "`vocab_hash`" in run(command, **without_tensorflow).stderr
+
+
+def test_held_out_pairs_that_teach_something_else_are_refused(toy, dataset_writer):
+    other = dataset_writer(toy.folder / "other-pairs", num_records=8)
+    path = other / "dataset_info.json"
+    path.write_text(path.read_text().replace("next_sentence", "sentence_order"))
+    data = dataclasses.replace(toy.config().data, eval_dir=str(other))
+    with pytest.raises(InputError, match="`objective` sentence_order, but next_sente"):
+        prepare(toy.config(data=data), toy.folder / "other-pairs-run")
 
 
 def test_too_little_memory_is_told_with_a_way_out(toy):
@@ -382,6 +393,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from bert_tf.errors import InputError
 from bert_tf.launch_workers import free_ports
 from bert_tf.training.config import PretrainingConfig
 from bert_tf.training.preparation import prepare

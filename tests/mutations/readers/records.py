@@ -50,7 +50,7 @@ def read_dataset(folder: Path) -> Parts:
 
     dataset = Dataset.open(folder)
     dataset.check_matches(
-        max_seq_length=S, max_predictions_per_seq=P, vocab_hash=VOCABULARY.hash
+        max_seq_length=S, max_predictions_per_seq=P, vocabulary=VOCABULARY
     )
     stream = dataset.examples(seed=None)
     reader = pretraining_reader(dataset, stream, replica_batch_size=stream.num_records)
