@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 from toy_checkpoint import VOCABULARY, P, S, write_records
 
+from bert_tf.text.vocabulary import Vocabulary
 from export.check.backends import SavedModelBackend
 
 
@@ -166,7 +167,10 @@ def test_records_of_another_vocabulary(run_job, tmp_path, checkpoint_dir, record
     shutil.copytree(records_dir, records)
     info = records / "dataset_info.json"
     values = json.loads(info.read_text())
-    info.write_text(json.dumps({**values, "vocab_hash": "0" * 64}))
+    words = (records / "vocab.txt").read_text().replace("the", "ye")
+    (records / "vocab.txt").write_text(words)
+    other = Vocabulary.load(records).hash
+    info.write_text(json.dumps({**values, "vocab_hash": other}))
     done = run_job(
         "verify_export",
         checkpoint=checkpoint_dir,

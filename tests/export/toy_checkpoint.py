@@ -63,10 +63,12 @@ def write_records(
     name = "toy.tfrecord-00000-of-00001"
     with RecordWriter(directory / name) as writer:
         writer.write(encode_examples(examples))
+    vocabulary = Vocabulary.load(checkpoint_dir)
+    vocabulary.save(directory)
     DatasetInfo(
         parameters=DataParameters(max_seq_length=seq_length, max_predictions_per_seq=P),
         vocab_size=len(VOCABULARY),
-        vocab_hash=Vocabulary.load(checkpoint_dir).hash,
+        vocab_hash=vocabulary.hash,
         shards=[Shard(name, num_records, writer.num_bytes, writer.sha256)],
     ).save(directory)
     return directory

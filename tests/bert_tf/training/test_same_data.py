@@ -88,6 +88,11 @@ def another_vocabulary(tmp_path, data):
         info.save(tmp_path / name)
 
 
+def another_treatment_of_case(tmp_path, data):
+    for name in ("train", "eval"):
+        edit_json(tmp_path / name / "tokenizer_config.json", do_lower_case=False)
+
+
 def another_seed_of_masks(tmp_path, data):
     info = DatasetInfo.load(tmp_path / "train")
     info.parameters.random_seed += 1
@@ -119,9 +124,7 @@ OTHERS = {
     ),
     "order": (another_order_of_shards, "`data.train_dir`.*`records_hash`"),
     "tokenizer": (
-        lambda path, data: edit_json(
-            path / "train" / "tokenizer_config.json", do_lower_case=False
-        ),
+        another_treatment_of_case,
         "`data.train_dir`.*`do_lower_case` was True and is False",
     ),
     "held out": (
