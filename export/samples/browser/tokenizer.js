@@ -35,7 +35,8 @@ export class Tokenizer {
     this.stripAccents = tokenizer.strip_accents;
     this.maxBytes = tokenizer.max_bytes_per_word;
     this.ids = new Map(vocabulary.map((entry, id) => [entry, id]));
-    this.longest = Math.max(...vocabulary.map((entry) => entry.length));
+    // One by one: a call takes fewer arguments than a multilingual vocabulary has.
+    this.longest = vocabulary.reduce((most, entry) => Math.max(most, entry.length), 0);
     this.normalized = new Map();
     for (const name of ["pad", "unk", "cls", "sep", "mask"]) {
       this[name] = this.ids.get(`[${name.toUpperCase()}]`);

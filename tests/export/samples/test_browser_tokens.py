@@ -10,7 +10,10 @@ import pytest
 from sample_texts import CASES, ODD, ROOT, every_character, multilingual, vocabulary_of
 
 from bert_tf.text.pieces import tokenize_texts
+from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenization import BertTokenizer
+from bert_tf.text.tokenizer_config import TokenizerConfig
+from bert_tf.text.vocabulary import Vocabulary
 from bert_tf.text.windows import Windows
 from bert_tf.text.words import split_words
 
@@ -142,3 +145,12 @@ def test_windows(vocabulary, node, question):
 def test_words(node):
     for text in [*ODD, *multilingual()]:
         assert node.ask("words", text) == [list(span) for span in split_words(text)]
+
+
+def test_more_than_a_call_takes_arguments(node):
+    count = 150_000
+    assert len(node.ask("words", "北" * count)) == count
+    entries = [*SPECIAL_TOKENS, *map(str, range(count))]
+    vocabulary = Vocabulary.from_entries(entries, TokenizerConfig())
+    node.ask("description", description(vocabulary))
+    assert node.ask("pieces", f"0 {count - 1}") == [[5, 0, 1], [count + 4, 2, 8]]
