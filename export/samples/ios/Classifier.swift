@@ -35,7 +35,6 @@ final class Classifier {
         options.threadCount = 2
         interpreter = try Interpreter(modelPath: path, options: options)
         runner = try interpreter.signatureRunner(with: "serving_default")
-        try runner.allocateTensors()
     }
 
     /// Returns the labels with their probabilities, the likeliest first.
@@ -45,13 +44,11 @@ final class Classifier {
         let padding = [Int32](repeating: 0, count: missing)
         let ids = packed.ids + [Int32](repeating: tokenizer.pad, count: missing)
         let mask = [Int32](repeating: 1, count: packed.ids.count) + padding
-        for (name, values) in [
-            ("input_ids", ids), ("input_mask", mask),
-            ("segment_ids", packed.segmentIds + padding),
-        ] {
-            try runner.copy(values.withUnsafeBytes { Data($0) }, toInputNamed: name)
-        }
-        try runner.invoke()
+        let inputs = [
+            "input_ids": ids, "input_mask": mask,
+            "segment_ids": packed.segmentIds + padding,
+        ]
+        try runner.invoke(with: inputs.mapValues { $0.withUnsafeBytes { Data($0) } })
         let logits = try runner.output(named: "logits").data.withUnsafeBytes {
             Array($0.bindMemory(to: Float.self))
         }

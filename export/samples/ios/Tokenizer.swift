@@ -108,14 +108,14 @@ final class Tokenizer {
         var start = 0
         while start < word.count {
             var end = min(word.count, start + longest)
-            var id: Int32?
+            var found: Int32?
             while end > start {
                 let entry = bytes(word[start..<end])
-                id = ids[start > 0 ? Self.continues + entry : entry]
-                if id != nil { break }
+                found = ids[start > 0 ? Self.continues + entry : entry]
+                if found != nil { break }
                 end -= 1
             }
-            guard let id else { return unknown }
+            guard let id = found else { return unknown }
             pieces.append(piece(id, word, start, end, characters))
             start = end
         }
