@@ -8,14 +8,21 @@ final class Classifier {
     private struct Description: Decodable {
         let task: String
         let labels: [String]
+        let settings: Settings
         let max_seq_length: Int
         let tokenizer: Tokenizer.Settings
         let vocabulary: [String]
     }
 
+    private struct Settings: Decodable {
+        let pairs: Bool?
+    }
+
     struct NotAClassifier: Error {
         let task: String
     }
+
+    struct AsksForPairs: Error {}
 
     private let labels: [String]
     private let length: Int
@@ -28,6 +35,7 @@ final class Classifier {
         let file = URL(fileURLWithPath: path + ".json")
         let said = try JSONDecoder().decode(Description.self, from: Data(contentsOf: file))
         guard said.task == "classification" else { throw NotAClassifier(task: said.task) }
+        if said.settings.pairs == true { throw AsksForPairs() }
         labels = said.labels
         length = said.max_seq_length
         tokenizer = Tokenizer(vocabulary: said.vocabulary, settings: said.tokenizer)
@@ -49,14 +57,20 @@ final class Classifier {
             "segment_ids": packed.segmentIds + padding,
         ]
         try runner.invoke(with: inputs.mapValues { $0.withUnsafeBytes { Data($0) } })
-        let logits = try runner.output(named: "logits").data.withUnsafeBytes {
+        // A file made with --mediapipe has gone all the way to `probabilities`.
+        let output = runner.outputs[0]
+        let values = try runner.output(named: output).data.withUnsafeBytes {
             Array($0.bindMemory(to: Float.self))
         }
-        let most = logits.max()!
-        let powers = logits.map { exp($0 - most) }
-        let total = powers.reduce(0, +)
-        return zip(labels, powers.map { $0 / total })
+        return zip(labels, output == "logits" ? softmax(values) : values)
             .map { (label: $0, probability: $1) }
             .sorted { $0.probability > $1.probability }
+    }
+
+    private func softmax(_ values: [Float]) -> [Float] {
+        let most = values.max()!
+        let powers = values.map { exp($0 - most) }
+        let total = powers.reduce(0, +)
+        return powers.map { $0 / total }
     }
 }

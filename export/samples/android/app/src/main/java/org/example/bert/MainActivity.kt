@@ -12,7 +12,7 @@ import java.util.concurrent.Executors
 /** A text, a button, and what the model says. */
 class MainActivity : Activity() {
     private val worker = Executors.newSingleThreadExecutor()
-    private val classifier by lazy { Classifier(this, "model") }
+    private val classifier = lazy { Classifier(this, "model") }
 
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
@@ -23,10 +23,12 @@ class MainActivity : Activity() {
             val asked = text.text.toString()
             // The first call reads the model, which takes longer than a frame.
             worker.execute {
-                val lines = classifier.classify(asked).map { (label, probability) ->
-                    String.format(Locale.ROOT, "%5.1f %%  %s", 100 * probability, label)
+                val said = try {
+                    classify(asked)
+                } catch (error: Exception) {
+                    "$error"
                 }
-                runOnUiThread { answer.text = lines.joinToString("\n") }
+                runOnUiThread { answer.text = said }
             }
         }
         setContentView(
@@ -39,8 +41,13 @@ class MainActivity : Activity() {
     }
 
     override fun onDestroy() {
-        worker.execute { classifier.close() }
+        worker.execute { if (classifier.isInitialized()) classifier.value.close() }
         worker.shutdown()
         super.onDestroy()
     }
+
+    private fun classify(text: String) =
+        classifier.value.classify(text).joinToString("\n") { (label, probability) ->
+            String.format(Locale.ROOT, "%5.1f %%  %s", 100 * probability, label)
+        }
 }
