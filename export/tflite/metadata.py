@@ -5,7 +5,8 @@ tensor is which in metadata of the file, and the files that it names in a zip ar
 behind the graph. Their classifiers expect probabilities.
 
 Source: `mediapipe/tasks/metadata/metadata_schema.fbs`, version 1.5.0, whose fields the
-numbers below count; `tasks/python/metadata/metadata_writers` for the names.
+numbers below count; `tasks/python/metadata/metadata_writers` for the names;
+`bert_question_answerer.h` in tensorflow/tflite-support for the length of its examples.
 """
 
 import dataclasses
@@ -29,6 +30,8 @@ _MIN_PARSER_VERSION = "1.1.0"
 _TENSOR_AXIS_LABELS, _VOCABULARY = 2, 5  # AssociatedFileType
 _FEATURE_PROPERTIES = 1  # ContentProperties
 _BERT_TOKENIZER_OPTIONS = 4  # ProcessUnitOptions
+# BertQuestionAnswerer writes so many tokens into a file, whatever it takes, or aborts.
+_ANSWERER_LENGTH = 384
 _INPUT_NAMES = {
     "input_ids": ("ids", "Tokenized ids of the input text."),
     "input_mask": ("mask", "1 for tokens, 0 for padding."),
@@ -66,7 +69,8 @@ def check_opens(trained: TrainedModel) -> None:
     """Checks that there is a task that opens a model's file.
 
     Raises:
-        InputError: there is none, or it tokenizes in another way.
+        InputError: there is none, it tokenizes in another way, gives the model other
+            texts or another length, or cannot read the labels.
     """
     if trained.task.name not in _KINDS:
         raise InputError(
@@ -78,6 +82,25 @@ def check_opens(trained: TrainedModel) -> None:
         raise InputError(
             "--mediapipe: its tokenizer lower-cases all text, but this model's "
             "vocabulary keeps case. Leave the flag out and feed the file ids."
+        )
+    if trained.task.description.settings.get("pairs"):
+        raise InputError(
+            "--mediapipe: its classifiers take one text, but this model was trained on "
+            "pairs of texts. Leave the flag out and feed the file ids."
+        )
+    if (
+        trained.task.name == "question_answering"
+        and trained.max_seq_length != _ANSWERER_LENGTH
+    ):
+        raise InputError(
+            f"--mediapipe: BertQuestionAnswerer takes files of {_ANSWERER_LENGTH} "
+            f"tokens only. Received: {trained.max_seq_length}. Pass "
+            f"--max_seq_length={_ANSWERER_LENGTH} if the model has so many positions."
+        )
+    if broken := [name for name in trained.task.description.labels if "\n" in name]:
+        raise InputError(
+            f"--mediapipe reads labels line by line, and {broken[0]!r} is of several. "
+            "Train with another name for it."
         )
 
 

@@ -15,6 +15,7 @@ from bert_tf.checkpoints.model_folder import load_model_folder, save_model_folde
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
+from bert_tf.tasks.catalog import create_task
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
@@ -36,16 +37,17 @@ SETTINGS = {
 @pytest.fixture(scope="module", params=list(SETTINGS))
 def trained(request, tmp_path_factory):
     from bert_tf.models import named_variables
-    from bert_tf.tasks.catalog import create_task
 
-    description = TaskDescription(request.param, S, **SETTINGS[request.param])
+    # The only length that BertQuestionAnswerer takes.
+    length = 384 if request.param == "question_answering" else S
+    description = TaskDescription(request.param, length, **SETTINGS[request.param])
     config = BertConfig(
         vocab_size=len(VOCABULARY),
         hidden_size=32,
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=S,
+        max_position_embeddings=length,
     )
     model = create_task(description).create_model(config, seed=1)
     rng = np.random.default_rng(0)
@@ -79,16 +81,17 @@ def run(content, texts, trained):
     """The outputs of LiteRT, for our own tokens of each text."""
     tokenizer = BertTokenizer(trained.folder.vocabulary)
     cls, sep = (VOCABULARY.index(token) for token in ("[CLS]", "[SEP]"))
+    length = trained.max_seq_length
     interpreter = Interpreter(model_content=content)
     call = interpreter.get_signature_runner("serving_default")
     rows = []
     for ids in tokenizer.tokenize(texts).to_list():
-        ids = [cls, *ids[: S - 2], sep]
-        padding = [0] * (S - len(ids))
+        ids = [cls, *ids[: length - 2], sep]
+        padding = [0] * (length - len(ids))
         given = {
             "input_ids": ids + padding,
             "input_mask": [1] * len(ids) + padding,
-            "segment_ids": [0] * S,
+            "segment_ids": [0] * length,
         }
         rows.append(call(**{n: np.array([v], np.int32) for n, v in given.items()}))
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
@@ -204,16 +207,29 @@ def test_the_same_bytes_each_time(trained, plain, opened):
     assert metadata.add(plain, trained) == opened
 
 
-def test_what_no_task_opens_is_refused(trained):
-    tagging = dataclasses.replace(trained, task=_Named("token_classification"))
-    with pytest.raises(InputError, match="has a task for token_classification; they"):
-        metadata.check_opens(tagging)
+def described(trained, name, **description):
+    task = create_task(TaskDescription(name, S, **description))
+    return dataclasses.replace(trained, task=task, max_seq_length=S)
+
+
+@pytest.mark.parametrize("trained", ["classification"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("token_classification", {}, "has a task for token_classification; they"),
+        ("classification", {"settings": {"pairs": True}}, "take one text, but this"),
+        ("classification", {"labels": ("a\nb", "c")}, r"line, and 'a\\nb' is of"),
+        ("question_answering", {}, f"of 384 tokens only. Received: {S}. Pass --max_"),
+    ],
+)
+def test_what_no_task_opens_is_refused(trained, name, changes, message):
+    with pytest.raises(InputError, match=message):
+        metadata.check_opens(described(trained, name, **{"labels": LABELS, **changes}))
+
+
+@pytest.mark.parametrize("trained", ["classification"], indirect=True)
+def test_a_vocabulary_that_keeps_case_is_refused(trained):
     vocabulary = Vocabulary.from_entries(VOCABULARY, TokenizerConfig(False))
     folder = dataclasses.replace(trained.folder, vocabulary=vocabulary)
     with pytest.raises(InputError, match="lower-cases all text, but this model's"):
         metadata.check_opens(dataclasses.replace(trained, folder=folder))
-
-
-@dataclasses.dataclass
-class _Named:
-    name: str
