@@ -134,7 +134,7 @@ def write(
 
 def _dns_name(name: str) -> str:
     """Returns a name as Kubernetes takes it: RFC 1035 labels."""
-    made = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    made = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return made if made[:1].isalpha() else f"model-{made}".strip("-")
 
 

@@ -1,5 +1,6 @@
 """The deployment files, read by the formats' own parsers and schemas."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,7 +104,13 @@ def test_the_manifests_refer_to_each_other(tmp_path, model_dir):
     (service,) = compose["services"].values()
     assert service["command"] == container["args"]
     assert f"${{MODEL_DIR:-{model_dir}}}:/models/My_Bert.v2:ro" in service["volumes"]
+    assert ".:/config:ro" in service["volumes"]
     assert r"HTTP/1.0\r\n\r\n" in service["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize("name", ["a" * 39 + "-b", "2.0", "_", "My Bert"])
+def test_names_are_those_that_kubernetes_takes(name):
+    assert re.fullmatch("[a-z]([a-z0-9-]{0,61}[a-z0-9])?", writing._dns_name(name))
 
 
 @pytest.mark.slow
