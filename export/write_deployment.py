@@ -9,6 +9,7 @@ labelled `stable` and which `canary`), `batching.config`, `monitoring.config`,
 canary: `--stable_version=1 --canary_version=2`.
 """
 
+import shlex
 from collections.abc import Sequence
 
 from absl import flags
@@ -68,7 +69,8 @@ def main(argv: Sequence[str]) -> None:
     )
     shown = ", ".join(f"{label} = {version}" for label, version in labels.items())
     print(f"Wrote {', '.join(writing.FILES)} to {output_dir}: {shown}.")
-    print(f"Next: docker compose --project-directory {output_dir} up")
+    folder = shlex.quote(output_dir)
+    print(f"Next: docker compose --project-directory {folder} up")
 
 
 def cli() -> None:

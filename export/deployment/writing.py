@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bert_tf.errors import InputError
 from bert_tf.storage import files
+from bert_tf.storage.json_files import read_json
 
 TEMPLATES = Path(__file__).parent
 FILES = (
@@ -32,7 +33,8 @@ class Resources:
         memory_mb: MiB of a server; None for an estimate from the versions' sizes.
         min_replicas: servers at least.
         max_replicas: servers at most.
-        max_batch_size: rows that wait at the same moment and are computed together.
+        max_batch_size: rows that wait at the same moment and are computed together;
+            fewer where a version takes a fixed number only.
     """
 
     cpus: int = 2
@@ -85,11 +87,16 @@ def write(
         label -> version.
 
     Raises:
-        InputError: there is no such version, or the folder's name makes no name for
-            a model.
+        InputError: there is no such version, the canary would be the stable one too,
+            or the folder's name makes no name for a model.
     """
     model_dir, output_dir = Path(model_dir).resolve(), Path(output_dir)
     versions = versions_of(model_dir)
+    if stable is None and canary == versions[-1] != versions[0]:
+        raise InputError(
+            f"--canary_version: {canary} is the newest version, so it would be stable "
+            "as well. Name the --stable_version that it is beside."
+        )
     stable = versions[-1] if stable is None else stable
     labels = {"stable": stable, "canary": stable if canary is None else canary}
     for label, version in labels.items():
@@ -108,6 +115,7 @@ def write(
     size_mb = math.ceil(
         sum(_num_bytes(model_dir / str(version)) for version in loaded) / 2**20
     )
+    static_sizes = [_static_batch_size(model_dir / str(v)) for v in loaded]
     values = {
         "name": name,
         "dns_name": _dns_name(name),
@@ -120,7 +128,7 @@ def write(
         "storage_gi": max(1, math.ceil(10 * size_mb / 1024)),
         "min_replicas": resources.min_replicas,
         "max_replicas": resources.max_replicas,
-        "max_batch_size": resources.max_batch_size,
+        "max_batch_size": min([resources.max_batch_size, *filter(None, static_sizes)]),
     }
     output_dir.mkdir(parents=True, exist_ok=True)
     for file in FILES:
@@ -130,6 +138,12 @@ def write(
         # The manifests carry the configurations in them.
         values[file.replace(".", "_")] = textwrap.indent(text.rstrip(), "    ")
     return labels
+
+
+def _static_batch_size(version: Path) -> int | None:
+    """Returns the rows of every request, if the version takes no other number."""
+    path = version / "assets.extra" / "export.json"
+    return read_json(path).get("static_batch_size") if path.is_file() else None
 
 
 def _dns_name(name: str) -> str:

@@ -108,6 +108,15 @@ def test_the_manifests_refer_to_each_other(tmp_path, model_dir):
     assert r"HTTP/1.0\r\n\r\n" in service["healthcheck"]["test"][-1]
 
 
+def test_batches_are_what_a_version_of_a_static_shape_takes(tmp_path, model_dir):
+    extra = model_dir / "10" / "assets.extra"
+    extra.mkdir()
+    (extra / "export.json").write_text('{"static_batch_size": 8}')
+    for loaded, size in ({"stable": 10}, 8), ({"stable": 2}, 32):
+        text = write(tmp_path, model_dir, **loaded)["batching.config"]
+        assert f"max_batch_size {{ value: {size} }}" in text
+
+
 @pytest.mark.parametrize("name", ["a" * 39 + "-b", "2.0", "_", "My Bert"])
 def test_names_are_those_that_kubernetes_takes(name):
     assert re.fullmatch("[a-z]([a-z0-9-]{0,61}[a-z0-9])?", writing._dns_name(name))
@@ -190,6 +199,8 @@ def unpackaged_messages():
 def test_what_is_not_there_cannot_be_deployed(tmp_path, model_dir):
     with pytest.raises(InputError, match="has no version 3, but 1, 2, 10"):
         write(tmp_path, model_dir, canary=3)
+    with pytest.raises(InputError, match="10 is the newest version, so it would be st"):
+        write(tmp_path, model_dir, canary=10)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no version of a SavedModel here"):
         write(tmp_path, tmp_path / "empty")
