@@ -49,8 +49,9 @@ class Measured:
 
     Attributes:
         seconds: how long it ran.
-        batch_size: rows of a request.
+        batch_size: rows of a request at most.
         concurrency: requests at a time.
+        num_rows: rows that were answered.
         calls: of each request that was answered, seconds since the start at which it
             ended, and seconds it took.
         errors: reason -> requests that failed.
@@ -59,6 +60,7 @@ class Measured:
     seconds: float
     batch_size: int
     concurrency: int
+    num_rows: int
     calls: list[tuple[float, float]]
     errors: dict[str, int]
 
@@ -84,7 +86,7 @@ def measure(
     """
     batches = list(_batches(rows, batch_size))
     lock = threading.Lock()
-    result = Measured(seconds, batch_size, concurrency, [], {})
+    result = Measured(seconds, batch_size, concurrency, 0, [], {})
     start = 0.0
 
     def begin() -> None:
@@ -103,15 +105,19 @@ def measure(
             raise
         calls: list[tuple[float, float]] = []
         errors: dict[str, int] = {}
+        num_rows = 0
         while (begun := time.perf_counter()) < start + seconds:
             number += concurrency
-            failure = _try(client, batches[number % len(batches)])
+            batch = batches[number % len(batches)]
+            failure = _try(client, batch)
             ended = time.perf_counter()
             if failure is None:
+                num_rows += len(batch)
                 calls.append((ended - start, ended - begun))
             else:
                 errors[failure] = errors.get(failure, 0) + 1
         with lock:
+            result.num_rows += num_rows
             result.calls += calls
             for reason, count in errors.items():
                 result.errors[reason] = result.errors.get(reason, 0) + count

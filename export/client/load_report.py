@@ -22,7 +22,7 @@ def figures(measured: Measured) -> dict[str, Any]:
         "errors": sum(measured.errors.values()),
         "seconds": round(measured.seconds, 2),
         "requests_per_second": round(answered / measured.seconds, 1),
-        "rows_per_second": round(answered * measured.batch_size / measured.seconds, 1),
+        "rows_per_second": round(measured.num_rows / measured.seconds, 1),
     }
     if answered:
         result["mean_ms"] = round(float(milliseconds.mean()), 2)
@@ -54,7 +54,7 @@ def write(directory: Path, measured: Measured, title: str) -> Path:
             "Latency and throughput",
             [
                 Text(
-                    f"{measured.concurrency} requests at a time of "
+                    f"{measured.concurrency} requests at a time of up to "
                     f"{measured.batch_size} rows each."
                 ),
                 Table(list(figures(measured).items())),

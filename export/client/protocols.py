@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
@@ -30,6 +31,9 @@ class Target:
         label: of a version, as `canary`.
         timeout: seconds that an answer may take.
         token: sent as a bearer token; None for none.
+
+    Raises:
+        InputError: a token that fits no header.
     """
 
     server: str
@@ -39,6 +43,13 @@ class Target:
     label: str | None = None
     timeout: float = 30.0
     token: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.token is not None and not re.fullmatch("[!-~]+", self.token):
+            raise InputError(
+                "--token_file: a token is printable ASCII characters without blanks. "
+                f"Received: {len(self.token)} characters, not all of which are."
+            )
 
 
 class Client(Protocol):
@@ -65,9 +76,13 @@ def connect(target: Target, connections: int) -> Client:
         connections: requests at a time.
 
     Raises:
-        InputError: no such protocol, or packages that it needs are missing.
+        InputError: no address, no such protocol, or packages that it needs are
+            missing.
     """
-    scheme = urlsplit(target.server).scheme
+    try:
+        scheme = urlsplit(target.server).scheme
+    except ValueError as error:
+        raise InputError(f"--server={target.server}: {error}.") from None
     if scheme in ("http", "https"):
         return RestClient(target, connections)
     if scheme in ("grpc", "grpcs"):
@@ -213,10 +228,8 @@ class GrpcClient:
                     f"no input {name!r}, but {', '.join(sorted(self._types))}"
                 )
             try:
-                tensor = self._tf.make_tensor_proto(
-                    [_plain(row[name]) for row in rows], self._types[name]
-                )
-            except (KeyError, TypeError, ValueError) as error:
+                tensor = self._tensor([_plain(row[name]) for row in rows], name)
+            except (KeyError, OverflowError, TypeError, ValueError) as error:
                 raise RequestFailed(f"input {name!r}: {error}") from None
             request.inputs[name].CopyFrom(tensor)
         answer = self._call(self._stub.Predict, request)
@@ -229,6 +242,14 @@ class GrpcClient:
     def close(self) -> None:
         """Closes the connection."""
         self._channel.close()
+
+    def _tensor(self, values: list[Any], name: str) -> Any:
+        dtype = self._tf.dtypes.as_dtype(self._types[name])
+        tensor = self._tf.make_tensor_proto(values, dtype)
+        # Of a number that is too large TensorFlow keeps the lower bits.
+        if dtype.is_integer and self._tf.make_ndarray(tensor).tolist() != values:
+            raise ValueError(f"a number that {dtype.name} cannot hold")
+        return tensor
 
     def _name_model(self, spec: Any) -> None:
         spec.name = self._target.model

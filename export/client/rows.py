@@ -39,7 +39,9 @@ def read(path: str, format: str | None = None, text_input: str = "text") -> list
         line = content.count(b"\n", 0, error.start) + 1
         raise InputError(f"{name}: line {line:,}: not UTF-8 ({error}).") from None
     if format == "text":
-        rows = [{text_input: line} for line in text.splitlines() if line.strip()]
+        # `splitlines` would also part texts at characters that they may hold.
+        lines = io.StringIO(text, newline=None)
+        rows = [{text_input: line.rstrip("\n")} for line in lines if line.strip()]
     elif format == "jsonl":
         rows = list(_json_rows(text, name, text_input))
     else:

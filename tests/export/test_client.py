@@ -117,6 +117,16 @@ def test_a_refused_request_is_told_in_its_place(double, protocol):
     asker.close()
 
 
+def test_an_id_that_its_type_cannot_hold_is_not_sent(double):
+    """TensorFlow would keep its lower bits, which are a good id."""
+    asker = client(double, "grpc", signature="serve_ids")
+    row = {"input_mask": [1], "segment_ids": [0], "masked_lm_positions": [0]}
+    for number in (2**32 + 5, 2**70):
+        with pytest.raises(protocols.RequestFailed, match="int32 cannot|too large"):
+            asker.predict([{**row, "input_ids": [number]}])
+    asker.close()
+
+
 def test_who_is_not_there_is_told(double):
     with pytest.raises(protocols.RequestFailed, match="NOT_FOUND: Servable not found"):
         client(double, "grpc", model="other")
@@ -257,8 +267,9 @@ def begins_alike(found, expected):
 
 def test_rows_of_files(tmp_path):
     path = tmp_path / "rows"
-    path.write_text("\ufeffone\n\ntwo\n", encoding="utf-8")
-    assert rows.read(str(path)) == [{"text": "one"}, {"text": "two"}]
+    path.write_bytes("\ufeffone\n\ntwo\u2028\x0cmore\r\nthree".encode())
+    texts = [row["text"] for row in rows.read(str(path))]
+    assert texts == ["one", "two\u2028\x0cmore", "three"]
     path.write_text('"a\u2028b"\n{"question": "q", "context": "c"}\n', encoding="utf-8")
     assert rows.read(str(path), "jsonl") == [
         {"text": "a\u2028b"},
@@ -282,9 +293,37 @@ def test_rows_of_files(tmp_path):
 
 def test_figures_of_a_load_test():
     calls = [(i / 100, (i + 1) / 1000) for i in range(100)]
-    measured = calling.Measured(2.0, 4, 8, calls, {"HTTP 503: busy": 3})
+    measured = calling.Measured(2.0, 4, 8, 390, calls, {"HTTP 503: busy": 3})
     values = load_report.figures(measured)
     assert values["requests"] == 100 and values["errors"] == 3
-    assert values["requests_per_second"] == 50 and values["rows_per_second"] == 200
+    assert values["requests_per_second"] == 50 and values["rows_per_second"] == 195
     assert values["p50_ms"] == pytest.approx(50.5) and values["max_ms"] == 100
     assert "3 x HTTP 503: busy" in load_report.table(measured)
+
+
+def test_a_load_test_counts_the_rows_that_were_asked():
+    class Asked:
+        rows = 0
+
+        def predict(self, batch):
+            self.rows += len(batch)
+            return [{}] * len(batch)
+
+    client = Asked()
+    measured = calling.measure(
+        client, [{"text": "a"}] * 5, batch_size=4, concurrency=1, seconds=0.05
+    )
+    # All but the first, uncounted request of 4 rows, the next of 1, 4, 1, ...
+    assert measured.num_rows == client.rows - 4
+    assert len(measured.calls) > 1 and measured.num_rows < 4 * len(measured.calls)
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines", "\ufeffmark", "a b"])
+def test_a_token_that_fits_no_header_is_told_at_once(token):
+    with pytest.raises(InputError, match="--token_file: a token is printable ASCII"):
+        protocols.Target("http://localhost:8501", "toy", token=token)
+
+
+def test_what_is_no_address_is_told():
+    with pytest.raises(InputError, match=r"--server=http://\[::1: Invalid IPv6 URL"):
+        protocols.connect(protocols.Target("http://[::1", "toy"), 1)
