@@ -122,25 +122,26 @@ class Batcher:
                     waiting.answer.set_result(answer)
 
     async def _next_batch(self) -> list[_Waiting]:
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        # What arrived in this turn of the loop is here after the next one.
-        await asyncio.sleep(0)
-        while self._waiting:
-            batch = self._fitting()
-            left = batch[0].since + self._max_delay - time.monotonic()
-            full = sum(waiting.rows for waiting in batch) >= self._max_batch_size
-            if batch[0].key is None or full or left <= 0:
-                for waiting in batch:
-                    self._waiting.remove(waiting)
-                return batch
-            self._arrived.clear()
-            try:
-                await asyncio.wait_for(self._arrived.wait(), left)
-            except TimeoutError:
-                pass
-        return await self._next_batch()
+        # Again where all that waited have given up meanwhile.
+        while True:
+            while not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            # What arrived in this turn of the loop is here after the next one.
+            await asyncio.sleep(0)
+            while self._waiting:
+                batch = self._fitting()
+                left = batch[0].since + self._max_delay - time.monotonic()
+                full = sum(waiting.rows for waiting in batch) >= self._max_batch_size
+                if batch[0].key is None or full or left <= 0:
+                    for waiting in batch:
+                        self._waiting.remove(waiting)
+                    return batch
+                self._arrived.clear()
+                try:
+                    await asyncio.wait_for(self._arrived.wait(), left)
+                except TimeoutError:
+                    pass
 
     def _fitting(self) -> list[_Waiting]:
         """Returns the request that has waited longest, with those that may join it."""

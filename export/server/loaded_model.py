@@ -59,7 +59,8 @@ class LoadedModel:
         try:
             with without_wildcards(Path(directory)) as path:
                 self._loaded = tf.saved_model.load(os.fspath(path))
-        except (tf.errors.OpError, OSError, ValueError, KeyError) as error:
+        # Of a file that is still being copied, for one, `IndexError`.
+        except Exception as error:
             raise InputError(
                 f"{directory}: TensorFlow does not load it as a SavedModel: {error}"
             ) from error

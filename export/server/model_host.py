@@ -43,7 +43,8 @@ class ModelHost:
             InputError: it does not load.
         """
         version, path = self._directory.newest()
-        if version == self.version or self._failed == (seen := _state(path)):
+        served = self.model is not None and version == self.version
+        if served or self._failed == (seen := _state(path)):
             return False
         self.loading, self._failed = version, seen
         try:

@@ -215,7 +215,7 @@ class Server:
         name, host = unquote(match["name"]), self._host
         version = _version(match)
         states = {}
-        if host.loading:
+        if host.loading is not None:
             states[host.loading] = "LOADING"
         if host.model is not None:
             states[host.version] = "AVAILABLE"
@@ -258,9 +258,10 @@ class Server:
 
     async def _predict(self, request: Request) -> Response:
         deadline = time.monotonic() + self._limits.seconds
-        body = await read_body(request, self._limits.max_request_bytes, deadline)
+        # The version that was asked for, whatever comes while the body arrives.
         model = self._host.model
         assert model is not None  # `_check_model` has seen it.
+        body = await read_body(request, self._limits.max_request_bytes, deadline)
         prepared = await apart(len(body), self._prepare, model, body)
         signature, inputs, rows = prepared
         outputs = await wait_for_answer(

@@ -1,6 +1,7 @@
 """Requests in company are answered as they would be alone."""
 
 import asyncio
+import sys
 import threading
 
 import numpy as np
@@ -215,6 +216,40 @@ def test_the_queue_is_bounded_and_who_gives_up_leaves_it():
         await asyncio.gather(running, waiting[1])
         worker.cancel()
         assert model.calls == [1, 1]
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def shallow():
+    """A stack on which few calls have room."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(250)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+def test_any_number_of_requests_may_give_up_one_after_the_other(shallow):
+    async def run():
+        batcher = Batcher(
+            max_batch_size=2,
+            max_delay=0.001,
+            max_queue=9,
+            observe=lambda rows, seconds: None,
+        )
+        worker = asyncio.create_task(batcher.work())
+        model = Model()
+        for _ in range(250):
+            asked = asyncio.create_task(batcher.answer(model.run, LABEL, text(b"a")))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            asked.cancel()
+            await asyncio.sleep(0.0015)
+        answer = asyncio.create_task(batcher.answer(model.run, LABEL, text(b"a")))
+        await asyncio.wait({answer, worker}, return_when=asyncio.FIRST_COMPLETED)
+        assert not worker.done()
+        worker.cancel()
+        assert (await answer)["size"] == [1]
 
     asyncio.run(run())
 

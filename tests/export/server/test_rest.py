@@ -251,6 +251,35 @@ def test_before_there_is_a_model():
     assert ask("GET", "/readyz")[0] == 200
 
 
+def test_a_version_that_comes_while_a_body_does_is_not_asked():
+    class Other(HalfPlusTwo):
+        def run(self, signature, inputs):
+            return {"y": inputs["x"]}
+
+    async def run():
+        client = Client()
+
+        async def change():
+            await asyncio.sleep(0.02)
+            client.host.model, client.host.version = Other(), 124
+
+        path = "/v1/models/half_plus_two/versions/123:predict"
+        parts = [b'{"instances"', 0.1, b": [1]}"]
+        async with client:
+            asked = client.ask("POST", path, parts=parts)
+            (status, _, content), _ = await asyncio.gather(asked, change())
+        return status, json.loads(content)
+
+    assert asyncio.run(run()) == (200, {"predictions": [2.5]})
+
+
+def test_a_version_may_be_number_0():
+    client = Client()
+    client.host.model, client.host.version, client.host.loading = None, 0, 0
+    _, _, answer = ask("GET", "/v1/models/half_plus_two", client=client)
+    assert [v["state"] for v in answer["model_version_status"]] == ["LOADING"]
+
+
 def test_the_size_of_a_body_is_limited():
     long = b'{"instances": [' + b"1," * 600 + b"1]}"
     for headers, parts in (
