@@ -164,10 +164,11 @@ def documents(
     """Documents with labels of their sentences, or a summary to get them from."""
     del report
     column = finder.one("sentences")
-    labels = finder.maybe("sentence_labels") if with_targets else None
-    summary = finder.maybe("summary")
-    if with_targets and not labels and not summary:
-        summary = finder.one("summary")
+    labels = summary = None
+    if with_targets:
+        labels, summary = finder.maybe("sentence_labels"), finder.maybe("summary")
+        if not labels and not summary:
+            summary = finder.one("summary")
 
     def build(record: Record, place: Place) -> SummarizationExample:
         value = values.field(record, column, place)

@@ -274,6 +274,13 @@ def test_documents_to_summarize(write, load):
     assert (example.summary, example.spans) == ("Short.", ((0, 4), (5, 9)))
 
 
+def test_documents_to_predict_on_need_no_summary(write, load):
+    path = write("a.csv", "article\nOne. Two.\n")
+    kind = EXTRACTIVE_SUMMARIZATION
+    (example,), _ = load(kind, path, with_targets=False, summary="highlights")
+    assert (example.sentences, example.summary) == (("One.", "Two."), None)
+
+
 def test_empty_texts_are_left_out_and_listed(write, load):
     rows = "".join(f"{text},1\n" for text in ["a", "", "b", " \u2003", *[""] * 5])
     path = write("a.csv", "text,label\n" + rows)
