@@ -170,7 +170,7 @@ class QuestionExample(Example):
     """A question about a text, for extractive question answering.
 
     Attributes:
-        id: the question's, unique; predictions are written under it.
+        id: the question's, unique in its file; predictions are written under it.
         question: what is asked.
         context: the text that may hold the answer.
         answers: right answers; empty where the context has none.

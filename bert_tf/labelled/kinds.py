@@ -74,12 +74,15 @@ def _finish_tags(
 def _finish_questions(
     questions: list[QuestionExample], options: ReadOptions, report: LabelledReport
 ) -> list[QuestionExample]:
-    counts = collections.Counter(question.id for question in questions)
-    for question in questions:
-        if counts[question.id] > 1:
+    # Of files without ids each counts its own lines.
+    ids = [(question.place.path, question.id) for question in questions]
+    counts = collections.Counter(ids)
+    for question, key in zip(questions, ids, strict=True):
+        if counts[key] > 1:
             raise InputError(
-                f"{question.place}: {counts[question.id]} questions have the id "
-                f"{question.id!r}. Ids must differ, since answers are scored by id."
+                f"{question.place}: {counts[key]} questions have the id "
+                f"{question.id!r}. Ids must differ in a file: they tell which answer "
+                "is whose."
             )
     return questions
 

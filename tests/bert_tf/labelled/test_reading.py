@@ -395,6 +395,13 @@ def test_columns_that_are_not_there(write, load):
         load(MULTI_LABEL, path, labels="x,y")
 
 
+def test_questions_of_several_files_without_ids(write, load):
+    record = {"question": "?", "context": "c", "answers": []}
+    paths = [write(f"{name}.jsonl", json_lines(record, record)) for name in "ab"]
+    examples, _ = load(QUESTION_ANSWERING, ",".join(map(str, paths)))
+    assert [example.id for example in examples] == ["1", "2", "1", "2"]
+
+
 def test_questions_with_the_same_id(write, load):
     record = {"id": "q", "question": "?", "context": "c", "answers": []}
     path = write("a.jsonl", json_lines(record, record))
