@@ -14,7 +14,7 @@ import numpy as np
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Example
 from bert_tf.storage import files
-from bert_tf.storage.parquet import import_pyarrow
+from bert_tf.storage.parquet import import_pyarrow, open_parquet
 
 # Bytes of it, a multiple of 64: room for any number of rows.
 _NPY_HEADER = 128
@@ -115,7 +115,10 @@ class NpyWriter:
 
 
 class ParquetWriter:
-    """Writes a table, some thousand rows at a time; the first of them say the types.
+    """Writes a table, some thousand rows at a time.
+
+    What rows so far leave open, as the type of labels that no text had, later ones say;
+    what was written is then written anew.
 
     Args:
         path: to write to.
@@ -140,12 +143,35 @@ class ParquetWriter:
         self._writer.close()
 
     def _flush(self) -> None:
-        schema = None if self._writer is None else self._writer.schema
-        table = self._pyarrow.Table.from_pylist(self._rows, schema=schema)
+        schema = self._pyarrow.Table.from_pylist(self._rows).schema
         if self._writer is None:
-            self._writer = self._pyarrow.parquet.ParquetWriter(self._path, table.schema)
-        self._writer.write_table(table)
+            self._open(schema)
+        else:
+            before = self._writer.schema
+            schema = self._pyarrow.unify_schemas(
+                [before, schema], promote_options="permissive"
+            )
+            if schema != before:
+                self._write_anew(schema)
+        self._write(self._rows)
         self._rows = []
+
+    def _open(self, schema: Any) -> None:
+        self._writer = self._pyarrow.parquet.ParquetWriter(self._path, schema)
+
+    def _write(self, rows: list[Mapping[str, Any]]) -> None:
+        schema = self._writer.schema
+        table = self._pyarrow.Table.from_pylist(rows, schema=schema)
+        self._writer.write_table(table)
+
+    def _write_anew(self, schema: Any) -> None:
+        self._writer.close()
+        before = self._path.rename(self._path.with_suffix(".before"))
+        self._open(schema)
+        with open_parquet(before) as file:
+            for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+                self._write(batch.to_pylist())
+        before.unlink()
 
 
 def check_name(name: str) -> None:

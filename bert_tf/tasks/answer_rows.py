@@ -29,8 +29,9 @@ def answer_row(scores: AnswerScores, threshold: float | None) -> dict[str, Any]:
             "end": best.end,
             "probability": best.probability,
         }
-    if threshold is not None and scores.n_best:
-        row["null_score_difference"] = float(scores.null_score_difference)
+    if threshold is not None:
+        difference = float(scores.null_score_difference) if scores.n_best else None
+        row["null_score_difference"] = difference
     row["n_best"] = [answer._asdict() for answer in scores.n_best]
     return row
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bert_tf.errors import InputError
+from bert_tf.prediction import writing
 from bert_tf.prediction.writing import check_name, open_writer
 
 ROWS = [
@@ -49,6 +50,23 @@ def test_parquet(tmp_path):
     rows = ROWS * 3000
     assert parquet.read_table(write(tmp_path / "a.parquet", rows)).to_pylist() == rows
     assert parquet.read_table(write(tmp_path / "b.parquet", [])).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("empty", "full"),
+    [
+        ({"labels": []}, {"labels": ["a"]}),
+        ({"start": None}, {"start": 3}),
+        ({"found": []}, {"found": [{"text": "a", "start": None}]}),
+        ({"found": [{"start": None}]}, {"found": [{"start": 3}]}),
+    ],
+)
+def test_parquet_of_types_that_later_rows_say(tmp_path, monkeypatch, empty, full):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(writing, "_PARQUET_ROWS", 2)
+    rows = [{"text": "x", **row} for row in [empty] * 5 + [full] * 3 + [empty]]
+    assert parquet.read_table(write(tmp_path / "a.parquet", rows)).to_pylist() == rows
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
 
 
 def test_what_no_file_holds(tmp_path):

@@ -11,8 +11,10 @@ from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Answer, Place, QuestionExample
 from bert_tf.labelled.source import LabelledSource
 from bert_tf.prediction import predictor
+from bert_tf.tasks.answer_rows import answer_row
 from bert_tf.tasks.question_answering import QuestionAnsweringTask
 from bert_tf.tasks.settings import QuestionAnsweringSettings
+from bert_tf.text.answer_spans import AnswerScores, ScoredAnswer
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
@@ -188,6 +190,12 @@ def test_an_export_answers_as_prediction_does_in_windows(workdir, tmp_path):
             assert given["null_score_difference"][number] == pytest.approx(
                 row["null_score_difference"], abs=1e-3
             )
+
+
+def test_rows_have_the_same_fields_without_a_context_to_answer_from():
+    answer = ScoredAnswer("a", 0, 1, score=1.0, probability=0.6)
+    full, empty = (AnswerScores(n_best, 0.5) for n_best in ((answer,), ()))
+    assert answer_row(full, 0.0).keys() == answer_row(empty, 0.0).keys()
 
 
 def test_without_unanswered_questions_there_is_always_an_answer():
