@@ -1,13 +1,14 @@
 """What the jobs that answer texts read: files, standard input, flags."""
 
-import sys
 from collections.abc import Iterator, Sequence
 
 from bert_tf.errors import InputError
 from bert_tf.labelled.examples import Example, Place
 from bert_tf.labelled.reading import read_examples
 from bert_tf.labelled.report import LabelledReport
+from bert_tf.labelled.values import unicode_text
 from bert_tf.storage.input_files import find_input_files
+from bert_tf.storage.lines import STDIN, read_lines
 from bert_tf.tasks.predicting_task import PredictingTask
 
 
@@ -29,7 +30,7 @@ def read_inputs(
     if texts:
         lines = iter(texts)
     elif input_file == "-":
-        lines = (line.rstrip("\n") for line in sys.stdin)
+        lines = read_lines(STDIN, LabelledReport(), "error")
     if lines is None:
         files = find_input_files(str(input_file))
         report = LabelledReport()
@@ -40,4 +41,5 @@ def read_inputs(
             f"{kind.name} takes more than a text: give a file with --input_file."
         )
     for number, text in enumerate(lines, start=1):
-        yield kind.from_line(text, Place("input", number), options.language)
+        place = Place("input", number)
+        yield kind.from_line(unicode_text(text, "text", place), place, options.language)

@@ -17,6 +17,7 @@ from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import Example, Place
 from bert_tf.labelled.report import LabelledReport
 from bert_tf.labelled.source import LabelledSource
+from bert_tf.labelled.values import unicode_text
 from bert_tf.models.variables import assign_variables
 from bert_tf.prediction.continuation_generator import ContinuationGenerator
 from bert_tf.prediction.generator import Generator
@@ -103,7 +104,7 @@ class Predictor:
                 of another kind than the task takes.
         """
         generator = self.generator(**settings)
-        examples = [self.example(value, n) for n, value in enumerate(inputs, start=1)]
+        examples = self._examples(inputs)
         return generator.run(examples, batch_size)
 
     def predict(
@@ -125,7 +126,7 @@ class Predictor:
         Raises:
             InputError: an input of another kind than the task takes.
         """
-        examples = [self.example(value, n) for n, value in enumerate(inputs, start=1)]
+        examples = self._examples(inputs)
         return self.predict_examples(examples, batch_size)
 
     def predict_examples(
@@ -151,6 +152,15 @@ class Predictor:
         predictions = {n: source.in_order(values)[1] for n, values in found.items()}
         return encoded, predictions
 
+    def _examples(self, inputs: Sequence[Any]) -> list[Example]:
+        # Of these, each letter and each key would be an input.
+        if isinstance(inputs, str | Mapping):
+            raise InputError(
+                "`inputs` must be a list, of a single input too. Received: "
+                f"{inputs!r:.80}"
+            )
+        return [self.example(value, n) for n, value in enumerate(inputs, start=1)]
+
     def example(self, value: Any, number: int = 1) -> Example:
         """Returns an input as an example.
 
@@ -164,7 +174,7 @@ class Predictor:
         kind, place = self.task.kind, Place("inputs", number, "input")
         language = self.task.read_options.language
         if isinstance(value, str) and kind.from_line is not None:
-            return kind.from_line(value, place, language)
+            return kind.from_line(unicode_text(value, "text", place), place, language)
         if isinstance(value, tuple | list) and kind.list_field:
             value = {kind.list_field: list(value)}
         elif isinstance(value, tuple | list) and len(value) == 2:

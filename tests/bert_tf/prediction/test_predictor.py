@@ -1,5 +1,7 @@
 """In what a loaded model computes its products."""
 
+import io
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.models import BertEncoder, named_variables
+from bert_tf.prediction.inputs import read_inputs
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
@@ -64,3 +67,30 @@ def test_bfloat16_answers_nearly_the_same(folder):
 def test_an_unknown_precision_is_refused(folder):
     with pytest.raises(InputError, match=r"one of \['bfloat16', 'float32'\].*'int8'"):
         bert_tf.load(folder, task="embedding", precision="int8")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ("one", "`inputs` must be a list, of a single input too.*'one'"),
+        ({"text": "one"}, r"`inputs` must be a list.*\{'text': 'one'\}"),
+        (["one", "\ud800"], "inputs: input 2: 'text' holds a lone surrogate"),
+    ],
+)
+def test_inputs_that_are_none(folder, inputs, message):
+    with pytest.raises(InputError, match=message):
+        bert_tf.load(folder, task="embedding").predict(inputs)
+
+
+def test_what_a_shell_hands_on_is_checked(folder, monkeypatch):
+    task = bert_tf.load(folder, task="embedding").task
+    with pytest.raises(InputError, match="input: line 1: 'text' holds a lone surr"):
+        list(read_inputs(task, None, ["\udcff"]))
+    stdin = io.TextIOWrapper(io.BytesIO(b"one\r\n\ntwo\n\xff\n"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    examples = read_inputs(task, "-", [])
+    with pytest.raises(InputError, match=r"-: line 4 .*not UTF-8 \(byte 0xff\)"):
+        list(examples)
+    stdin = io.TextIOWrapper(io.BytesIO(b"one\r\n\ntwo"))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert [e.text for e in read_inputs(task, "-", [])] == ["one", "", "two"]
