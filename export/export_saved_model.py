@@ -89,6 +89,7 @@ def main(argv: Sequence[str]) -> None:
     from bert_tf.checkpoints.workdir import resolve_checkpoint
     from bert_tf.storage import files
     from export.checkpoint import pretrained
+    from export.saved_model import parts_request
 
     output_dir = version_dir(str(_OUTPUT_DIR.value))
     static_batch_size, max_seq_length = _static_shape(
@@ -99,6 +100,8 @@ def main(argv: Sequence[str]) -> None:
     generation = _generation_config(_GENERATION_CONFIG.value, folder.task.name)
     eval_data = _EVAL_DATA.value
     precision_request.check(_PRECISION.value, has_eval_data=eval_data is not None)
+    with_text = _SIGNATURES.value == "all" and static_batch_size is None
+    parts_request.check(_TOKENS_AT_ONCE.value, folder.task.name, with_text=with_text)
     folder.task.checked_max_seq_length(
         folder.config.max_position_embeddings, max_seq_length
     )
@@ -118,7 +121,7 @@ def main(argv: Sequence[str]) -> None:
         description = saving.save(
             temporary,
             precision.converted(trained, chosen.name),
-            with_text=_SIGNATURES.value == "all",
+            with_text=with_text,
             static_batch_size=static_batch_size,
             precision_reason=chosen.reason,
             tokens_at_once=_TOKENS_AT_ONCE.value,

@@ -17,7 +17,7 @@ from bert_tf.text.tokenization import BertTokenizer
 # Less than any score, and finite: a segment without one has the lowest number.
 _NEVER = -1e30
 MAX_WINDOWS = 256
-"""Of a request. All run as one batch: a text of a megabyte must not take all memory."""
+"""Of a request: a text of a megabyte must not take all memory, or all time."""
 
 
 class _Windows(NamedTuple):
@@ -52,9 +52,9 @@ def answer_question(
     characters (code points) of the context as sent; float32 `score`, the sum of the
     logits of its first and last piece; and float32 `null_score_difference`, by how much
     having no answer leads. Where that is above the threshold, and the model was trained
-    on questions without an answer, `answer` is empty and both places are 0. All windows
-    of all contexts run as one batch; a request that makes more than `MAX_WINDOWS` is
-    refused.
+    on questions without an answer, `answer` is empty and both places are 0. The model
+    is called once for all windows of all contexts, which an export runs in parts; a
+    request that makes more than `MAX_WINDOWS` is refused.
 
     Args:
         model: a `SpanPredictor` with its weights.

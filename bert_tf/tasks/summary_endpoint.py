@@ -34,10 +34,11 @@ def summarize_sentences(
     It takes `sentences`, string `[batch, sentences]`, UTF-8, a document a row, filled
     up with empty strings, and returns float32 `scores` of that shape, 0 where a row is
     filled up; and `indices`, int32 `[batch, max_sentences]`, of the sentences that make
-    the summary, in the order of the document, filled up with -1. All windows of all
-    documents run as one batch. Words, which trigrams are made of, are found by simpler
-    rules than in Python: to these, an abbreviation is the same with and without its
-    last period, and so is a possessive with either apostrophe.
+    the summary, in the order of the document, filled up with -1. The model is called
+    once for all windows of all documents, which an export runs in parts. Words, which
+    trigrams are made of, are found by simpler rules than in Python: to these, an
+    abbreviation is the same with and without its last period, and so is a possessive
+    with either apostrophe.
 
     Args:
         model: a `SentenceScorer` with its weights.

@@ -21,10 +21,9 @@ from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import write_json
 from bert_tf.tasks.endpoint import Batch, Endpoint, Outputs
-from bert_tf.tasks.settings import WRITING_TASKS
 from bert_tf.text.tokenization import BertTokenizer
 from export.checkpoint.pretrained import TrainedModel
-from export.saved_model import serving_ops
+from export.saved_model import parts_request, serving_ops
 from export.saved_model.inference_weights import InferenceWeights
 from export.saved_model.input_checks import WITH_INPUT_IDS, checked_inputs
 from export.saved_model.parts_of_batches import ModelInParts
@@ -154,14 +153,9 @@ def save(
     """
     folder, task = trained.folder, trained.task
     with_text = with_text and static_batch_size is None
-    # What writes calls its encoder and its decoder in its own way.
-    in_parts = with_text and task.name not in WRITING_TASKS
-    if tokens_at_once and not in_parts:
-        raise InputError(
-            "--tokens_at_once: only signatures that take text, and do not write any, "
-            "run in parts. Leave it out."
-        )
+    parts_request.check(tokens_at_once, task.name, with_text=with_text)
     if tokens_at_once is None:
+        in_parts = parts_request.possible(task.name, with_text=with_text)
         tokens_at_once = in_parts * (_VALUES_AT_ONCE // folder.config.hidden_size)
     ids = task.serve_ids(trained.model)
     decoder_config = decoder_description.config_of(folder.task.settings)

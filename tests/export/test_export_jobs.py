@@ -204,6 +204,21 @@ def test_a_search_is_for_models_that_write(run_job, tmp_path, checkpoint_dir):
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.parametrize("flags", [{"signatures": "ids"}, {"static_shape": "8x16"}])
+def test_parts_of_no_text_are_told_before_the_work(
+    run_job, tmp_path, checkpoint_dir, without_tensorflow, flags
+):
+    done = run_job(
+        "export_saved_model",
+        env=without_tensorflow,
+        checkpoint=checkpoint_dir,
+        output_dir=tmp_path / "models",
+        tokens_at_once=64,
+        **flags,
+    )
+    assert "--tokens_at_once: only signatures that take text" in error(done)
+
+
 def test_a_killed_export_leaves_nothing_that_looks_whole(
     run_job, warm, tmp_path, checkpoint_dir
 ):
