@@ -60,7 +60,10 @@ def example(
         "input_ids": ids,
         "input_mask": [1] * len(ids),
         "segment_ids": [0] * len(ids),
-        "masked_lm_positions": [ids.index(vocabulary.mask_id) if masked else 0],
+        # What is short may have cut it off.
+        "masked_lm_positions": [
+            ids.index(vocabulary.mask_id) if vocabulary.mask_id in ids else 0
+        ],
         "cls_positions": [0],
         # Of a vocabulary that may be another: an id that every one has.
         "decoder_input_ids": [0],

@@ -3,13 +3,17 @@
 import base64
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
 
+from bert_tf.storage.wildcards import without_wildcards
 from export.checkpoint.pretrained import TrainedModel
 from export.saved_model import sample_requests, signature_meanings
 from export.saved_model.signature_meanings import Meaning
@@ -40,7 +44,8 @@ def describe(
         trained: what it was made from.
         model_name: what servers call it.
     """
-    signatures = tf.saved_model.load(os.fspath(directory)).signatures
+    with without_wildcards(Path(directory)) as path:
+        signatures = tf.saved_model.load(os.fspath(path)).signatures
     requests = sample_requests.for_signatures(
         {name: _inputs(function) for name, function in signatures.items()},
         lambda names: sample_requests.example(
@@ -56,6 +61,7 @@ def describe(
         )
         for name, request in requests.items()
     }
+    word = shlex.quote(model_name)
     lines = [
         "## Usage",
         "",
@@ -64,8 +70,7 @@ def describe(
         "",
         "```",
         "docker run -p 8500:8500 -p 8501:8501 "
-        f'-v "$PWD/{model_name}:/models/{model_name}" '
-        f"-e MODEL_NAME={model_name} tensorflow/serving",
+        f'-v "$PWD"/{word}:/models/{word} -e MODEL_NAME={word} tensorflow/serving',
         "```",
         "",
         "The same over gRPC in Python, with `tensorflow-serving-api`; what to set "
@@ -121,14 +126,14 @@ def _signature(
         *(_row("out", key, outputs[key], meanings[key]) for key in sorted(outputs)),
         "",
         "```",
-        f"curl -d {_quoted(json.dumps(body, ensure_ascii=False))} \\",
-        f"    localhost:8501/v1/models/{model_name}:predict",
+        f"curl -d {shlex.quote(json.dumps(body, ensure_ascii=False))} \\",
+        f"    localhost:8501/v1/models/{quote(model_name)}:predict",
         _cut(json.dumps({"predictions": shown}, ensure_ascii=False)),
         "```",
         "",
         "```python",
         "request = predict_pb2.PredictRequest()",
-        f'request.model_spec.name = "{model_name}"',
+        f"request.model_spec.name = {json.dumps(model_name, ensure_ascii=False)}",
         f'request.model_spec.signature_name = "{name}"',
         *(
             f'request.inputs["{key}"].CopyFrom('
@@ -204,8 +209,3 @@ def _python(values: np.ndarray) -> str:
 
 def _cut(line: str) -> str:
     return line.replace('"..."', "...")
-
-
-def _quoted(text: str) -> str:
-    """Returns text as one word of a shell."""
-    return "'" + text.replace("'", "'\\''") + "'"

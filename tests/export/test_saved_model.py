@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from toy_checkpoint import VOCABULARY, S, read_examples
 from bert_tf.checkpoints import conversion
 from bert_tf.errors import InputError
 from export.check.backends import KerasBackend, SavedModelBackend
+from export.saved_model import sample_requests, usage
 
 MODEL_INPUTS = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
 
@@ -156,6 +158,29 @@ def test_a_folder_whose_name_has_wildcards_is_run(saved_model_dir, tmp_path):
     with SavedModelBackend(folder, num_threads=1) as backend:
         outputs = backend.predict(inputs)
     assert np.isfinite(outputs["masked_lm_logits"]).all()
+
+
+def test_a_readme_calls_a_model_by_its_name_whatever_that_is(
+    saved_model_dir, trained, tmp_path
+):
+    folder = shutil.copytree(saved_model_dir, tmp_path / "a [1] b's" / "1")
+    lines = usage.describe(folder, trained, model_name="a [1] b's").splitlines()
+    (docker,) = (line for line in lines if line.startswith("docker run"))
+    name = "a [1] b's"
+    assert shlex.split(docker)[6:10] == [
+        "-v",
+        f"$PWD/{name}:/models/{name}",
+        "-e",
+        f"MODEL_NAME={name}",
+    ]
+    assert "    localhost:8501/v1/models/a%20%5B1%5D%20b%27s:predict" in lines
+    assert 'request.model_spec.name = "a [1] b\'s"' in lines
+
+
+def test_a_length_without_room_for_a_mask_has_an_example_still(folder):
+    names = ["text", "input_ids", "masked_lm_positions"]
+    made = sample_requests.example(names, folder.vocabulary, 3, masked=True)
+    assert len(made["input_ids"][0]) == 3 and made["masked_lm_positions"] == [[0]]
 
 
 def test_fillings_are_the_keras_models_best(served, model, folder):
