@@ -121,9 +121,15 @@ def _compare() -> None:
     # Entered before the work, so that a file that cannot be written is told at once.
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
         from export.check import verification  # loads TensorFlow
+        from export.saved_model import serving_check
 
-        trained = pretrained.load(folder)
-        if trained.ranges and not _SAVED_MODEL_DIR.value:
+        saved_model_dir = None
+        if _SAVED_MODEL_DIR.value:
+            saved_model_dir = serving_check.version_in(_SAVED_MODEL_DIR.value)
+            trained = serving_check.load_as_exported(folder, saved_model_dir)
+        else:
+            trained = pretrained.load(folder)
+        if trained.ranges and saved_model_dir is None:
             from export.check import litert, tflite_weights  # needs LiteRT
 
             for path in _TFLITE_FILES.value:
@@ -135,7 +141,7 @@ def _compare() -> None:
         report = verification.verify(
             trained,
             str(_EVAL_DATA.value),
-            saved_model_dir=_SAVED_MODEL_DIR.value,
+            saved_model_dir=saved_model_dir,
             tflite_files=_TFLITE_FILES.value,
             texts=_TEXTS.value,
             settings=verification.Settings(

@@ -34,6 +34,8 @@ def main(saved_model_dir: str, num_threads: int) -> None:
             return
         answer: Any
         try:
+            if name not in signatures:
+                raise ValueError(f"no such signature, but {', '.join(signatures)}")
             answer = _call(signatures[name], inputs, calls)
         # TypeError: a tensor of another type, or no tensor of that name.
         except (tf.errors.OpError, TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
 """How far what a server answers is from what the checkpoint computes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,7 +33,10 @@ class Served(Protocol):
 
 
 def differences_by_signature(
-    served: Served, trained: TrainedModel, takes: Mapping[str, Any]
+    served: Served,
+    trained: TrainedModel,
+    takes: Mapping[str, Any],
+    shapes: Mapping[str, Mapping[str, Sequence[int | None]]],
 ) -> dict[str, float]:
     """Returns how far each signature's numbers are from the checkpoint's.
 
@@ -41,10 +44,11 @@ def differences_by_signature(
         served: the SavedModel where it runs.
         trained: what it was made from.
         takes: the types of each signature's inputs.
+        shapes: their shapes, None where any size will do.
     """
     keras = KerasBackend(trained.task.serve_ids(trained.model).function)
-    differences = dict.fromkeys(OF_IDS, 0.0)
-    for ids in _random_ids(trained):
+    differences = {name: 0.0 for name in OF_IDS if name in takes}
+    for ids in _random_ids(trained, shapes["serve_ids"]):
         expected = keras.predict(ids)
         # Positions of padding are nobody's: what is computed there may differ.
         lists = {
@@ -57,8 +61,8 @@ def differences_by_signature(
                 "examples": np.array(sample_requests.serialized(lists), object)
             },
         }
-        for name, request in requests.items():
-            found, _ = served.call(name, request)
+        for name in differences:
+            found, _ = served.call(name, requests[name])
             difference = largest_difference(found, expected)
             # Unlike `max`, this keeps a NaN, which is near nothing.
             differences[name] = float(np.maximum(differences[name], difference))
@@ -99,13 +103,17 @@ def _real(name: str, ids: Mapping[str, np.ndarray], row: int) -> int:
     return int(ids["input_mask"][row].sum())
 
 
-def _random_ids(trained: TrainedModel) -> Iterator[dict[str, np.ndarray]]:
+def _random_ids(
+    trained: TrainedModel, shapes: Mapping[str, Sequence[int | None]]
+) -> Iterator[dict[str, np.ndarray]]:
     """Yields batches of ids of several sizes, rows of several lengths."""
     rng = np.random.default_rng(_SEED)
     config = trained.folder.config
     longest = trained.max_seq_length
-    for rows in _ROWS:
-        length = int(rng.integers(3, longest + 1)) if rows > 1 else longest
+    batch, width = shapes["input_ids"]
+    for rows in _ROWS if batch is None else (batch,):
+        any_length = width is None and rows > 1
+        length = int(rng.integers(3, longest + 1)) if any_length else longest
         lengths = np.append(rng.integers(3, length + 1, rows - 1), length)[:, None]
         mask = (np.arange(length) < lengths).astype(np.int32)
         ids = rng.integers(0, config.vocab_size, [rows, length]).astype(np.int32)
@@ -116,5 +124,6 @@ def _random_ids(trained: TrainedModel) -> Iterator[dict[str, np.ndarray]]:
         }
         names = trained.task.input_lengths(1)
         for name in names:
-            values.setdefault(name, rng.integers(0, 3, [rows, 2]).astype(np.int32))
+            size = [rows, shapes[name][1] or 2]
+            values.setdefault(name, rng.integers(0, 3, size).astype(np.int32))
         yield {name: value for name, value in values.items() if name in names}

@@ -1,13 +1,14 @@
 """Checks a SavedModel as a server meets it: what it takes, answers and refuses."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from bert_tf.checkpoints.model_folder import ModelFolder
 from bert_tf.errors import InputError
 from bert_tf.storage.json_files import read_json
 from bert_tf.storage.tfrecord import read_records
@@ -90,6 +91,22 @@ def load_checkpoint(
     return pretrained.load(folder, description["max_seq_length"], **settings)
 
 
+def load_as_exported(folder: ModelFolder, directory: Path) -> TrainedModel:
+    """Returns a checkpoint's model with the settings of an export.
+
+    And with its length, if it takes no other: held-out examples may be longer than the
+    texts that it reads.
+
+    Args:
+        folder: the checkpoint.
+        directory: the SavedModel.
+    """
+    description = description_of(directory)
+    static = description.get("static_batch_size") is not None
+    length = description["max_seq_length"] if static else None
+    return pretrained.load(folder, length, **description["task"]["settings"])
+
+
 def check(directory: Path, trained: TrainedModel, served: Served) -> dict[str, Any]:
     """Checks an export.
 
@@ -111,13 +128,13 @@ def check(directory: Path, trained: TrainedModel, served: Served) -> dict[str, A
         serving_ops.check(directory, with_text=with_text)
     except InputError as error:
         failures.append(str(error))
-    takes = warmup.input_types(directory)
+    takes, shapes = warmup.input_types(directory), warmup.input_shapes(directory)
     if set(takes) != set(names):
         failures.append(
             f"{directory}: its signatures are {sorted(takes)}, but export.json says "
             f"{sorted(names)}."
         )
-    differences = differences_by_signature(served, trained, takes)
+    differences = differences_by_signature(served, trained, takes, shapes)
     precision = description.get("precision", "float32")
     for name, difference in differences.items():
         if precision == "float32" and not difference <= FLOAT32_TOLERANCE:
@@ -126,7 +143,7 @@ def check(directory: Path, trained: TrainedModel, served: Served) -> dict[str, A
                 f"{difference:g}; at most {FLOAT32_TOLERANCE:g} is allowed."
             )
     count, unanswered = _warm_up(served, directory)
-    outcomes, broken = _provoke(served, trained, takes)
+    outcomes, broken = _provoke(served, trained, takes, shapes)
     return {
         "saved_model": os.fspath(directory),
         "step": description["step"],
@@ -177,7 +194,10 @@ def _warm_up(served: Served, directory: Path) -> tuple[int, list[str]]:
 
 
 def _provoke(
-    served: Served, trained: TrainedModel, takes: Mapping[str, Any]
+    served: Served,
+    trained: TrainedModel,
+    takes: Mapping[str, Any],
+    shapes: Mapping[str, Mapping[str, Sequence[int | None]]],
 ) -> tuple[list[dict[str, str]], list[str]]:
     """Sends invalid requests.
 
@@ -185,7 +205,10 @@ def _provoke(
         What became of each, and what should not have happened.
     """
     valid = {
-        signature: {name: np.array(v, takes[signature][name]) for name, v in r.items()}
+        signature: {
+            name: np.array(value, takes[signature][name])
+            for name, value in sample_requests.fit(r, shapes[signature]).items()
+        }
         for signature, r in sample_requests.for_signatures(
             {name: list(types) for name, types in takes.items()},
             lambda names: sample_requests.example(

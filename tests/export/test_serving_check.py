@@ -10,9 +10,9 @@ import pytest
 from bert_tf.checkpoints.model_folder import load_model_folder
 from bert_tf.errors import InputError
 from bert_tf.storage.tfrecord import RecordWriter, read_records
-from export.check.backends import SavedModelBackend
+from export.check.backends import RefusedRequestError, SavedModelBackend
 from export.checkpoint import pretrained
-from export.saved_model import prediction_log, serving_check, warmup
+from export.saved_model import prediction_log, saving, serving_check, warmup
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +85,44 @@ def test_an_export_of_other_weights_or_with_a_bad_warm_up_fails(
     assert "serving_default differs" not in failures  # It does not use the pooler.
     assert "record 0: " in failures and "input_ids must be at least 0" in failures
     assert len(report["failures"]) == 5
+
+
+def test_an_export_of_a_static_shape_is_sound(trained, tmp_path):
+    shorter = dataclasses.replace(trained, max_seq_length=12)
+    saving.save(tmp_path, shorter, static_batch_size=3)
+    warmup.write(tmp_path, shorter, model_name="toy")
+    with SavedModelBackend(tmp_path, num_threads=1) as served:
+        report = serving_check.check(tmp_path, shorter, served)
+    assert report["failures"] == [] and report["warmup_requests"] == 1
+    assert 0 < report["max_abs_diff"]["serve_ids"] < 1e-4
+    loaded = serving_check.load_as_exported(trained.folder, tmp_path)
+    assert loaded.max_seq_length == 12
+
+
+def test_a_checkpoint_is_compared_with_the_settings_of_its_export(
+    run_job, trained, records_dir, tmp_path
+):
+    changed = trained.folder.task.with_settings(top_k=3)
+    folder = dataclasses.replace(trained.folder, task=changed)
+    saving.save(tmp_path / "toy" / "1", pretrained.load(folder))
+    done = run_job(
+        "verify_export",
+        checkpoint=trained.folder.path,
+        eval_data=records_dir,
+        saved_model_dir=tmp_path / "toy",  # Of its versions the newest.
+        text="the [MASK] of the union",
+        latency_calls=1,
+        output_file=tmp_path / "report.json",
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [len(tokens) for tokens in report["answers"][0]["tokens"]] == [3]
+
+
+def test_a_signature_that_is_not_there_is_told(saved_model_dir):
+    with SavedModelBackend(saved_model_dir, num_threads=1) as served:
+        with pytest.raises(RefusedRequestError, match="classify: no such signature"):
+            served.call("classify", {})
 
 
 def test_what_to_check_must_be_there(saved_model_dir, tmp_path, checkpoint_dir):
