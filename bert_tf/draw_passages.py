@@ -6,7 +6,8 @@ r"""Writes texts with a passage of each, for a model to learn to look at what it
 An encoder and a decoder that start from an encoder's weights learn from the file first,
 and from summaries or translations after that: with few pairs, or short targets, they
 hardly learn from those alone. Files are read as those to train on; a file of another
-ending holds a text a line.
+ending holds a text a line. Of a pair, such as question and context, both texts are
+written, and the passage is one of the second.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from bert_tf.cli import jobs
 from bert_tf.errors import InputError
 
 if TYPE_CHECKING:
+    from bert_tf.labelled.examples import GenerationExample
     from bert_tf.labelled.report import LabelledReport
 
 _INPUT_FILE = flags.DEFINE_string(
@@ -56,11 +58,11 @@ def main(argv: Sequence[str]) -> None:
             f"Received: {least}, {most} and {read}"
         )
     output, report = str(_OUTPUT_FILE.value), LabelledReport()
-    count = short = 0
+    count, short, has_pairs = 0, 0, False
     with writing.open_output(output) as writer:
-        for text in _texts(report):
+        for example in _examples(report):
             passage = draw_passage(
-                text,
+                example.key[-1],
                 read_words=read,
                 min_words=least,
                 max_words=most,
@@ -69,7 +71,8 @@ def main(argv: Sequence[str]) -> None:
             if passage is None:
                 short += 1
                 continue
-            writer.write({"text": text, "target": passage})
+            writer.write({**writing.inputs_of(example), "target": passage})
+            has_pairs = example.text_pair is not None
             count += 1
         if not count:
             raise InputError(
@@ -79,14 +82,15 @@ def main(argv: Sequence[str]) -> None:
     if output == "-":
         return
     print(f"Wrote passages of {count:,} texts to {output}; too short: {short:,}.")
+    config = "question_answering" if has_pairs else "summarization"
     print(
         "Next: python -m bert_tf.run_finetuning "
-        f"--config=configs/seq2seq_summarization.py --config.data.train={output} ..."
+        f"--config=configs/seq2seq_{config}.py --config.data.train={output} ..."
     )
 
 
-def _texts(report: "LabelledReport") -> Iterator[str]:
-    """Yields the texts that are read."""
+def _examples(report: "LabelledReport") -> "Iterator[GenerationExample]":
+    """Yields the texts, or pairs of texts, that are read."""
     from tqdm import tqdm
 
     from bert_tf.labelled.columns import ColumnNames
@@ -100,7 +104,7 @@ def _texts(report: "LabelledReport") -> Iterator[str]:
     total = sum(file.num_bytes for file in inputs)
     with tqdm(total=total, unit="B", unit_scale=True) as bar:
         for example in read_examples(GENERATION, inputs, options, report, False):
-            yield example.text
+            yield example
             bar.update(report.num_bytes - bar.n)
         bar.update(report.num_bytes - bar.n)
 

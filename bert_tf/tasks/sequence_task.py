@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -66,6 +67,28 @@ class SequenceTask(LabelledTask):
         if self.has_pairs or pairs:
             texts["text_pair"] = [example.text_pair or "" for example in examples]
         return texts
+
+    def encode_unlabelled(
+        self,
+        examples: Sequence[TextExample],
+        vocabulary: Vocabulary,
+        cache_directory: Path | None,
+    ) -> EncodedExamples:
+        """Returns texts as ids, pairs where those with labels are; see `LabelledTask`.
+
+        Raises:
+            InputError: a single text among pairs, or the other way round.
+        """
+        for example in examples:
+            if (example.text_pair is not None) != self.has_pairs:
+                wanted, other = "a text", "a pair of texts"
+                if self.has_pairs:
+                    wanted, other = other, wanted
+                raise InputError(
+                    f"{example.place}: `distillation.unlabelled` must hold what the "
+                    f"examples with labels are, {wanted} each. Received: {other}"
+                )
+        return super().encode_unlabelled(examples, vocabulary, cache_directory)
 
     def assemble(
         self,

@@ -340,6 +340,19 @@ def test_a_damaged_cache_and_several_workers_are_refused(
         open_task(config)
 
 
+def test_texts_without_labels_are_pairs_where_the_others_are(configure):
+    single, pair = ROWS["classification"], ROWS["pair"]
+    for row, other, message in (
+        (single, pair, "a text each. Received: a pair of texts"),
+        (pair, single, "a pair of texts each. Received: a text"),
+    ):
+        config = configure(dataclasses.replace(row, unlabelled=other.unlabelled))
+        with pytest.raises(
+            InputError, match=f"line 1: `distillation.unlabelled` must .*{message}"
+        ):
+            open_task(config)
+
+
 @pytest.mark.parametrize("name", ["classification", "token_classification"])
 def test_the_baseline_is_that_of_the_labelled_examples(name, configure, tmp_path):
     plain = configure(ROWS[name], unlabelled="")

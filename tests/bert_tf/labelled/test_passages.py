@@ -89,3 +89,19 @@ def test_the_job_writes_what_a_run_reads(run, tmp_path):
     assert not path.exists()
     result, path = run(f"--input_file={articles}", output="none.txt")
     assert result.returncode != 0 and "the file's ending says which" in result.stderr
+
+
+def test_of_pairs_the_second_text_has_the_passage(run, tmp_path):
+    row = {"question": "What is this about?", "context": "One two three four five six."}
+    (tmp_path / "answers.jsonl").write_text(json.dumps({**row, "answer": "Numbers"}))
+    result, path = run(
+        *(f"--input_file={tmp_path / 'answers.jsonl'}", "--min_words=7"),
+        "--max_words=7",
+    )
+    assert result.returncode == 0, result.stderr
+    assert json.loads(path.read_text()) == {
+        "text": row["question"],
+        "text_pair": row["context"],
+        "target": row["context"],
+    }
+    assert "--config=configs/seq2seq_question_answering.py" in result.stdout
