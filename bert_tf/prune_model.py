@@ -52,7 +52,10 @@ _UNIFORM = flags.DEFINE_bool(
     "Keep as many in each layer. Without heads pruned, other formats can hold that.",
 )
 _MAX_EXAMPLES = flags.DEFINE_integer(
-    "max_examples", 2000, "Measure on the first so many; 0 for all.", lower_bound=0
+    "max_examples",
+    2000,
+    "Measure on so many, drawn at random, of records the first; 0 for all.",
+    lower_bound=0,
 )
 
 

@@ -49,7 +49,10 @@ _MAX_METRIC_DROP = flags.DEFINE_float(
     "of 1. A file that loses more is not written.",
 )
 _MAX_EXAMPLES = flags.DEFINE_integer(
-    "max_examples", 512, "Examples of --eval_data to measure on.", lower_bound=1
+    "max_examples",
+    512,
+    "Examples of --eval_data to measure on, drawn at random.",
+    lower_bound=1,
 )
 _KEEP_FLOAT = flags.DEFINE_multi_string(
     "keep_float",

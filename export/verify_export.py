@@ -47,7 +47,7 @@ _EVAL_DATA = flags.DEFINE_string(
 )
 _OUTPUT_FILE = flags.DEFINE_string("output_file", None, "The JSON file to write.")
 _MAX_EXAMPLES = flags.DEFINE_integer(
-    "max_examples", 512, "Examples to compare on.", lower_bound=1
+    "max_examples", 512, "Examples to compare on, drawn at random.", lower_bound=1
 )
 _TEXTS = flags.DEFINE_multi_string(
     "text", [], "A sentence with [MASK] for the SavedModel to fill"

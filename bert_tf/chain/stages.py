@@ -128,8 +128,8 @@ class PruneStructure(Stage):
         keep_heads: the share of these layers' attention heads that stays.
         keep_neurons: the share of their feed-forward neurons that stays.
         uniform: whether each layer keeps as many.
-        max_examples: importance is measured on the first so many of `data.train`; 0
-            for all.
+        max_examples: importance is measured on so many of `data.train`, drawn at
+            random; 0 for all.
     """
 
     name: ClassVar[str] = "prune_structure"
@@ -161,7 +161,8 @@ class Export(Stage):
     Attributes:
         tflite: quantizations of TFLite files; see `export.export_tflite`.
         saved_model: whether there is a SavedModel too.
-        max_examples: held-out examples that accuracy is measured on, the first ones.
+        max_examples: how many held-out examples accuracy is measured on, drawn at
+            random.
         num_threads: threads that latency is measured with.
     """
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from bert_tf.data.source import ExampleSource
 from bert_tf.errors import InputError
+from bert_tf.labelled.source import LabelledSource
 from bert_tf.text.tokenization import BertTokenizer
 from export.check import text_signature
 from export.check.backends import (
@@ -28,6 +29,7 @@ from export.check.measurement import num_bytes
 from export.checkpoint.pretrained import TrainedModel
 
 BATCH_SIZE = 16
+_SEED = 0  # Of which examples are drawn: the same ones for every export.
 # What readers make no longer than a batch needs.
 _CUT_TO_BATCH = ("input_ids", "input_mask", "segment_ids", "cls_positions")
 
@@ -37,7 +39,7 @@ class Settings:
     """How artifacts are measured.
 
     Attributes:
-        max_examples: how many held-out examples to compare on.
+        max_examples: how many held-out examples to compare on, drawn at random.
         latency_calls: timed calls of each artifact.
         num_threads: threads for the artifacts.
         max_drop: how much of the task's quality a quantized artifact may lose.
@@ -79,7 +81,7 @@ def verify(
     folder, task = trained.folder, trained.task
     if texts:
         _check_takes_text(trained)
-    source = task.open_held_out(held_out, folder.vocabulary)
+    source = open_source(trained, held_out, settings.max_examples)
     count = source.num_positions(settings.max_examples)
     examples = read_examples(trained, source, count, held_out)
     with ExitStack() as stack:
@@ -128,6 +130,19 @@ def verify(
         "answers": answers,
         "failures": failures(artifacts, task.quality, settings.max_drop),
     }
+
+
+def open_source(
+    trained: TrainedModel, held_out: str, max_examples: int
+) -> ExampleSource:
+    """Opens held-out examples of which the first so many stand for all of them.
+
+    Labelled ones are read from the longest to the shortest, so these are drawn.
+    """
+    source = trained.task.open_held_out(held_out, trained.folder.vocabulary)
+    if isinstance(source, LabelledSource):
+        return source.sample(max_examples, _SEED)
+    return source
 
 
 def read_examples(

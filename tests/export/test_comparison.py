@@ -6,7 +6,10 @@ import types
 import numpy as np
 import pytest
 
+from bert_tf.labelled.encoded import EncodedExamples
+from bert_tf.labelled.source import LabelledSource
 from bert_tf.tasks.pretraining import PretrainingTask
+from export.check import verification
 from export.check.comparison import Comparison, expected_of, failures, logits_of
 
 
@@ -118,3 +121,24 @@ def test_probabilities_in_place_of_logits(task):
     assert expected_of(task, logits, logits) is logits is logits_of(task, logits)
     task.name = "regression"
     assert logits_of(task, probabilities) is probabilities
+
+
+def test_labelled_examples_of_all_lengths_are_compared():
+    lengths = np.arange(1, 41)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    encoded = EncodedExamples(np.ones(starts[-1], np.int32), starts, lengths)
+    source = LabelledSource(encoded, 40, seed=None)
+    task = types.SimpleNamespace(open_held_out=lambda path, vocabulary: source)
+    trained = types.SimpleNamespace(
+        task=task, folder=types.SimpleNamespace(vocabulary=None)
+    )
+
+    def compared(count):
+        found = verification.open_source(trained, "held_out.csv", count)
+        assert found.num_positions(count) == min(count, 40)
+        return lengths[found.order]
+
+    drawn = compared(20)
+    assert 15 < drawn.mean() < 26
+    assert compared(20).tolist() == drawn.tolist() == sorted(drawn, reverse=True)
+    assert compared(500).tolist() == lengths[::-1].tolist()
