@@ -98,8 +98,12 @@ def create_pretraining_data(
     """
     corpus_parameters = source.parameters()
     directories = [dataset.directory for dataset in datasets]
-    if len({directory.absolute() for directory in directories}) < len(directories):
-        raise InputError(f"{directories[0]}: each data set needs a folder of its own.")
+    filled = [*directories, *([tokenized_dir] if tokenized_dir else [])]
+    if len({directory.resolve() for directory in filled}) < len(filled):
+        raise InputError(
+            f"{directories[0]}: each data set needs a folder of its own, and so does "
+            "the tokenized text."
+        )
     corpus = TokenizedCorpus(tokenized_dir or datasets[0].progress_dir / "corpus")
     with named_if_full(directories[0]), locked(directories):
         if not all(_is_finished(each, corpus_parameters) for each in datasets):

@@ -343,9 +343,11 @@ def test_bad_folders_are_one_line(built, tmp_path):
     assert "Not a directory" in fail(*built.inputs, file / "train", **built.shared)
     flags = built.again(tmp_path)
     assert f"{tmp_path}: holds other files" in fail(*built.inputs, tmp_path, **flags)
-    flags["eval_output_dir"] = tmp_path / "train"
-    message = fail(*built.inputs, tmp_path / "train", **flags)
-    assert "each data set needs a folder of its own" in message
+    for name in ("eval_output_dir", "tokenized_dir"):
+        same = flags | {name: tmp_path / "no" / ".." / "train"}
+        message = fail(*built.inputs, tmp_path / "train", **same)
+        assert "each data set needs a folder of its own" in message
+    assert not (tmp_path / "train").exists()
     message = fail(*built.inputs, "s3://bucket/train", **built.shared)
     assert "s3:/bucket/train: must be a path of this machine" in message
     assert not (ROOT / "s3:").exists()
