@@ -21,7 +21,9 @@ def get_config() -> FinetuningConfig:
     return FinetuningConfig(
         task=ClassificationSettings(),
         data=LabelledDataConfig(max_seq_length=128, global_batch_size=32),
-        optimizer=OptimizerConfig(learning_rate=1e-4, warmup_steps=0, warmup_ratio=0.1),
+        optimizer=OptimizerConfig(
+            learning_rate=1e-4, warmup_steps=0, warmup_ratio=0.1, decay_from_warmup=True
+        ),
         num_train_epochs=6.0,
         pruning=PruningConfig(method="movement", final_sparsity=0.85),
     )

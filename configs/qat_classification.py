@@ -27,7 +27,9 @@ def get_config() -> FinetuningConfig:
     return FinetuningConfig(
         task=ClassificationSettings(),
         data=LabelledDataConfig(max_seq_length=128, global_batch_size=32),
-        optimizer=OptimizerConfig(learning_rate=2e-5, warmup_steps=0, warmup_ratio=0.1),
+        optimizer=OptimizerConfig(
+            learning_rate=2e-5, warmup_steps=0, warmup_ratio=0.1, decay_from_warmup=True
+        ),
         num_train_epochs=1.0,
         # Dropout scales up what it leaves, and with it the ranges.
         hidden_dropout_prob=0.0,

@@ -32,6 +32,9 @@ def test_config(path, tmp_path):
             config.data.eval = "another file"
             if path.stem.startswith("distill_"):
                 config.distillation.teacher = "a checkpoint"
+            # As docs/finetuning.md has it: encoders on one schedule, writers on BERT's.
+            writes = path.stem.startswith(("seq2seq_", "causal_lm"))
+            assert config.optimizer.decay_from_warmup == (not writes)
         config.validate()
         if finetuning:
             continue  # Its configuration is written to be compared, not read.

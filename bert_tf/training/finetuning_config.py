@@ -120,7 +120,7 @@ class FinetuningConfig(RunConfig):
     data: LabelledDataConfig = dataclasses.field(default_factory=LabelledDataConfig)
     optimizer: OptimizerConfig = dataclasses.field(
         default_factory=lambda: OptimizerConfig(
-            learning_rate=5e-5, warmup_steps=0, warmup_ratio=0.1
+            learning_rate=5e-5, warmup_steps=0, warmup_ratio=0.1, decay_from_warmup=True
         )
     )
     num_train_epochs: float = 3.0
