@@ -125,9 +125,13 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes UTF-8 text atomically."""
+    r"""Writes UTF-8 text atomically.
+
+    Where a file's name in it has a byte that is no UTF-8, `\udce9` is written, which
+    JSON reads back as that name.
+    """
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 class Appender:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 from typing import Any
 
 import pytest
@@ -127,3 +128,9 @@ def test_what_is_written_is_json_for_everyone(tmp_path):
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert read_json(path) == strict
+
+
+def test_a_name_that_is_no_text_comes_back(tmp_path):
+    name = os.fsdecode(b"caf\xe9.txt")  # From an archive of the last century.
+    write_json(tmp_path / "file.json", {"name": name})
+    assert read_json(tmp_path / "file.json") == {"name": name}
