@@ -1,6 +1,5 @@
 """A stack of blocks that see only what came before, and the scores of what is next."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -235,15 +234,9 @@ class BertDecoder(BertModel):
         )
         return hidden, {**state, **_state(cache)}
 
-    def output_weights(self) -> tf.Tensor:
-        """Returns what makes scores; see `decoder_protocol.Decoder`."""
-        return self.embeddings.effective_word_embeddings()
-
-    def logits_of(
-        self, hidden: tf.Tensor, weights: Sequence[tf.Tensor] | None = None
-    ) -> tf.Tensor:
+    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
         """Scores what comes after tokens; see `decoder_protocol.Decoder`."""
-        return self.predictions(hidden, weights or self.output_weights())
+        return self.predictions(hidden, self.embeddings.effective_word_embeddings())
 
 
 def _state(cache: list[BlockCache]) -> Tensors:

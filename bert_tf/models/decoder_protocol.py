@@ -4,7 +4,6 @@
 in a `tf.function`, in a `tf.while_loop`, and in a SavedModel.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import tensorflow as tf
@@ -63,18 +62,11 @@ class Decoder(Protocol):
             which `logits_of` makes scores; and the state with these tokens.
         """
 
-    def output_weights(self) -> tf.Tensor:
-        """Returns what `logits_of` multiplies by, `[vocab, hidden]`, compute dtype."""
-
-    def logits_of(
-        self, hidden: tf.Tensor, weights: Sequence[tf.Tensor] | None = None
-    ) -> tf.Tensor:
+    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
         """Returns the scores of what comes after tokens, before any softmax.
 
         Args:
             hidden: of `decode`, `[B, n, hidden]`.
-            weights: the output weights in parts, one below the other; None for them as
-                they are.
 
         Returns:
             float32 `[B, n, vocab]`.

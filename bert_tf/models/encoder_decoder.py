@@ -1,6 +1,5 @@
 """From one text to another: an encoder, and a decoder that attends to its outputs."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -157,15 +156,9 @@ class EncoderDecoder(BertModel):
         """Feeds each row its next tokens; see `Decoder`."""
         return self.decoder.decode(token_ids, position, state)
 
-    def output_weights(self) -> tf.Tensor:
-        """Returns what makes scores; see `Decoder`."""
-        return self.decoder.output_weights()
-
-    def logits_of(
-        self, hidden: tf.Tensor, weights: Sequence[tf.Tensor] | None = None
-    ) -> tf.Tensor:
+    def logits_of(self, hidden: tf.Tensor) -> tf.Tensor:
         """Scores what comes after tokens; see `Decoder`."""
-        return self.decoder.logits_of(hidden, weights)
+        return self.decoder.logits_of(hidden)
 
     def _memory(self, inputs: Tensors, **modes: Any) -> tf.Tensor:
         """Returns what the decoder attends to, `[batch, memory_length, hidden]`."""

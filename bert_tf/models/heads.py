@@ -1,6 +1,5 @@
 """The two heads of pretraining."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -61,7 +60,7 @@ class MaskedLmHead(ConfiguredLayer):
     def call(
         self,
         masked_output: tf.Tensor,
-        word_embeddings: tf.Tensor | Sequence[tf.Tensor],
+        word_embeddings: tf.Tensor,
         labels: tuple[tf.Tensor, tf.Tensor] | None = None,
         fused: bool = False,
         label_smoothing: float = 0.0,
@@ -72,8 +71,7 @@ class MaskedLmHead(ConfiguredLayer):
         Args:
             masked_output: the model's output there,
                 `[batch, max_predictions, hidden]`.
-            word_embeddings: `[vocab, hidden]`; for logits also its parts, see
-                `vocabulary_logits`.
+            word_embeddings: `[vocab, hidden]`.
             labels: the tokens' ids, integers, and weights, `[batch, max_predictions]`
                 each, to get the loss without the logits, which are large; for training.
                 None for logits.

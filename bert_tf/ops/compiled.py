@@ -1,9 +1,13 @@
 """How the fused operations are compiled."""
 
+import contextvars
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
+
+_compiling = contextvars.ContextVar("_compiling", default=False)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -16,7 +20,21 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         A function of the same arguments. In a function that XLA compiles as a whole, it
         becomes a part of that.
     """
-    return tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        token = _compiling.set(True)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _compiling.reset(token)
+
+    return tf.function(traced, jit_compile=True, autograph=False)
+
+
+def is_compiling() -> bool:
+    """Returns whether what is traced now is a part of a `compiled` function."""
+    return _compiling.get()
 
 
 def has_accelerator() -> bool:

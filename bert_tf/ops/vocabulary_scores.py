@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from bert_tf.ops.matmul import add_bias
+
 # Logits of so many rows exist at a time. More take more memory; with fewer, the sums of
 # the embeddings' gradients cost more than they save.
 _ROWS = 320
@@ -30,28 +32,19 @@ class VocabularyScores(NamedTuple):
 
 
 def vocabulary_logits(
-    hidden: tf.Tensor,
-    word_embeddings: tf.Tensor | Sequence[tf.Tensor],
-    bias: tf.Tensor,
+    hidden: tf.Tensor, word_embeddings: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor:
     """Scores every entry of the vocabulary.
 
     Args:
         hidden: `[rows, hidden]`, any float dtype.
-        word_embeddings: `[vocab, hidden]`, the same dtype; or its parts, one below the
-            other, for products side by side.
+        word_embeddings: `[vocab, hidden]`, the same dtype.
         bias: float32 `[vocab]`.
 
     Returns:
         float32 `[rows, vocab]`.
     """
-    if isinstance(word_embeddings, Sequence):
-        parts = [tf.matmul(hidden, x, transpose_b=True) for x in word_embeddings]
-        logits = tf.concat(parts, axis=-1)
-    else:
-        logits = tf.matmul(hidden, word_embeddings, transpose_b=True)
-    # TensorFlow fuses this bias, unlike another addition, into the product.
-    return tf.nn.bias_add(tf.cast(logits, tf.float32), bias)
+    return add_bias(tf.matmul(hidden, word_embeddings, transpose_b=True), bias)
 
 
 Score = Callable[..., tuple[Sequence[tf.Tensor], tf.Tensor]]

@@ -12,7 +12,6 @@ import transformers
 from benchmarks.pytorch_pretraining import hugging_face_name
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.generation.compiled_search import ParallelScores
 from bert_tf.models import CausalLM, EncoderDecoder, named_variables
 
 SHAPE = {
@@ -244,15 +243,6 @@ def test_decoding_with_the_cache_equals_recomputation(case):
 
     for index, logits in enumerate(generate(state)):
         close(logits, expected[np.arange(BATCH), prompts + index])
-
-
-@pytest.mark.parametrize("case", list(MODELS))
-def test_scores_in_parts_are_the_scores(case):
-    model, rng = MODELS[case](), np.random.default_rng(0)
-    width = model.output_weights().shape[1]
-    hidden = tf.constant(rng.normal(size=(BATCH, 2, width)), tf.float32)
-    assert model.output_weights().shape[0] % 4, "of the last part there is less"
-    close(ParallelScores(model).logits_of(hidden), model.logits_of(hidden))
 
 
 def test_repeated_rows_decode_alike():
