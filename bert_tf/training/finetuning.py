@@ -261,8 +261,8 @@ def describe_origin(config: FinetuningConfig, train: LabelledSource) -> str:
     """Returns what a model is made from, as a sentence for its card."""
     names = ", ".join(Path(path).name for path in config.data.train.split(","))
     return (
-        f"Fine-tuned from {Path(_start(config)).name} on {train.num_examples:,} "
-        f"examples of {names}."
+        f"Fine-tuned from {Path(_start(config)).name} on "
+        f"{train.description['examples']:,} examples of {names}."
     )
 
 
