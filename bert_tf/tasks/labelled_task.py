@@ -61,7 +61,7 @@ class LabelledTask(PredictingTask):
 
         Args:
             settings: of `settings_type`.
-            examples: to train on.
+            examples: of the files to train on, those held out of them, too.
             max_seq_length: tokens of the longest sequences.
 
         Raises:

@@ -176,7 +176,7 @@ def _create_task(
             f"`data.max_seq_length` must be at most {positions}, the positions of "
             f"{_start(config)}. Received: {length}"
         )
-    described = task_type.describe(config.task, data.train, length)
+    described = task_type.describe(config.task, data.known, length)
     described = described.with_settings(reading=dataclasses.asdict(config.data.reading))
     if config.classifier_dropout != -1.0:
         described = described.with_settings(

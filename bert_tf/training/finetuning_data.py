@@ -25,11 +25,13 @@ class LabelledData:
     """The examples of a run, read and divided.
 
     Attributes:
+        known: all of the files to train on: what they have, the model is to know.
         train: to train on.
         held_out: to evaluate on; perhaps none.
         lines: what reading them found, for people.
     """
 
+    known: Sequence[Any]
     train: Sequence[Any]
     held_out: Sequence[Any]
     lines: Sequence[str]
@@ -43,7 +45,7 @@ def read_data(config: FinetuningConfig, task_type: type[LabelledTask]) -> Labell
     """
     report = LabelledReport()
     reading, seed = config.data.reading, config.data_seed
-    examples = load_examples(
+    known = examples = load_examples(
         task_type.kind, find_input_files(config.data.train), reading, report
     )
     held_out: list[Any] = []
@@ -65,7 +67,7 @@ def read_data(config: FinetuningConfig, task_type: type[LabelledTask]) -> Labell
         f"{len(examples):,} to train on, {len(held_out):,} held out",
         *find_duplicates(examples, {"evaluation": held_out}).lines(),
     ]
-    return LabelledData(examples, held_out, lines)
+    return LabelledData(known, examples, held_out, lines)
 
 
 def fingerprints(

@@ -4,7 +4,10 @@ import dataclasses
 
 import pytest
 
-from bert_tf.tasks.settings import TokenClassificationSettings
+from bert_tf.tasks.settings import (
+    MultiLabelSettings,
+    TokenClassificationSettings,
+)
 from bert_tf.training import finetuning
 
 
@@ -20,6 +23,26 @@ def open_inputs(finetuning_config, tmp_path):
         return finetuning.open_inputs(config.validate())
 
     return open_inputs
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "line"),
+    [
+        (MultiLabelSettings(), "a.csv", "the heart {n},{n}\n"),
+        (TokenClassificationSettings(), "a.conll", "the X\nheart{n} Y{n}\n\n"),
+    ],
+)
+def test_labels_that_only_held_out_examples_have_are_known(
+    open_inputs, task, name, line
+):
+    header = "text,labels\n" if name == "a.csv" else ""
+    content = header + "".join(line.format(n=n) for n in range(20))
+    for data in {"eval_share": 0.3}, {"eval_share": 0.1, "max_examples": 5}:
+        found = open_inputs(task, name, content, **data)
+        labels = {str(n) for n in range(20)}
+        if name == "a.conll":
+            labels = {"X", *(f"Y{n}" for n in range(20))}
+        assert set(found.task.description.labels) == labels
 
 
 def test_the_card_counts_examples_not_their_windows(open_inputs, finetuning_config):

@@ -171,7 +171,7 @@ CASES = {
         "a.csv",
         table("heart,a", "card,a", "of,a"),
         {},
-        "All 2 examples of the training data have the label 'a': there is nothing to",
+        "All 3 examples of the training data have the label 'a': there is nothing to",
     ),
     "all one tag": (
         "token_classification",
