@@ -201,6 +201,14 @@ class LabelledTask(PredictingTask):
         """Returns what is to be held out in equal shares, one an example; or None."""
         return None
 
+    @classmethod
+    def groups(cls, examples: Sequence[Any]) -> Sequence[Sequence[str]] | None:
+        """Returns the texts of each example of which all are held out, or none.
+
+        None for all texts of an example together.
+        """
+        return None
+
     def report_lines(self, examples: Sequence[Any]) -> list[str]:
         """Returns what is worth knowing of training examples, as lines of text."""
         return []

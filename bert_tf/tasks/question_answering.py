@@ -157,6 +157,11 @@ class QuestionAnsweringTask(LabelledTask):
         without = sum(not example.answers for example in examples)
         return [f"{without:,} of {len(examples):,} questions have no answer"]
 
+    @classmethod
+    def groups(cls, examples: Sequence[QuestionExample]) -> Sequence[Sequence[str]]:
+        """Returns the contexts: all questions about one are held out, or none."""
+        return [(example.context,) for example in examples]
+
     # Its loss.
 
     def sums(

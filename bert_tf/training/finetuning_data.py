@@ -55,7 +55,11 @@ def read_data(config: FinetuningConfig, task_type: type[LabelledTask]) -> Labell
         )
     elif config.data.eval_share:
         examples, held_out = split_examples(
-            examples, config.data.eval_share, seed, task_type.strata(examples)
+            examples,
+            config.data.eval_share,
+            seed,
+            task_type.strata(examples),
+            task_type.groups(examples),
         )
     if config.data.max_examples and config.data.max_examples < len(examples):
         # By a hash of the text: the same draw from the same texts in any order.

@@ -1,11 +1,13 @@
 """What a fine-tuning run makes of its files before it trains."""
 
 import dataclasses
+import json
 
 import pytest
 
 from bert_tf.tasks.settings import (
     MultiLabelSettings,
+    QuestionAnsweringSettings,
     TokenClassificationSettings,
 )
 from bert_tf.training import finetuning
@@ -43,6 +45,24 @@ def test_labels_that_only_held_out_examples_have_are_known(
         if name == "a.conll":
             labels = {"X", *(f"Y{n}" for n in range(20))}
         assert set(found.task.description.labels) == labels
+
+
+def test_questions_about_one_text_are_on_one_side(open_inputs):
+    records = [
+        {
+            "question": f"{n}?",
+            "context": f"the heart {n // 4}",
+            "answers": {"text": ["heart"], "answer_start": [4]},
+        }
+        for n in range(40)
+    ]
+    task = QuestionAnsweringSettings(doc_stride=1, max_query_length=2)
+    lines = "\n".join(map(json.dumps, records))
+    found = open_inputs(task, "a.jsonl", lines, eval_share=0.3)
+    (held_out,) = found.held_out
+    sides = [{e.context for e in part.examples} for part in (found.train, held_out)]
+    assert (len(sides[0]), len(sides[1])) == (7, 3)
+    assert not sides[0] & sides[1]
 
 
 def test_the_card_counts_examples_not_their_windows(open_inputs, finetuning_config):
