@@ -135,6 +135,12 @@ const VIEWS = [
       marked(sent.context, row.answer ? [row] : [])),
   },
   {
+    // Beside its scores, which are no vectors.
+    fits: (s) => has(s, "generated_text"),
+    show: (row) => element("div", {},
+      ...row.generated_text.map((text) => element("p", { className: "text" }, text))),
+  },
+  {
     fits: (s) => has(s, "tokens", "probabilities"),
     show: (row) => {
       const box = element("div");

@@ -11,6 +11,7 @@ from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
 
+BEAMS = {"num_beams": 2, "num_return_sequences": 2, "max_new_tokens": 4}
 DESCRIPTIONS = {
     "fill_mask": TaskDescription("pretraining", S),
     "classification": TaskDescription("classification", S, ("good", "<b>bad</b>")),
@@ -23,6 +24,7 @@ DESCRIPTIONS = {
         "question_answering", S, (), {"max_query_length": 4, "doc_stride": 4}
     ),
     "choices": TaskDescription("multiple_choice", S),
+    "writing": TaskDescription("causal_lm", S, (), {"generation": BEAMS}),
     "summary": TaskDescription("extractive_summarization", S, (), {"max_sentences": 1}),
 }
 

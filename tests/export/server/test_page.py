@@ -163,6 +163,12 @@ def test_choices_sentences_and_likeness(page):
     assert cells[0] == cells[2] == cells[4] == "1.000"
 
 
+def test_all_that_is_written_is_shown_and_no_likeness_of_its_scores(page):
+    page.ask("writing", text="the union is strong .\nwe must work")
+    assert len(page.texts("#answer p.text")) == every_task.BEAMS["num_beams"]
+    assert page.texts("#answer table") == []
+
+
 def test_an_error_is_shown_and_read_out(page):
     Select(page.find("#signature")).select_by_value("fill_mask")
     page.browser.execute_script(
