@@ -112,9 +112,12 @@ class GenerationConfig:
         self._check_number("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1")
         for name in ("min_p", "penalty_alpha"):
             self._check_number(name, lambda x: 0 <= x <= 1, "at least 0 and at most 1")
-        if _is_number(self.seed):
-            whole = isinstance(self.seed, int) and -(2**31) <= self.seed < 2**31
-            check(self, "seed", whole, "a whole number of 32 bits")
+        self._check_number(
+            "seed",
+            lambda x: isinstance(x, int) and -(2**31) <= x < 2**31,
+            "a whole number of 32 bits",
+        )
+        check(self, "do_sample", isinstance(self.do_sample, bool), "True or False")
         check(
             self,
             "early_stopping",
@@ -159,8 +162,11 @@ class GenerationConfig:
 
     def _check_number(self, name: str, holds: Any, requirement: str) -> None:
         value = getattr(self, name)
-        if _is_number(value):  # NaN holds for nothing.
-            check(self, name, bool(holds(value)), requirement)
+        if hasattr(value, "dtype"):  # A tensor, of which nothing is known yet.
+            return
+        number = _is_number(value) and not isinstance(value, bool)
+        # NaN holds for nothing.
+        check(self, name, number and bool(holds(value)), requirement)
 
     def _check_combinations(self) -> None:
         if self.min_new_tokens >= self.max_new_tokens:

@@ -233,7 +233,9 @@ def _word_ids(name: str, tokenizer: BertTokenizer, words: Sequence[str]) -> Word
     Raises:
         InputError: a word that the vocabulary has no tokens for.
     """
-    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+    if not isinstance(words, list | tuple) or not all(
+        isinstance(word, str) for word in words
+    ):
         raise InputError(f"`{name}` must be a list of texts. Received: {words!r}")
     if not words:
         return ()

@@ -134,6 +134,7 @@ def test_draws_depend_on_seed_and_text_alone(model):
         ),
         (["one"], {"forbidden_words": ["zebra"]}, "'zebra' cannot be written"),
         (["one"], {"forced_words": "one"}, "must be a list of texts"),
+        (["one"], {"forbidden_words": None}, "must be a list of texts"),
         (["one"], {"num_beams": 15}, "at most the size of the vocabulary, 14"),
     ],
 )
