@@ -56,17 +56,7 @@ class SequenceTask(LabelledTask):
 
     def texts(self, examples: Sequence[TextExample]) -> dict[str, list[str]]:
         """Returns the texts, or the first and second ones; see `LabelledTask`."""
-        texts = {"text": [example.text for example in examples]}
-        pairs = has_pairs(examples)
-        if pairs and not self.description.settings.get("pairs", True):
-            raise InputError(
-                f"The model was trained on single texts. Received: {len(examples):,} "
-                "inputs with pairs of texts among them."
-            )
-        # Models of other programs do not say what they take.
-        if self.has_pairs or pairs:
-            texts["text_pair"] = [example.text_pair or "" for example in examples]
-        return texts
+        return texts_of(examples, self.description.settings.get("pairs"))
 
     def encode_unlabelled(
         self,
@@ -130,6 +120,30 @@ class SequenceTask(LabelledTask):
 def has_pairs(examples: Sequence[TextExample]) -> bool:
     """Tells whether any example is a pair."""
     return any(example.text_pair is not None for example in examples)
+
+
+def texts_of(
+    examples: Sequence[TextExample], trained_on_pairs: bool | None
+) -> dict[str, list[str]]:
+    """Returns the texts, or the first and second ones, as a model takes them.
+
+    Args:
+        examples: with them.
+        trained_on_pairs: None for models of other programs, which do not say.
+
+    Raises:
+        InputError: pairs for a model of single texts.
+    """
+    texts = {"text": [example.text for example in examples]}
+    pairs = has_pairs(examples)
+    if pairs and trained_on_pairs is False:
+        raise InputError(
+            f"The model was trained on single texts. Received: {len(examples):,} "
+            "inputs with pairs of texts among them."
+        )
+    if trained_on_pairs or pairs:
+        texts["text_pair"] = [example.text_pair or "" for example in examples]
+    return texts
 
 
 def description(

@@ -27,7 +27,7 @@ from bert_tf.reporting.sections import Section
 from bert_tf.tasks import decoders, writing, written_texts
 from bert_tf.tasks.endpoint import Batch, Endpoint
 from bert_tf.tasks.next_token import NextTokenTask, text_sizes
-from bert_tf.tasks.sequence_task import has_pairs
+from bert_tf.tasks.sequence_task import has_pairs, texts_of
 from bert_tf.tasks.settings import SequenceToSequenceSettings
 from bert_tf.tasks.text_endpoints import TextInputs
 from bert_tf.text.pieces import Pieces
@@ -135,10 +135,7 @@ class SequenceToSequenceTask(NextTokenTask):
 
     def texts(self, examples: Sequence[GenerationExample]) -> dict[str, list[str]]:
         """Returns the texts that something is written of; see `LabelledTask`."""
-        texts = {"text": [example.text for example in examples]}
-        if self.description.settings.get("pairs") or has_pairs(examples):
-            texts["text_pair"] = [example.text_pair or "" for example in examples]
-        return texts
+        return texts_of(examples, self.description.settings.get("pairs"))
 
     def assemble(
         self,

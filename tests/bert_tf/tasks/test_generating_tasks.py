@@ -10,6 +10,7 @@ import tensorflow as tf
 from bert_tf.checkpoints import conversion
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import IGNORED
+from bert_tf.labelled.examples import GenerationExample, Place
 from bert_tf.labelled.options import ReadOptions
 from bert_tf.labelled.reading import load_examples
 from bert_tf.labelled.report import LabelledReport
@@ -334,6 +335,15 @@ def test_settings_that_do_not_fit_the_checkpoint(tmp_path, checkpoint, make_voca
             decoder_from=str(tmp_path / "other"),
         ),
     )
+
+
+def test_pairs_are_not_read_by_a_model_of_single_texts(tmp_path, checkpoint):
+    path, weights = checkpoint
+    found = inputs(tmp_path, SequenceToSequenceSettings(max_target_length=8), path)
+    place = Place("file", 1)
+    pair = GenerationExample(text="heart", text_pair="ache", place=place)
+    with pytest.raises(InputError, match="was trained on single texts"):
+        found.task.encode([pair], weights.vocabulary)
 
 
 def test_weights_of_another_order_are_no_berts(tmp_path, make_weights):
