@@ -31,6 +31,7 @@ def describe_decoder(
     if continues(settings, weights):
         described = {name: weights.task.settings.get(name) for name in SETTINGS}
         config = config_of(described) or weights.config
+        _check_taken(settings, config.num_hidden_layers, described["shared"])
     else:
         described = _new_decoder(settings, weights)
         config = config_of(described) or weights.config
@@ -41,6 +42,24 @@ def describe_decoder(
             f"the decoder's positions. Received: {settings.max_target_length}"
         )
     return described
+
+
+def _check_taken(
+    settings: SequenceToSequenceSettings, layers: int, shared: str | None
+) -> None:
+    """Refuses what would be another decoder than the checkpoint's own."""
+    if settings.num_decoder_layers not in (0, layers):
+        raise InputError(
+            f"`task.num_decoder_layers` must be 0 or {layers}, the layers of the "
+            "checkpoint's own decoder, which is taken as it is; or `task.decoder` "
+            f"random. Received: {settings.num_decoder_layers}"
+        )
+    if settings.tie_word_embeddings and shared not in ("word_embeddings", "all"):
+        raise InputError(
+            "`task.tie_word_embeddings`: the checkpoint's own encoder and decoder have "
+            "a table each, and are taken as they are. Leave it out, or set "
+            "`task.decoder` to random."
+        )
 
 
 def continues(settings: SequenceToSequenceSettings, weights: ModelWeights) -> bool:

@@ -337,6 +337,24 @@ def test_settings_that_do_not_fit_the_checkpoint(tmp_path, checkpoint, make_voca
     )
 
 
+def test_a_decoder_that_is_taken_as_it_is_is_the_one_asked_for(tmp_path, checkpoint):
+    path, weights = checkpoint
+    settings = SequenceToSequenceSettings(max_target_length=8, num_decoder_layers=1)
+    found = inputs(tmp_path, settings, path)
+    _, variables = start(found)
+    trained = dataclasses.replace(
+        weights, variables=variables, task=found.task.description
+    )
+    conversion.save(trained, tmp_path / "trained", "native")
+    again = inputs(tmp_path, settings, tmp_path / "trained")
+    assert set(start(again)[1]) == set(variables)
+    for change in ({"num_decoder_layers": 2}, {"tie_word_embeddings": True}):
+        with pytest.raises(InputError, match=f"`task.{next(iter(change))}`.* own"):
+            inputs(
+                tmp_path, dataclasses.replace(settings, **change), tmp_path / "trained"
+            )
+
+
 def test_pairs_are_not_read_by_a_model_of_single_texts(tmp_path, checkpoint):
     path, weights = checkpoint
     found = inputs(tmp_path, SequenceToSequenceSettings(max_target_length=8), path)
