@@ -50,11 +50,7 @@ class Teacher:
                 "`python -m bert_tf.convert_checkpoint --vocab_file=...`."
             )
         # Both must score the same entries.
-        config, variables = resizing.without_surplus_rows(
-            weights.config, weights.variables, weights.vocabulary
-        )
-        weights = dataclasses.replace(weights, config=config, variables=dict(variables))
-        return cls(path, weights)
+        return cls(path, resizing.without_surplus_rows(weights))
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.errors import InputError
@@ -206,7 +207,7 @@ def load(
         raise InputError(
             f"`precision` must be one of {sorted(PRECISIONS)}. Received: {precision!r}"
         )
-    weights = load_any(Path(path))
+    weights = resizing.without_surplus_rows(load_any(Path(path)))
     if weights.vocabulary is None:
         raise InputError(
             f"{os.fspath(path)}: has no vocabulary, so no text can be read for it. "

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.decoder_description import (
@@ -127,7 +128,7 @@ def decoder_weights(
     """
     if not settings.decoder_from:
         return weights
-    found = load_any(settings.decoder_from)
+    found = resizing.without_surplus_rows(load_any(settings.decoder_from))
     found.check_post_norm(f"`task.decoder_from` {settings.decoder_from}")
     return found
 

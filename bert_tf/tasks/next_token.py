@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.data.source import ExampleSource
@@ -53,8 +54,11 @@ class NextTokenTask(PlaceTask):
 
     @classmethod
     def load_start(cls, settings: Any, init_from: str) -> ModelWeights:
-        """Returns a checkpoint's weights, or a size without any."""
-        return load_start(settings.size, init_from)
+        """Returns a checkpoint's weights, or a size without any.
+
+        Without rows that have no entry: those would be written.
+        """
+        return resizing.without_surplus_rows(load_start(settings.size, init_from))
 
     def apply(
         self,

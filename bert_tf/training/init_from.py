@@ -53,10 +53,8 @@ def initialize(
     weights = load_any(path)
     weights.check_post_norm(f"init_from {path}")
     _check_vocabulary(weights, vocabulary, path)
-    weights = with_student_layers(weights, layers)
-    theirs, variables = resizing.without_surplus_rows(
-        weights.config, weights.variables, vocabulary
-    )
+    weights = resizing.without_surplus_rows(with_student_layers(weights, layers))
+    theirs = weights.config
     for field in _MEANINGFUL:
         if getattr(config, field) != getattr(theirs, field):
             raise InputError(
@@ -66,7 +64,7 @@ def initialize(
                 f"{_convert(path)} --max_position_embeddings=... "
                 "--num_hidden_layers=...`"
             )
-    return assign_variables(model, variables, strict=False)
+    return assign_variables(model, weights.variables, strict=False)
 
 
 def _check_vocabulary(

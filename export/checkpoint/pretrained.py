@@ -84,10 +84,9 @@ def load(
     for name, array in folder.variables.items():
         check_finite(folder.path, name, array)
     ranges = quantization_ranges.from_variables(folder.path, folder.variables)
-    config, variables = resizing.without_surplus_rows(
-        folder.config, plain_variables(folder.variables), folder.vocabulary
+    folder = resizing.without_surplus_rows(
+        dataclasses.replace(folder, variables=plain_variables(folder.variables))
     )
-    folder = dataclasses.replace(folder, config=config, variables=variables)
     given = {name: value for name, value in settings.items() if value is not None}
     task = create_task(folder.task.with_settings(**given))
     model = task.create_model(folder.config)

@@ -2,17 +2,21 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bert_tf.checkpoints import decoder_description
 from bert_tf.checkpoints.conversion import names
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights, initial_values
+from bert_tf.checkpoints.model_folder import ModelFolder
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.text.special_tokens import SUFFIX_INDICATOR
 from bert_tf.text.vocabulary import Vocabulary
+
+Model = TypeVar("Model", ModelWeights, ModelFolder)
 
 NO_RANGES = "The ranges of int8 training are left out: others hold now."
 """What is said of models that are of another shape than the one that was trained."""
@@ -85,32 +89,55 @@ def with_vocabulary(weights: ModelWeights, vocabulary: Vocabulary) -> ModelWeigh
     )
 
 
-def without_surplus_rows(
-    config: BertConfig, variables: Mapping[str, np.ndarray], vocabulary: Vocabulary
-) -> tuple[BertConfig, Mapping[str, np.ndarray]]:
+def without_surplus_rows(model: Model) -> Model:
     """Drops the rows of word embeddings for which there is no entry.
 
     Some models have more rows than entries, for products of a size that is fast. No
-    text leads to such a row, and a prediction must not: without them none can.
+    text leads to such a row, and a prediction must not: without them none can. The same
+    holds for the decoder of an encoder-decoder model, whose vocabulary may be another.
 
     Args:
-        config: the shape of the model.
-        variables: by google-research/bert name.
-        vocabulary: with at most `config.vocab_size` entries.
+        model: with a vocabulary; without one nothing is known to be surplus.
 
     Returns:
-        The two without those rows; the same where there are none.
+        The model without those rows; the same where there are none.
+    """
+    if model.vocabulary is None:
+        return model
+    task = model.task
+    config, variables = _first_rows(model.config, model.variables, model.vocabulary)
+    if task.name == decoder_description.TASK:
+        decoder, variables = _first_rows(
+            decoder_description.config_of(task.settings) or model.config,
+            variables,
+            decoder_description.vocabulary_of(task.settings) or model.vocabulary,
+            "decoder/",
+        )
+        described = None if decoder == config else decoder.to_dict()
+        task = task.with_settings(decoder_config=described)
+    return dataclasses.replace(model, config=config, variables=variables, task=task)
+
+
+def _first_rows(
+    config: BertConfig, variables: Any, vocabulary: Vocabulary, root: str = ""
+) -> tuple[BertConfig, Any]:
+    """Returns a part of a model with a row an entry, and all variables.
+
+    Args:
+        config: the part's.
+        variables: of the model, by name.
+        vocabulary: the part's.
+        root: what the names of its variables begin with.
     """
     num_entries = len(vocabulary)
-    if config.vocab_size == num_entries:
+    if config.vocab_size <= num_entries:
         return config, variables
     cut = {
-        name: variables[name][:num_entries]
+        root + name: variables[root + name][:num_entries]
         for name in (names.WORD_EMBEDDINGS, names.MASKED_LM_BIAS)
-        if name in variables
+        if root + name in variables
     }
-    config = dataclasses.replace(config, vocab_size=num_entries)
-    return config, {**variables, **cut}
+    return dataclasses.replace(config, vocab_size=num_entries), {**variables, **cut}
 
 
 def with_positions(weights: ModelWeights, max_position_embeddings: int) -> ModelWeights:

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import bert_tf
 from bert_tf.checkpoints import conversion
+from bert_tf.checkpoints.decoder_description import describe_vocabulary
+from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.checkpoints.workdir import resolve_checkpoint
 from bert_tf.errors import InputError
 from bert_tf.labelled.encoded import IGNORED
 from bert_tf.labelled.examples import GenerationExample, Place
@@ -22,6 +26,7 @@ from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from bert_tf.tasks.settings import CausalLmSettings, SequenceToSequenceSettings
 from bert_tf.training.finetuning import initialize, open_inputs
 from bert_tf.training.finetuning_config import FinetuningConfig, LabelledDataConfig
+from export.checkpoint import pretrained
 
 PAIRS = [("heart ache", "card"), ("the", "of the heart"), ("ache", "heart ache card")]
 
@@ -362,6 +367,48 @@ def test_pairs_are_not_read_by_a_model_of_single_texts(tmp_path, checkpoint):
     pair = GenerationExample(text="heart", text_pair="ache", place=place)
     with pytest.raises(InputError, match="was trained on single texts"):
         found.task.encode([pair], weights.vocabulary)
+
+
+@pytest.mark.parametrize("shared", ["nothing", "word_embeddings", "all"])
+def test_rows_without_entries_are_not_written(
+    tmp_path, make_weights, make_vocabulary, shared
+):
+    from bert_tf.models import EncoderDecoder
+
+    weights = make_weights()
+    config = dataclasses.replace(weights.config, vocab_size=40)
+    decoder = dataclasses.replace(config, num_hidden_layers=1)
+    written = make_vocabulary("a", "b") if shared == "nothing" else weights.vocabulary
+    assert len(written) < 40
+    model = EncoderDecoder(config, decoder if shared != "all" else None, shared)
+    large = dataclasses.replace(
+        weights,
+        config=config,
+        variables={n: np.asarray(v) for n, v in named_variables(model).items()},
+        task=TaskDescription(
+            "sequence_to_sequence",
+            8,
+            settings={
+                "shared": shared,
+                "decoder_config": decoder.to_dict() if shared != "all" else None,
+                "decoder_vocabulary": describe_vocabulary(written),
+            },
+        ),
+    )
+    conversion.save(large, tmp_path / "large", "native")
+    folder = resolve_checkpoint(tmp_path / "large")
+    settings = SequenceToSequenceSettings(max_target_length=8)
+    started, _ = start(inputs(tmp_path, settings, tmp_path / "large"))
+    for found in (
+        started,
+        bert_tf.load(tmp_path / "large").model,
+        pretrained.load(folder).model,
+    ):
+        assert found.config.vocab_size == len(weights.vocabulary)
+        assert found.decoder_config.vocab_size == len(written)
+        for name, value in named_variables(found).items():
+            expected = large.variables[name][: value.shape[0]]
+            np.testing.assert_array_equal(value, expected)
 
 
 def test_weights_of_another_order_are_no_berts(tmp_path, make_weights):
