@@ -19,7 +19,7 @@ from bert_tf.errors import InputError
 from bert_tf.models.variables import trained_variables
 from bert_tf.tasks.task import Task
 from bert_tf.text.vocabulary import Vocabulary
-from bert_tf.training import distribution, state
+from bert_tf.training import distribution, schedules, state
 from bert_tf.training.config import RunConfig
 from bert_tf.training.evaluation import Evaluator
 from bert_tf.training.loop import Run, TrainingStopped, train_phase
@@ -222,6 +222,9 @@ def _open_phase(run: Run, plan: Plan, number: int, optimizer: Any) -> Phase:
     rest = itertools.takewhile(lambda p: p.optimizer is None, phases[start + 1 :])
     settings = phases[start].optimizer
     assert settings is not None
+    schedule_steps = phases[start].num_steps + sum(p.num_steps for p in rest)
+    if devices.is_chief:
+        _warn_of_warmup(settings, schedule_steps)
     return Phase(
         task=phase.task,
         batch=phase.batch,
@@ -230,7 +233,7 @@ def _open_phase(run: Run, plan: Plan, number: int, optimizer: Any) -> Phase:
         first_step=run.state.phase_start,
         num_steps=phase.num_steps,
         schedule_start=sum(p.num_steps for p in phases[start:number]),
-        schedule_steps=phases[start].num_steps + sum(p.num_steps for p in rest),
+        schedule_steps=schedule_steps,
         source=phase.train,
         reader=phase.train.reader(
             replica_batch_size=batch_size,
@@ -251,6 +254,19 @@ def _open_phase(run: Run, plan: Plan, number: int, optimizer: Any) -> Phase:
             for source in phase.held_out
         ],
     )
+
+
+def _warn_of_warmup(config: OptimizerConfig, num_steps: int) -> None:
+    warmup = schedules.warmup_steps(config, num_steps)
+    if warmup >= num_steps:
+        logging.warning(
+            "The learning rate never gets to %g: its warm-up takes %s steps, and the "
+            "schedule has %s. optimizer.warmup_ratio=0.1 in the configuration makes it "
+            "a tenth of them.",
+            config.learning_rate,
+            f"{warmup:,}",
+            f"{num_steps:,}",
+        )
 
 
 def _replica_batch_size(batch: BatchConfig, config: RunConfig, replicas: int) -> int:

@@ -25,17 +25,22 @@ def learning_rate(config: OptimizerConfig, step: int, num_train_steps: int) -> f
     Source: google-research/bert, `optimization.create_optimizer`; with
     `decay_from_warmup` Hugging Face, `get_linear_schedule_with_warmup`.
     """
-    warmup_steps = config.warmup_steps
-    if config.warmup_ratio:
-        warmup_steps = math.ceil(config.warmup_ratio * num_train_steps)
-    if step < warmup_steps:
-        return config.learning_rate * step / warmup_steps
-    begin = warmup_steps if config.decay_from_warmup else 0
+    warmup = warmup_steps(config, num_train_steps)
+    if step < warmup:
+        return config.learning_rate * step / warmup
+    begin = warmup if config.decay_from_warmup else 0
     progress = min((step - begin) / max(num_train_steps - begin, 1), 1.0)
     if config.decay == "cosine":
         return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
     power = config.decay_power if config.decay == "polynomial" else 1.0
     return config.learning_rate * (1.0 - progress) ** power
+
+
+def warmup_steps(config: OptimizerConfig, num_train_steps: int) -> int:
+    """Returns at which step of a schedule the rate is at its peak."""
+    if config.warmup_ratio:
+        return math.ceil(config.warmup_ratio * num_train_steps)
+    return config.warmup_steps
 
 
 def batch_size(config: BatchConfig, step: int) -> int:

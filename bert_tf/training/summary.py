@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.checkpoints.added_variables import ADDED
+from bert_tf.checkpoints.workdir import best_path
 from bert_tf.models import named_variables
 from bert_tf.reporting import model_card, report
 from bert_tf.storage.json_files import write_json
@@ -17,6 +18,7 @@ from bert_tf.tasks.task import Task
 from bert_tf.training.loop import Run
 from bert_tf.training.metrics_log import read_metrics
 from bert_tf.training.run import Plan
+from bert_tf.training.state import TrainingState
 
 EVAL_FILE = "eval.json"
 """Written last: a workdir that has it holds a finished run."""
@@ -72,10 +74,22 @@ def write(run: Run, plan: Plan) -> None:
         print("The held-out loss is not finite: eval.json has null in its place.")
     elif evaluated.held_out:
         print(evaluated.task.conclusion(results))
+        _print_best(run.state, evaluated.task, workdir)
     if last.task.name != "pretraining":
         write_model_card(workdir, last.task, plan.origin, results)
     write_json(workdir / EVAL_FILE, results)
     print(f"Wrote {workdir / EVAL_FILE} and {written}.")
+
+
+def _print_best(state: TrainingState, task: Task, workdir: Path) -> None:
+    """Says so where an earlier checkpoint of the phase was better than the newest."""
+    if state.best_value is None or state.best_step == state.step:
+        return
+    print(
+        f"Step {state.best_step} was better, {task.best.metric} "
+        f"{state.best_value:.4f}: {best_path(workdir)}. The workdir itself stands for "
+        "its newest checkpoint."
+    )
 
 
 def _num_parameters(model: keras.Model) -> int:

@@ -230,7 +230,21 @@ def test_a_loss_that_is_not_finite_stops_the_run(toy):
     assert saved.step == 1
 
 
-def test_training_stops_early(toy, losses):
+def test_a_warm_up_without_an_end_is_pointed_out(toy, caplog):
+    def warning(name, warmup_steps):
+        caplog.clear()
+        optimizer = OptimizerConfig(learning_rate=3e-3, warmup_steps=warmup_steps)
+        toy.train(name, toy.config(optimizer=optimizer, num_train_steps=2))
+        return caplog.text
+
+    assert (
+        "never gets to 0.003: its warm-up takes 1,000 steps, and the schedule has 2"
+        in (warning("warming-up", 1000))
+    )
+    assert "warm-up" not in warning("warmed-up", 1)
+
+
+def test_training_stops_early(toy, losses, capsys):
     config = toy.config(
         optimizer=OptimizerConfig(learning_rate=1e-30, warmup_steps=0),
         eval_interval=5,
@@ -239,6 +253,11 @@ def test_training_stops_early(toy, losses):
     workdir = toy.train("early", config)
     assert max(losses(workdir)) == 15
     assert load_model_folder(best_path(workdir)).step == 5
+    best = re.search(
+        r"Step 5 was better, loss (.*): (.*best)\. ", capsys.readouterr().out
+    )
+    assert float(best[1]) == pytest.approx(losses(workdir, "eval")[5]["loss"], abs=1e-4)
+    assert best[2] == str(best_path(workdir))
     toy.train("early", config)
     assert max(losses(workdir)) == 15
 
