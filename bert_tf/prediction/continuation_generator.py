@@ -12,6 +12,7 @@ from bert_tf.generation.results import Generated
 from bert_tf.generation.streaming import Stream
 from bert_tf.models.decoder_protocol import Decoder
 from bert_tf.prediction.generator import Batch, Generator
+from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.written_texts import continue_from
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
@@ -24,14 +25,21 @@ class ContinuationGenerator(Generator):
     """Continues texts; see `Generator`.
 
     Args:
+        task: of the model.
         model: with its weights.
         vocabulary: the model's.
         settings: see `Generator`.
     """
 
     def __init__(
-        self, model: keras.Model, vocabulary: Vocabulary, settings: Mapping[str, Any]
+        self,
+        task: CausalLmTask,
+        model: keras.Model,
+        vocabulary: Vocabulary,
+        settings: Mapping[str, Any],
     ):
+        positions = model.config.max_position_embeddings
+        settings = task.generation_settings(settings, positions)
         super().__init__(model, model.config, BertTokenizer(vocabulary), settings)
         self._streams: dict[int, Stream] = {}
 

@@ -43,8 +43,9 @@ class PairGenerator(Generator):
         settings: Mapping[str, Any],
     ):
         tokenizer = BertTokenizer(task.target_vocabulary(vocabulary))
-        settings = task.generation_settings(settings)
-        super().__init__(model, model.decoder_config, tokenizer, settings)
+        decoder = model.decoder_config
+        settings = task.generation_settings(settings, decoder.max_position_embeddings)
+        super().__init__(model, decoder, tokenizer, settings)
         self._task = task
         self._vocabulary = vocabulary
 

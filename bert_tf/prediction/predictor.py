@@ -62,7 +62,9 @@ class Predictor:
         if isinstance(self.task, SequenceToSequenceTask):
             return PairGenerator(self.task, self.model, self.vocabulary, settings)
         if isinstance(self.task, CausalLmTask):
-            return ContinuationGenerator(self.model, self.vocabulary, settings)
+            return ContinuationGenerator(
+                self.task, self.model, self.vocabulary, settings
+            )
         raise InputError(
             f"A model for {self.task.name!r} writes no texts: use `predict`, or "
             "`python -m bert_tf.run_prediction`."

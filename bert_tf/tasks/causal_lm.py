@@ -92,6 +92,17 @@ class CausalLmTask(NextTokenTask):
         """Returns the length of the model's input; see `Task`."""
         return {"input_ids": max_seq_length}
 
+    def generation_settings(
+        self, given: Mapping[str, Any], positions: int
+    ) -> dict[str, Any]:
+        """Returns settings of a search, by default with room for as long a prompt.
+
+        Args:
+            given: fields of `GenerationConfig`, words as texts.
+            positions: of prompt and continuation together.
+        """
+        return {"max_new_tokens": min(_MAX_NEW_TOKENS, positions // 2), **given}
+
     # Its examples.
 
     def texts(self, examples: Sequence[TextExample]) -> dict[str, list[str]]:
@@ -154,11 +165,9 @@ class CausalLmTask(NextTokenTask):
         `generation` of the description holds those of the search.
         """
         assert isinstance(model, CausalLM)
+        given = self.description.settings.get("generation") or {}
         config = written_texts.generation_config(
-            {
-                "max_new_tokens": min(_MAX_NEW_TOKENS, max_seq_length // 2),
-                **(self.description.settings.get("generation") or {}),
-            },
+            self.generation_settings(given, max_seq_length),
             tokenizer,
             dataclasses.replace(model.config, max_position_embeddings=max_seq_length),
         )

@@ -88,14 +88,19 @@ class SequenceToSequenceTask(NextTokenTask):
             decoder_description.vocabulary_of(self.description.settings) or vocabulary
         )
 
-    def generation_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def generation_settings(
+        self, given: Mapping[str, Any], positions: int
+    ) -> dict[str, Any]:
         """Returns settings of a search, by default as long as was trained on.
 
         Args:
             given: fields of `GenerationConfig`, words as texts.
+            positions: of the decoder; of one that was trained elsewhere there may be
+                fewer than the length says.
         """
         # [CLS] is counted among what was trained on, and not chosen.
-        return {"max_new_tokens": self.settings.max_target_length - 1, **given}
+        longest = min(self.settings.max_target_length, positions) - 1
+        return {"max_new_tokens": longest, **given}
 
     # The model.
 
@@ -223,10 +228,12 @@ class SequenceToSequenceTask(NextTokenTask):
         assert isinstance(model, EncoderDecoder)
         settings = self.description.settings
         written = BertTokenizer(self.target_vocabulary(tokenizer.vocabulary))
+        decoder = model.decoder_config
+        given = settings.get("generation") or {}
         config = written_texts.generation_config(
-            self.generation_settings(settings.get("generation") or {}),
+            self.generation_settings(given, decoder.max_position_embeddings),
             written,
-            model.decoder_config,
+            decoder,
         )
         inputs = TextInputs(tokenizer, max_seq_length)
         names = ["text", "text_pair"] if settings.get("pairs") else ["text"]

@@ -143,6 +143,17 @@ def test_bad_input_is_told(model, inputs, settings, message):
         model.generate(inputs, **settings)
 
 
+def test_fewer_positions_than_the_task_says_are_what_is_written(folder):
+    """As of a model that was trained elsewhere, of which no length is known."""
+    from bert_tf.models import EncoderDecoder
+    from bert_tf.prediction.predictor import Predictor
+    from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
+
+    task = SequenceToSequenceTask(TaskDescription("sequence_to_sequence", 12))
+    predictor = Predictor(task, EncoderDecoder(CONFIG, CONFIG), VOCABULARY)
+    assert predictor.generator().config.max_new_tokens == POSITIONS - 1
+
+
 def test_a_language_model_continues_prompts_of_any_length(tmp_path):
     from bert_tf.models import CausalLM, named_variables
 
@@ -155,7 +166,9 @@ def test_a_language_model_continues_prompts_of_any_length(tmp_path):
         vocabulary=VOCABULARY,
         task=TaskDescription("causal_lm", 12),
     )
-    generator = bert_tf.load(folder).generator(max_new_tokens=5)
+    model = bert_tf.load(folder)
+    assert model.generator().config.max_new_tokens == POSITIONS // 2
+    generator = model.generator(max_new_tokens=5)
     prompts = ["one", "two three four seven .", "six"]
     examples = [TextExample(text=text, place=Place("", 1)) for text in prompts]
     together = generator.run(examples, 2)  # The longest text first.
