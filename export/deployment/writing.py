@@ -6,6 +6,7 @@ import os
 import re
 import string
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from bert_tf.errors import InputError
@@ -34,7 +35,7 @@ class Resources:
         min_replicas: servers at least.
         max_replicas: servers at most.
         max_batch_size: rows that wait at the same moment and are computed together;
-            fewer where a version takes a fixed number only.
+            where a version takes a fixed number of rows only, it is that number.
     """
 
     cpus: int = 2
@@ -88,7 +89,8 @@ def write(
 
     Raises:
         InputError: there is no such version, the canary would be the stable one too,
-            or the folder's name makes no name for a model.
+            the two take batches of different sizes, or the folder's name makes no name
+            for a model.
     """
     model_dir, output_dir = Path(model_dir).resolve(), Path(output_dir)
     versions = versions_of(model_dir)
@@ -115,7 +117,7 @@ def write(
     size_mb = math.ceil(
         sum(_num_bytes(model_dir / str(version)) for version in loaded) / 2**20
     )
-    static_sizes = [_static_batch_size(model_dir / str(v)) for v in loaded]
+    static_size = _static_batch_size(model_dir, loaded)
     values = {
         "name": name,
         "dns_name": _dns_name(name),
@@ -128,7 +130,11 @@ def write(
         "storage_gi": max(1, math.ceil(10 * size_mb / 1024)),
         "min_replicas": resources.min_replicas,
         "max_replicas": resources.max_replicas,
-        "max_batch_size": min([resources.max_batch_size, *filter(None, static_sizes)]),
+        "max_batch_size": static_size or resources.max_batch_size,
+        # What smaller batches are filled up to.
+        "allowed_batch_sizes": (
+            f"\nallowed_batch_sizes: {static_size}" if static_size else ""
+        ),
     }
     output_dir.mkdir(parents=True, exist_ok=True)
     for file in FILES:
@@ -140,10 +146,22 @@ def write(
     return labels
 
 
-def _static_batch_size(version: Path) -> int | None:
-    """Returns the rows of every request, if the version takes no other number."""
-    path = version / "assets.extra" / "export.json"
-    return read_json(path).get("static_batch_size") if path.is_file() else None
+def _static_batch_size(model_dir: Path, versions: Sequence[int]) -> int | None:
+    """Returns the rows of every batch, if a version takes no other number."""
+    sizes = dict[int, int]()
+    for version in versions:
+        path = model_dir / str(version) / "assets.extra" / "export.json"
+        size = read_json(path).get("static_batch_size") if path.is_file() else None
+        if size:
+            sizes[size] = version
+    if len(sizes) > 1:
+        (one, version), (other, canary) = sizes.items()
+        raise InputError(
+            f"{model_dir}: version {version} takes batches of {one} rows and version "
+            f"{canary} of {other}, and a server makes batches of one size. Export both "
+            "with the same --static_shape."
+        )
+    return next(iter(sizes), None)
 
 
 def _dns_name(name: str) -> str:

@@ -109,12 +109,21 @@ def test_the_manifests_refer_to_each_other(tmp_path, model_dir):
 
 
 def test_batches_are_what_a_version_of_a_static_shape_takes(tmp_path, model_dir):
-    extra = model_dir / "10" / "assets.extra"
-    extra.mkdir()
-    (extra / "export.json").write_text('{"static_batch_size": 8}')
-    for loaded, size in ({"stable": 10}, 8), ({"stable": 2}, 32):
-        text = write(tmp_path, model_dir, **loaded)["batching.config"]
-        assert f"max_batch_size {{ value: {size} }}" in text
+    def make_static(version, size):
+        extra = model_dir / str(version) / "assets.extra"
+        extra.mkdir()
+        (extra / "export.json").write_text(f'{{"static_batch_size": {size}}}')
+
+    make_static(10, 8)
+    text = write(tmp_path, model_dir, stable=2, canary=10)["batching.config"]
+    parameters = text_format.Parse(text, unpackaged_messages()[0]())
+    assert parameters.max_batch_size.value == 8
+    assert list(parameters.allowed_batch_sizes) == [8]
+    text = write(tmp_path, model_dir, stable=2)["batching.config"]
+    assert "max_batch_size { value: 32 }\n#" in text
+    make_static(2, 16)
+    with pytest.raises(InputError, match="2 takes .* of 16 rows and version 10 of 8"):
+        write(tmp_path, model_dir, stable=2, canary=10)
 
 
 @pytest.mark.parametrize("name", ["a" * 39 + "-b", "2.0", "_", "My Bert"])
@@ -156,13 +165,14 @@ def unpackaged_messages():
         syntax="proto3",
         dependency=["google/protobuf/wrappers.proto"],
     )
-    wrapped = ".google.protobuf.Int64Value"
+    wrapped, repeated = ".google.protobuf.Int64Value", field.LABEL_REPEATED
     messages = {
         "BatchingParameters": {
             "max_batch_size": (1, field.TYPE_MESSAGE, wrapped),
             "batch_timeout_micros": (2, field.TYPE_MESSAGE, wrapped),
             "max_enqueued_batches": (3, field.TYPE_MESSAGE, wrapped),
             "num_batch_threads": (4, field.TYPE_MESSAGE, wrapped),
+            "allowed_batch_sizes": (6, field.TYPE_INT64, None),
             "pad_variable_length_inputs": (7, field.TYPE_BOOL, None),
         },
         "PrometheusConfig": {
@@ -181,7 +191,7 @@ def unpackaged_messages():
                 number=number,
                 type=kind,
                 type_name=type_name,
-                label=field.LABEL_OPTIONAL,
+                label=repeated if key.endswith("sizes") else field.LABEL_OPTIONAL,
             )
     pool = descriptor_pool.DescriptorPool()
     wrappers = descriptor_pb2.FileDescriptorProto()
