@@ -110,18 +110,23 @@ _REPORT_DIR = flags.DEFINE_string(
 def main(argv: Sequence[str]) -> None:
     """Loads the checkpoint, converts it and writes the file."""
     from bert_tf.checkpoints.workdir import resolve_checkpoint
+    from bert_tf.errors import InputError
     from bert_tf.storage import files
     from bert_tf.storage.json_files import write_json
     from export.checkpoint import pretrained
 
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
-    folder.task.checked_max_seq_length(
-        folder.config.max_position_embeddings, _MAX_SEQ_LENGTH.value
-    )
+    positions = folder.config.max_position_embeddings
+    folder.task.checked_max_seq_length(positions, _MAX_SEQ_LENGTH.value)
+    if _MAX_PREDICTIONS.value and folder.task.name != "pretraining":
+        raise InputError(
+            "--max_predictions_per_seq is for pretrained models, which fill [MASK]s. "
+            f"Received: a model of {folder.task.name}. Leave it out."
+        )
     # Entered before the work, so that a folder that cannot be written is told at once.
     with files.atomic_file(str(_OUTPUT_FILE.value)) as temporary:
         from export.checkpoint import card  # loads TensorFlow
-        from export.tflite import description, exporter, text_input
+        from export.tflite import description, exporter, text_input, text_writing
         from export.tflite.settings import Settings
 
         trained = pretrained.load(
@@ -167,15 +172,18 @@ def main(argv: Sequence[str]) -> None:
     )
     if _REPORT_DIR.value:
         print(f"Its report is {Path(_REPORT_DIR.value) / 'report.html'}.")
-    print(
-        jobs.next_command(
-            "export.verify_export",
-            checkpoint=_CHECKPOINT.value,
-            tflite_file=_OUTPUT_FILE.value,
-            eval_data="HELD_OUT_DATA",
-            output_file="verification.json",
+    # What verify_export asks with is as long as training's, and answered at once.
+    as_trained = trained.max_seq_length == folder.task.checked_max_seq_length(positions)
+    if as_trained and not text_writing.writes(trained):
+        print(
+            jobs.next_command(
+                "export.verify_export",
+                checkpoint=_CHECKPOINT.value,
+                tflite_file=_OUTPUT_FILE.value,
+                eval_data="HELD_OUT_DATA",
+                output_file="verification.json",
+            )
         )
-    )
 
 
 def cli() -> None:

@@ -28,7 +28,7 @@ class TFLiteBackend:
 
     Raises:
         InputError: LiteRT is not installed, or this is no TFLite file of
-            `export.export_tflite`.
+            `export.export_tflite`, or one that writes.
         FileNotFoundError: no such file.
     """
 
@@ -95,7 +95,7 @@ def signatures(path: str | os.PathLike[str]) -> dict[int, str]:
 
     Raises:
         InputError: LiteRT is not installed, or this is no TFLite file of
-            `export.export_tflite`.
+            `export.export_tflite`, or one that writes.
         FileNotFoundError: no such file.
     """
     interpreter = litert_interpreter()
@@ -120,7 +120,7 @@ def _not_ours(path: str | os.PathLike[str], error: Exception) -> InputError:
     reason = str(error).partition("\n")[0]
     return InputError(
         f"{os.fspath(path)}: not a TFLite file of `python -m "
-        f"export.export_tflite` ({reason:.300})."
+        f"export.export_tflite` that answers at once ({reason:.300})."
     )
 
 

@@ -189,10 +189,10 @@ def _open(
         backends[os.fspath(saved_model_dir)] = stack.enter_context(served)
         quantized = served.precision != "float32"
         artifacts.append({"format": "saved_model", "quantized": quantized})
-    for path in tflite_files:
+    for path in dict.fromkeys(os.fspath(each) for each in tflite_files):
         from export.check import tflite_weights  # needs LiteRT
 
-        backends[os.fspath(path)] = TFLiteBackend(path, num_threads)
+        backends[path] = TFLiteBackend(path, num_threads)
         weights = tflite_weights.weights(Path(path).read_bytes())
         quantized = any(weight.dtype != "FLOAT32" for weight in weights)
         artifacts.append({"format": "tflite", "quantized": quantized})

@@ -31,7 +31,7 @@ def write(
 
     Args:
         trained: what the files are made of.
-        directory: where the report goes.
+        directory: where the report goes, which exists.
         quantizations: a name for each kind of file -> what makes it of a float32 one.
         scratch: a folder for the files.
 
@@ -58,7 +58,6 @@ def write(
                 operations.append(_operations(name, path, own))
             path.unlink()
     title = f"TFLite: {trained.task.name.replace('_', ' ')}, {own} tokens"
-    directory.mkdir(parents=True, exist_ok=True)
     return report.write_report(
         directory,
         title,

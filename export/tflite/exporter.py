@@ -59,8 +59,12 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
     Raises:
         InputError: data that does not fit, a name that no weight has, an operation
             that phones lack, or a file that loses too much.
+        OSError: the report's folder cannot be made.
     """
     check(trained, settings)
+    if settings.report_dir is not None:
+        # Before the work, so that a folder that cannot be written is told at once.
+        Path(settings.report_dir).mkdir(parents=True, exist_ok=True)
     calibration: list[dict[str, np.ndarray]] = []
     if settings.calibrates(trained):
         assert settings.calibration_data is not None

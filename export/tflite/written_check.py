@@ -38,7 +38,8 @@ def measure(
         A table as text, and what is wrong, if anything.
 
     Raises:
-        InputError: a model without targets to compare with.
+        InputError: a model without targets to compare with, or examples longer than
+            the file takes.
     """
     task = trained.task
     if not isinstance(task, SequenceToSequenceTask):
@@ -54,7 +55,9 @@ def measure(
     positions = range(0, writing.source.num_examples, size)
     batches = [reader.read(position, 1) for position in positions]
     texts = {
-        name: np.concatenate([_padded(trained, batch[name][0, 0]) for batch in batches])
+        name: np.concatenate(
+            [_padded(trained, batch[name][0, 0], eval_data) for batch in batches]
+        )
         for name in writing.inputs
     }
     texts = {n: v[: writing.source.num_examples] for n, v in texts.items()}
@@ -89,9 +92,14 @@ def measure(
     return table(results), failures
 
 
-def _padded(trained: TrainedModel, values: np.ndarray) -> np.ndarray:
+def _padded(trained: TrainedModel, values: np.ndarray, eval_data: str) -> np.ndarray:
     """Returns rows of the length that a file takes."""
     missing = trained.max_seq_length - values.shape[1]
+    if missing < 0:
+        raise InputError(
+            f"{eval_data}: its examples are {values.shape[1]} tokens long, but the "
+            f"file takes at most {trained.max_seq_length} (--max_seq_length)."
+        )
     return np.pad(values, [(0, 0), (0, missing)]).astype(np.int32)
 
 

@@ -78,3 +78,14 @@ def test_the_report_compares_with_float32(trained, tmp_path):
     page = (tmp_path / "report" / "report.html").read_text()
     assert page.count("<svg") == 2
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(
+    trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(exporter.converter, "convert_float", None)
+    (tmp_path / "report").touch()
+    with pytest.raises(FileExistsError):
+        exporter.export(
+            trained, Settings(report_dir=str(tmp_path / "report")), tmp_path
+        )

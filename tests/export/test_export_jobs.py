@@ -37,6 +37,7 @@ def test_from_checkpoint_to_verified_artifacts(
         )
         assert done.returncode == 0, done.stderr
         assert f"Wrote {tflite_files[-1]}" in done.stdout
+        assert "Next: python -m export.verify_export" in done.stdout
         card = tmp_path / f"{quantization}.tflite.README.md"
         kind = {"none": "float32", "dynamic_int8": "int8"}[quantization]
         assert f"a TFLite file with {kind} weights" in card.read_text()
@@ -51,7 +52,7 @@ def test_from_checkpoint_to_verified_artifacts(
         checkpoint=checkpoint_dir,
         eval_data=records_dir,
         saved_model_dir=saved_model_dir,
-        tflite_file=tflite_files,
+        tflite_file=[*tflite_files, tflite_files[0]],
         text=[text, "peace"],
         latency_calls=3,
         max_accuracy_drop=1,

@@ -320,8 +320,11 @@ def test_a_job_describes_what_it_wrote(tmp_path, run_job):
         checkpoint=tmp_path / "model",
         output_file=tmp_path / "pairs.tflite",
         text_input=True,
+        max_seq_length=S // 2,
     )
     assert done.returncode == 0, done.stderr
+    # Its next command would ask with texts as long as in training.
+    assert "Next: " not in done.stdout
     assert "Custom ops" not in done.stderr
     described = json.loads((tmp_path / "pairs.tflite.json").read_text())
     assert described["text_signature"] == {
@@ -333,3 +336,15 @@ def test_a_job_describes_what_it_wrote(tmp_path, run_job):
             "RaggedTensorToTensor",
         ],
     }
+
+
+def test_positions_to_predict_are_for_models_that_fill_masks(tmp_path, run_job):
+    write_model(tmp_path / "model", "classification", labels=LABELS)
+    done = run_job(
+        "export_tflite",
+        checkpoint=tmp_path / "model",
+        output_file=tmp_path / "a.tflite",
+        max_predictions_per_seq=3,
+    )
+    assert "is for pretrained models" in done.stderr
+    assert "a model of classification. Leave it out." in done.stderr

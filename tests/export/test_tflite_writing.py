@@ -17,7 +17,7 @@ from bert_tf.generation.config import GenerationConfig
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
-from export.check import tflite_weights
+from export.check import litert, tflite_weights
 from export.check.litert_writing import LiteRtWriter
 from export.checkpoint import pretrained
 from export.tflite import converter, exporter, quantizer
@@ -139,6 +139,21 @@ def test_it_is_measured_and_written(writer, tmp_path, small_weights, quantizatio
 def test_what_cannot_be_is_refused(writer, tmp_path):
     with pytest.raises(InputError, match="a model that writes is not calibrated"):
         exporter.export(writer, Settings(quantization="int8"), tmp_path)
+
+
+def test_examples_longer_than_the_file_are_told(writer, tmp_path):
+    shorter = pretrained.load(resolve_checkpoint(writer.folder.path), 5)
+    settings = Settings(eval_data=write_pairs(tmp_path / "pairs.jsonl"))
+    with pytest.raises(InputError, match="12 tokens long, but .* at most 5 "):
+        exporter.export(shorter, settings, tmp_path)
+
+
+def test_what_asks_for_answers_at_once_says_so(writer, tmp_path):
+    path = tmp_path / "writer.tflite"
+    path.write_bytes(converter.convert_float(writer))
+    for opening in (litert.signatures, lambda path: litert.TFLiteBackend(path, 1)):
+        with pytest.raises(InputError, match="not a .* that answers at once"):
+            opening(path)
 
 
 @pytest.mark.parametrize(
