@@ -5,7 +5,8 @@ import csv
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TextIO
 
@@ -19,6 +20,7 @@ from bert_tf.storage.parquet import import_pyarrow, open_parquet
 # Bytes of it, a multiple of 64: room for any number of rows.
 _NPY_HEADER = 128
 _PARQUET_ROWS = 4096
+_JSON_LINES = (".jsonl", ".ndjson", ".json")
 
 
 class RowWriter(Protocol):
@@ -47,32 +49,39 @@ class JsonLinesWriter:
 class CsvWriter:
     """Writes a row a line under a header; what is not a value becomes JSON.
 
+    A row may have a field that none had before, as a second text: the table is written
+    at the end, when all columns are known.
+
     Args:
         file: to write into.
+        rows: what holds the rows until then.
     """
 
-    def __init__(self, file: TextIO):
+    def __init__(self, file: TextIO, rows: TextIO):
         self._file = file
-        self._writer: Any = None
+        self._rows = rows
+        self._columns: dict[str, None] = {}
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Writes one row; the first one decides the columns."""
-        flat = {
-            name: json.dumps(value, ensure_ascii=False)
-            if isinstance(value, list | dict | tuple)
-            else value
-            for name, value in row.items()
-        }
-        if self._writer is None:
-            self._writer = csv.DictWriter(self._file, list(flat))
-            self._writer.writeheader()
-        self._writer.writerow(flat)
+        """Writes one row."""
+        self._columns |= dict.fromkeys(row)
+        self._rows.write(json.dumps(row) + "\n")
 
-
-_TEXT_WRITERS: dict[str, Callable[[TextIO], RowWriter]] = {
-    ".csv": CsvWriter,
-    **dict.fromkeys((".jsonl", ".ndjson", ".json"), JsonLinesWriter),
-}
+    def close(self) -> None:
+        """Writes the table; none without rows."""
+        if not self._columns:
+            return
+        writer = csv.DictWriter(self._file, list(self._columns))
+        writer.writeheader()
+        self._rows.seek(0)
+        for line in self._rows:
+            flat = {
+                name: json.dumps(value, ensure_ascii=False)
+                if isinstance(value, list | dict)
+                else value
+                for name, value in json.loads(line).items()
+            }
+            writer.writerow(flat)
 
 
 class NpyWriter:
@@ -143,6 +152,9 @@ class ParquetWriter:
         self._writer.close()
 
     def _flush(self) -> None:
+        # The first row's fields are taken for all: it gets what only others have.
+        for row in self._rows[1:]:
+            self._rows[0] = {**dict.fromkeys(row), **self._rows[0]}
         schema = self._pyarrow.Table.from_pylist(self._rows).schema
         if self._writer is None:
             self._open(schema)
@@ -180,7 +192,7 @@ def check_name(name: str) -> None:
     Raises:
         InputError: none writes such files.
     """
-    if name != "-" and not name.endswith((*_TEXT_WRITERS, ".npy", ".parquet")):
+    if name != "-" and not name.endswith((*_JSON_LINES, ".csv", ".npy", ".parquet")):
         raise InputError(
             f"{name}: predictions are written as .jsonl, .csv, .parquet or, vectors "
             "alone, .npy; the file's ending says which."
@@ -204,10 +216,17 @@ def open_writer(path: Path, name: str) -> Iterator[RowWriter]:
         parquet = ParquetWriter(path, name)
         yield parquet
         parquet.close()
+    elif name.endswith(".csv"):
+        with (
+            path.open("w", encoding="utf-8", newline="") as text,
+            tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent) as rows,
+        ):
+            table = CsvWriter(text, rows)
+            yield table
+            table.close()
     else:
-        suffix = next(suffix for suffix in _TEXT_WRITERS if name.endswith(suffix))
         with path.open("w", encoding="utf-8", newline="") as text:
-            yield _TEXT_WRITERS[suffix](text)
+            yield JsonLinesWriter(text)
 
 
 @contextlib.contextmanager

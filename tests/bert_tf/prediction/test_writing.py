@@ -34,6 +34,25 @@ def test_csv(tmp_path):
     assert [{**r, "embedding": json.loads(r["embedding"])} for r in rows] == ROWS
 
 
+PAIR = [{"text": "one"}, {"text": "two\n2", "text_pair": "three"}, {"text": "four"}]
+
+
+def test_csv_of_fields_that_later_rows_have(tmp_path):
+    file = write(tmp_path / "a.csv", PAIR)
+    expected = 'text,text_pair\r\none,\r\n"two\n2",three\r\nfour,\r\n'
+    assert file.read_bytes().decode() == expected
+    assert write(tmp_path / "b.csv", []).read_bytes() == b""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "b.csv"]
+
+
+@pytest.mark.parametrize("rows_at_once", [2, 3])
+def test_parquet_of_fields_that_later_rows_have(tmp_path, monkeypatch, rows_at_once):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(writing, "_PARQUET_ROWS", rows_at_once)
+    found = parquet.read_table(write(tmp_path / "a.parquet", PAIR)).to_pylist()
+    assert found == [{"text_pair": None, **row} for row in PAIR]
+
+
 def test_npy(tmp_path):
     array = np.load(write(tmp_path / "a.npy"))
     assert array.dtype == np.float32
