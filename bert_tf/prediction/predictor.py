@@ -12,7 +12,7 @@ import numpy as np
 from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.task_description import TaskDescription
-from bert_tf.errors import InputError
+from bert_tf.errors import InputError, validated
 from bert_tf.labelled.columns import ColumnFinder, ColumnNames
 from bert_tf.labelled.encoded import EncodedExamples
 from bert_tf.labelled.examples import Example, Place
@@ -23,6 +23,7 @@ from bert_tf.models.variables import assign_variables
 from bert_tf.prediction.continuation_generator import ContinuationGenerator
 from bert_tf.prediction.generator import Generator
 from bert_tf.prediction.pair_generator import PairGenerator
+from bert_tf.storage.json_files import from_dict
 from bert_tf.tasks.catalog import create_predicting_task
 from bert_tf.tasks.causal_lm import CausalLmTask
 from bert_tf.tasks.inference import BATCH_SIZE, Inference
@@ -182,10 +183,12 @@ class Predictor:
             value = {kind.list_field: list(value)}
         elif isinstance(value, tuple | list) and len(value) == 2:
             value = dict(zip(("text", "text_pair"), value, strict=True))
-        if not isinstance(value, Mapping):
+        if not (
+            isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+        ):
             raise InputError(
-                f"{place}: {kind.name} takes a text, a pair of texts or a dictionary. "
-                f"Received: {value!r:.80}"
+                f"{place}: {kind.name} takes a text, a pair of texts or a dictionary "
+                f"whose keys are texts. Received: {value!r:.80}"
             )
         finder = ColumnFinder("inputs", list(value), ColumnNames())
         build = kind.from_records(finder, False, LabelledReport(), language)
@@ -220,16 +223,12 @@ def load(
     if task not in (None, described.name):
         described = TaskDescription(task, described.max_seq_length)
     described = dataclasses.replace(
-        described.with_settings(**settings),
-        max_seq_length=described.max_seq_length or positions,
+        described, max_seq_length=described.max_seq_length or positions
     )
     found = create_predicting_task(described, weights.vocabulary)
-    for name in settings:
-        if name not in found.setting_names:
-            raise InputError(
-                f"{described.name} has the settings {sorted(found.setting_names)}. "
-                f"Received: {name!r}"
-            )
+    if settings:
+        described = described.with_settings(**_checked_settings(found, settings))
+        found = create_predicting_task(described, weights.vocabulary)
     model = found.create_model(weights.config, dtype=PRECISIONS[precision])
     try:
         assign_variables(model, weights.variables)
@@ -242,3 +241,16 @@ def load(
             f"{advice}"
         ) from error
     return Predictor(found, model, weights.vocabulary)
+
+
+def _checked_settings(
+    task: PredictingTask, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns settings of a task as its model folder would have them."""
+    source = f"settings of {task.name}"
+    plain = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in settings.items()
+    }
+    stated = validated(from_dict(task.settings_type, plain, source), f"{source}: ")
+    return {name: getattr(stated, name) for name in settings}

@@ -16,6 +16,7 @@ from bert_tf.labelled.options import ReadOptions
 from bert_tf.tasks.endpoint import Batch, Outputs
 from bert_tf.tasks.predicting_task import PredictingTask
 from bert_tf.tasks.pretraining import PretrainingTask
+from bert_tf.tasks.settings import FillMaskSettings
 from bert_tf.text.pieces import Pieces
 from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
@@ -30,14 +31,15 @@ class FillMaskTask(PretrainingTask, PredictingTask):
     """
 
     kind = TEXTS
-    setting_names = ("top_k",)
+    settings_type = FillMaskSettings
     read_options = ReadOptions()
 
     def __init__(self, description: TaskDescription, vocabulary: Vocabulary):
         super().__init__(description)
         self._entries = np.array(vocabulary.entries, object)
         self._mask_id = vocabulary.mask_id
-        self._top_k = min(description.settings.get("top_k", 5), len(vocabulary))
+        top_k = description.settings.get("top_k", FillMaskSettings.top_k)
+        self._top_k = min(top_k, len(vocabulary))
 
     def encode(
         self,

@@ -230,11 +230,6 @@ class LabelledTask(PredictingTask):
         return self.held_out_source(examples, vocabulary)
 
     @property
-    def setting_names(self) -> Sequence[str]:
-        """Names of the task's settings; see `PredictingTask`."""
-        return [field.name for field in dataclasses.fields(self.settings_type)]
-
-    @property
     def read_options(self) -> ReadOptions:
         """How files are read: as in training."""
         stated = self.description.settings.get("reading", {})

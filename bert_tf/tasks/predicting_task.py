@@ -19,22 +19,20 @@ class PredictingTask(Task):
 
     Attributes:
         kind: of its examples, for the readers of files.
+        settings_type: a dataclass of the settings that the user of a trained model may
+            change, with `validate()`.
         usual_max_seq_length: of models that do not say on how many tokens they were
             trained.
     """
 
     kind: Kind[Any]
+    settings_type: ClassVar[type[Any]]
     usual_max_seq_length: ClassVar[int] = 512
 
     @property
     def max_seq_length(self) -> int:
         """Tokens of the longest sequences."""
         return self.description.max_seq_length or self.usual_max_seq_length
-
-    @property
-    @abc.abstractmethod
-    def setting_names(self) -> Sequence[str]:
-        """Names of the settings that the user of a trained model may change."""
 
     @property
     @abc.abstractmethod

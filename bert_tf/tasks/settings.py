@@ -69,6 +69,22 @@ class ClassificationSettings(TaskSettings):
 
 
 @dataclasses.dataclass
+class FillMaskSettings:
+    """Which words [MASK] may stand for.
+
+    Attributes:
+        top_k: entries of the vocabulary for each [MASK], the likeliest ones.
+    """
+
+    top_k: int = 5
+
+    def validate(self) -> Self:
+        """Returns self, or raises an InputError that names the field."""
+        check(self, "top_k", self.top_k >= 1, "at least 1")
+        return self
+
+
+@dataclasses.dataclass
 class MultiLabelSettings(TaskSettings):
     """Any number of labels a text, or a pair of texts.
 

@@ -70,11 +70,30 @@ def test_an_unknown_precision_is_refused(folder):
 
 
 @pytest.mark.parametrize(
+    ("task", "settings", "message"),
+    [
+        ("pretraining", {"top_k": -1}, "top_k must be at least 1. Received: -1"),
+        ("pretraining", {"top_k": "5"}, "`top_k` must be a whole number.*'5'"),
+        (
+            "question_answering",
+            {"n_best_size": np.int64(0)},
+            "n_best_size must be at least 1. Received: 0",
+        ),
+        ("classification", {"labels": "x"}, "`labels` must be a list. Received: 'x'"),
+    ],
+)
+def test_settings_that_cannot_be(folder, task, settings, message):
+    with pytest.raises(InputError, match=f"^settings of {task}: {message}"):
+        bert_tf.load(folder, task=task, **settings)
+
+
+@pytest.mark.parametrize(
     ("inputs", "message"),
     [
         ("one", "`inputs` must be a list, of a single input too.*'one'"),
         ({"text": "one"}, r"`inputs` must be a list.*\{'text': 'one'\}"),
         (["one", "\ud800"], "inputs: input 2: 'text' holds a lone surrogate"),
+        (["one", {1: "one"}], r"input 2: .* whose keys are texts.*\{1: 'one'\}"),
     ],
 )
 def test_inputs_that_are_none(folder, inputs, message):
