@@ -183,6 +183,19 @@ class ColumnFinder:
         if given:
             self.found[field] = self._own(field, [given])
             return self.found[field][0]
+        return self._by_usual_name(field, usual)
+
+    def if_there(self, field: str) -> str | None:
+        """Returns the column of a field, which the file may lack even if it is named.
+
+        The user named the columns of the files to train on; to predict, a model needs
+        only some of them.
+        """
+        if getattr(self._given, field) in self._available:
+            return self.maybe(field)
+        return self._by_usual_name(field)
+
+    def _by_usual_name(self, field: str, usual: Sequence[str] = ()) -> str | None:
         taken = {name for names in self.found.values() for name in names}
         for name in usual or _USUAL[field]:
             column = self._by_lower.get(name)

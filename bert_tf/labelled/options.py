@@ -18,7 +18,8 @@ class ReadOptions:
 
     Attributes:
         columns: which column is what.
-        input_format: one of `FORMATS`; `auto` goes by the file's ending.
+        input_format: one of `FORMATS`; `auto` goes by the file's ending, and so do
+            files without targets whose ending says a format.
         quoting: of CSV and TSV: `auto`, `standard` or `none`; see `DelimitedFile`.
         bad_tags: `error` or `repair`; see `tagging.to_iob2`.
         language: ISO 639 code that guides the splitting of documents into sentences.

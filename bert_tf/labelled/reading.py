@@ -139,8 +139,10 @@ def _file_format(
     kind: Kind[E], path: Path, options: ReadOptions, with_targets: bool
 ) -> str:
     found = options.input_format
-    if found == "auto":
-        found = SUFFIX_FORMATS.get(content_suffix(path), "")
+    ending = SUFFIX_FORMATS.get(content_suffix(path), "")
+    # Files to predict on need not be of the format that training was told.
+    if found == "auto" or (ending and not with_targets):
+        found = ending
         if not found:
             found = "lines" if kind.from_line and not with_targets else kind.plain
         if found == "json" and "squad" in kind.formats and holds_one_object(path):

@@ -30,7 +30,7 @@ def tagged_sentences(
 ) -> Callable[[Record, Place], TaggedSentence]:
     """Words with tags; words of running text where no tags are asked for."""
     del report, language
-    column = finder.maybe("words")
+    column = finder.maybe("words") if with_targets else finder.if_there("words")
     if column is None and not with_targets:
         text_column = finder.one("text")
         return lambda record, place: plain_sentence(
@@ -66,7 +66,7 @@ def questions(
     question, context = finder.one("question"), finder.one("context")
     answers = finder.one("answers") if with_targets else None
     del language
-    id_column = finder.maybe("id")
+    id_column = finder.maybe("id") if with_targets else finder.if_there("id")
 
     def build(record: Record, place: Place) -> QuestionExample | None:
         return squad.question_example(

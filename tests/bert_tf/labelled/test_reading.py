@@ -409,6 +409,34 @@ def test_questions_with_the_same_id(write, load):
         load(QUESTION_ANSWERING, path)
 
 
+def test_training_files_say_nothing_of_the_format_of_others(write, load):
+    path = write("a.csv", CSV)
+    with pytest.raises(InputError, match="not JSON"):
+        load(CLASSIFICATION, path, input_format="json")
+    found, _ = load(CLASSIFICATION, path, input_format="json", with_targets=False)
+    assert [example.text for example in found] == ["good, really", "bad"]
+    path = write("a.data", json_lines(*RECORDS))
+    found, _ = load(CLASSIFICATION, path, input_format="json", with_targets=False)
+    assert [example.text for example in found] == ["good, really", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "record", "columns"),
+    [
+        (QUESTION_ANSWERING, {"question": "?", "context": "c"}, {"id": "number"}),
+        (TOKEN_CLASSIFICATION, {"text": "New York"}, {"words": "split"}),
+    ],
+)
+def test_named_columns_that_predictions_do_without(write, load, kind, record, columns):
+    path = write("a.jsonl", json_lines(record))
+    (example,), _ = load(kind, path, with_targets=False, **columns)
+    assert " ".join(example.key) == " ".join(record.values())
+    path = write("b.jsonl", json_lines({**record, "tags": ["O"], "answers": []}))
+    (name,) = columns.values()
+    with pytest.raises(InputError, match=f"no column '{name}', which columns"):
+        load(kind, path, **columns)
+
+
 def test_options_are_checked():
     for name in ("input_format", "quoting", "bad_tags"):
         with pytest.raises(InputError, match=f"{name}` must be one of.*'x'"):
