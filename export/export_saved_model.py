@@ -97,10 +97,12 @@ def main(argv: Sequence[str]) -> None:
     )
     batch_sizes = _batch_sizes(_WARMUP_BATCH_SIZES.value)
     folder = resolve_checkpoint(str(_CHECKPOINT.value))
-    generation = _generation_config(_GENERATION_CONFIG.value, folder.task.name)
+    with_text = _SIGNATURES.value == "all" and static_batch_size is None
+    generation = _generation_config(
+        _GENERATION_CONFIG.value, folder.task.name, with_text=with_text
+    )
     eval_data = _EVAL_DATA.value
     precision_request.check(_PRECISION.value, has_eval_data=eval_data is not None)
-    with_text = _SIGNATURES.value == "all" and static_batch_size is None
     parts_request.check(_TOKENS_AT_ONCE.value, folder.task.name, with_text=with_text)
     folder.task.checked_max_seq_length(
         folder.config.max_position_embeddings, max_seq_length
@@ -156,7 +158,9 @@ def main(argv: Sequence[str]) -> None:
     )
 
 
-def _generation_config(path: str | None, task: str) -> dict[str, Any] | None:
+def _generation_config(
+    path: str | None, task: str, *, with_text: bool
+) -> dict[str, Any] | None:
     """Returns the settings of a search; None for the usual ones."""
     from bert_tf.storage.json_files import read_json
     from bert_tf.tasks.settings import WRITING_TASKS
@@ -167,6 +171,11 @@ def _generation_config(path: str | None, task: str) -> dict[str, Any] | None:
         raise InputError(
             f"--generation_config: a model of the task {task!r} has no signature that "
             "writes. Leave it out."
+        )
+    if not with_text:
+        raise InputError(
+            "--generation_config: the signatures that write take text, and "
+            "--signatures=ids and --static_shape leave them out. Leave this out, too."
         )
     return read_json(path)
 

@@ -71,6 +71,9 @@ def export(trained: TrainedModel, settings: Settings, scratch: Path) -> Exported
         calibration = read_inputs(
             trained, settings.calibration_data, _CALIBRATION_EXAMPLES
         )
+    if settings.eval_data is not None:
+        # Read again when there is a file: what cannot be scored is told at once.
+        trained.task.open_held_out(settings.eval_data, trained.folder.vocabulary)
     content = _convert(trained, settings, scratch)
     if settings.simulates(trained):
         ranges = quantizer.trained_ranges(content, trained.ranges)

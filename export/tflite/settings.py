@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from absl import logging
 
 from bert_tf.errors import InputError
+from bert_tf.tasks.sequence_to_sequence import SequenceToSequenceTask
 from export.checkpoint import pretrained
 from export.checkpoint.pretrained import TrainedModel
 from export.tflite import lengths, metadata, text_input, text_writing
@@ -81,6 +82,11 @@ def check(trained: TrainedModel, settings: Settings) -> None:
         raise InputError(
             f"--quantization={settings.quantization}: a model that writes is not "
             "calibrated. dynamic_int8 needs no calibration."
+        )
+    scored = not writes or isinstance(trained.task, SequenceToSequenceTask)
+    if settings.eval_data is not None and not scored:
+        raise InputError(
+            "--eval_data: what a language model writes is not measured. Leave it out."
         )
     if settings.calibrates(trained) and settings.calibration_data is None:
         raise InputError(

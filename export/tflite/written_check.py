@@ -27,7 +27,7 @@ def measure(
     """Lets Keras and files write of held-out texts, by the likeliest token.
 
     Args:
-        trained: what the files are of.
+        trained: what the files are of, an encoder-decoder.
         contents: of files by name; `float32` has to write the same tokens as Keras.
         scratch: a folder for them meanwhile.
         eval_data: labelled texts.
@@ -38,14 +38,10 @@ def measure(
         A table as text, and what is wrong, if anything.
 
     Raises:
-        InputError: a model without targets to compare with, or examples longer than
-            the file takes.
+        InputError: examples longer than the file takes.
     """
     task = trained.task
-    if not isinstance(task, SequenceToSequenceTask):
-        raise InputError(
-            "--eval_data: what a language model writes is not measured. Leave it out."
-        )
+    assert isinstance(task, SequenceToSequenceTask), "others have nothing to score"
     source = task.open_held_out(eval_data, trained.folder.vocabulary)
     assert isinstance(source, LabelledSource)
     writing = Writing.of(source, max_examples, text_writing.most_tokens(trained))

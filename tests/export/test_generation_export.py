@@ -287,3 +287,21 @@ def test_a_search_longer_than_the_texts_is_refused(language_model, tmp_path):
     )
     with pytest.raises(InputError, match="at most the decoder's positions, 16"):
         saving.save(tmp_path / "1", trained)
+
+
+@pytest.mark.parametrize("flags", [{"signatures": "ids"}, {"static_shape": "8x12"}])
+def test_a_search_without_texts_is_told_before_the_work(
+    folder, run_job, without_tensorflow, tmp_path, flags
+):
+    (tmp_path / "search.json").write_text('{"num_beams": 4}')
+    done = run_job(
+        "export_saved_model",
+        env=without_tensorflow,
+        checkpoint=folder,
+        output_dir=tmp_path / "models",
+        generation_config=tmp_path / "search.json",
+        **flags,
+    )
+    assert "--generation_config: the signatures that write take text" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "models").exists()

@@ -170,7 +170,17 @@ def test_what_is_for_models_that_answer_at_once(writer, tmp_path, changes, messa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_language_model_continues_its_prompt(tmp_path):
+def test_data_that_cannot_be_scored_is_told_before_the_work(
+    writer, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(converter, "convert_float", None)
+    (tmp_path / "texts.jsonl").write_text('{"text": "one"}\n')
+    settings = Settings(eval_data=str(tmp_path / "texts.jsonl"))
+    with pytest.raises(InputError, match="no column for `target`"):
+        exporter.export(writer, settings, tmp_path)
+
+
+def test_a_language_model_continues_its_prompt(tmp_path, monkeypatch):
     from bert_tf.models import CausalLM
 
     found = trained(
@@ -196,5 +206,6 @@ def test_a_language_model_continues_its_prompt(tmp_path):
     written = writer.write(prompt, VOCABULARY.sep_id)
     assert written == expected.token_ids[0, 0, :length].numpy().tolist()
     settings = Settings(eval_data=write_pairs(tmp_path / "pairs.jsonl"))
+    monkeypatch.setattr(converter, "convert_float", None)
     with pytest.raises(InputError, match="a language model writes is not measured"):
         exporter.export(found, settings, tmp_path)
