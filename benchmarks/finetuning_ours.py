@@ -66,12 +66,13 @@ def finetune_and_predict(run: Run) -> Result:
             run.precision,
         )
         predicted = float(output.splitlines()[-1])
-    count = results["train_examples"]
+    # `train_examples` counts questions, the steps their windows.
+    count = results["step"] * run.batch_size
     return Result(
         metrics={n: v for n, v in results.items() if isinstance(v, float)},
-        train_examples=count,
+        train_examples=round(count / run.num_epochs),
         train_seconds=results["seconds"],
-        train_examples_per_second=count * run.num_epochs / results["seconds"],
+        train_examples_per_second=count / results["seconds"],
         total_seconds=total_seconds,
         predict_examples_per_second=predicted,
     )

@@ -43,7 +43,7 @@ def write(run: Run, plan: Plan) -> None:
     results: dict[str, Any] = {
         "step": run.state.step,
         "parameters": _num_parameters(run.model),
-        "train_examples": last.train.num_examples,
+        "train_examples": last.train.description["examples"],
         "seconds": round(run.state.seconds, 1),
         "best_step": run.state.best_step,
         **run.state.evaluation,

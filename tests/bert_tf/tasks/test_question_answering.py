@@ -147,6 +147,7 @@ def test_perfect_logits_score_perfectly_and_a_part_of_the_questions_too():
 def test_it_learns_and_says_where_answers_stand(workdir):
     results = json.loads((workdir / "eval.json").read_text())
     assert results["f1"] > 0.9 > results["never_answering_f1"]
+    assert results["train_examples"] == 240, "questions, not their windows"
     assert "## Held-out predictions" in (workdir / "report.md").read_text()
     context = "é went to the sea and saw the a and  Bertram  Smith, and a sea. " * 2
     empty = {"question": "Who is it?", "context": "a sea"}
