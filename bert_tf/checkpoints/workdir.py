@@ -25,6 +25,19 @@ def checkpoint_path(workdir: str | os.PathLike[str], step: int) -> Path:
     return Path(workdir) / CHECKPOINTS / _STEP_FOLDER.format(step)
 
 
+def run_name(path: str | os.PathLike[str]) -> str:
+    """Returns what people call a model: its folder's name.
+
+    Args:
+        path: a workdir, which is that folder for its checkpoints, too; or any model.
+    """
+    found = Path(os.path.abspath(path))
+    in_workdir = found.parent.name == CHECKPOINTS
+    if in_workdir and (found.name == "best" or found.match("step-*")):
+        found = found.parent.parent
+    return found.name
+
+
 def best_path(workdir: str | os.PathLike[str]) -> Path:
     """Returns the link to the best checkpoint, `checkpoints/best`."""
     return Path(workdir) / CHECKPOINTS / "best"

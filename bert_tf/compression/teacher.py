@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +11,7 @@ from bert_tf.checkpoints.conversion import resizing
 from bert_tf.checkpoints.conversion.formats import load_any
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
 from bert_tf.checkpoints.task_description import TaskDescription
+from bert_tf.checkpoints.workdir import run_name
 from bert_tf.errors import InputError
 from bert_tf.text.vocabulary import Vocabulary
 
@@ -55,7 +55,7 @@ class Teacher:
     @property
     def name(self) -> str:
         """What people call it."""
-        return Path(self.path).name
+        return run_name(self.path)
 
     def fingerprint(self) -> dict[str, Any]:
         """Returns what tells this teacher from any other, wherever it lies."""

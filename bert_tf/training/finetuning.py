@@ -10,6 +10,7 @@ from absl import logging
 
 from bert_tf.checkpoints.added_variables import ADDED
 from bert_tf.checkpoints.conversion.model_weights import ModelWeights
+from bert_tf.checkpoints.workdir import run_name
 from bert_tf.compression.lessons import Lessons
 from bert_tf.compression.student import start_of_student
 from bert_tf.compression.teacher import Teacher
@@ -261,7 +262,7 @@ def describe_origin(config: FinetuningConfig, train: LabelledSource) -> str:
     """Returns what a model is made from, as a sentence for its card."""
     names = ", ".join(Path(path).name for path in config.data.train.split(","))
     return (
-        f"Fine-tuned from {Path(_start(config)).name} on "
+        f"Fine-tuned from {run_name(_start(config))} on "
         f"{train.description['examples']:,} examples of {names}."
     )
 

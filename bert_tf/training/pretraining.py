@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 from absl import logging
 
+from bert_tf.checkpoints.workdir import run_name
 from bert_tf.compression.distillation import DistillationTask
 from bert_tf.compression.lessons import Lessons
 from bert_tf.config import BatchConfig
@@ -59,7 +60,7 @@ def _origin(prepared: PreparedRun) -> str:
         for phase in prepared.data
     )
     start = prepared.config.init_from
-    return f"Pretrained{f' from {Path(start).name}' if start else ''} on {data}."
+    return f"Pretrained{f' from {run_name(start)}' if start else ''} on {data}."
 
 
 def _tasks(prepared: PreparedRun) -> list[Task]:

@@ -15,6 +15,7 @@ from bert_tf.checkpoints.workdir import (
     mark_best,
     newest_checkpoint,
     resolve_checkpoint,
+    run_name,
 )
 from bert_tf.config import BertConfig
 from bert_tf.storage import files
@@ -269,3 +270,12 @@ for step in range(10**6):
         assert found[: len(finished)] == finished
         delete_old_checkpoints(workdir, step=10**6, keep=1)
         assert len(list((workdir / "checkpoints").iterdir())) == 1
+
+
+def test_a_checkpoint_is_called_what_its_run_is(tmp_path, monkeypatch):
+    for path in ("", "checkpoints/best", "checkpoints/step-00000400/"):
+        assert run_name(f"runs/reviews/{path}") == "reviews"
+    for name in ("all-MiniLM-L6-v2", "checkpoints/mini", "runs/best"):
+        assert run_name(name) == name.rsplit("/", maxsplit=1)[-1]
+    monkeypatch.chdir(tmp_path)
+    assert run_name(".") == run_name("checkpoints/best") == tmp_path.name
