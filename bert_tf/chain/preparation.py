@@ -38,8 +38,6 @@ def open_workdir(config: CompressionConfig, workdir: Path) -> FolderLock:
             first stage cannot start from `init_from`.
         OSError: the folder is not writable, or there is no `keep_file`.
     """
-    if not str(workdir).strip("."):
-        raise InputError("`--workdir` must name a folder. Received: nothing")
     data = _checksums(config)
     _check_stages(config)
     _check_start(config)

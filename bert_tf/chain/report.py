@@ -11,6 +11,7 @@ from bert_tf.chain.config import CompressionConfig
 from bert_tf.chain.frontier import Point, advice, frontier
 from bert_tf.chain.plan import Plan
 from bert_tf.chain.running import Done
+from bert_tf.checkpoints.workdir import run_name
 from bert_tf.reporting import report
 from bert_tf.reporting.scatter import Dot, scatter
 from bert_tf.reporting.sections import Chart, Section, Table, Text
@@ -124,7 +125,8 @@ def write(
         report.values("Hardware", report.hardware(["CPU"])),
         report.values("Configuration", run),
     ]
-    return report.write_report(workdir, f"Compression report: {workdir.name}", sections)
+    title = f"Compression report: {run_name(workdir)}"
+    return report.write_report(workdir, title, sections)
 
 
 def _frontier(title: str, points: Sequence[Point], results: Results) -> Section:

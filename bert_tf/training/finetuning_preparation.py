@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from bert_tf.errors import InputError
 from bert_tf.training import cluster, run_folder
 from bert_tf.training.finetuning_config import FinetuningConfig
 
@@ -33,8 +32,6 @@ def prepare(
             work in the workdir.
         OSError: the workdir is not writable.
     """
-    if not str(workdir).strip("."):
-        raise InputError("`--workdir` must name a folder. Received: nothing")
     cluster.set_cluster(worker_addresses, task)
     cluster.check_strategy(config.strategy)
     if cluster.process_index() == 0:

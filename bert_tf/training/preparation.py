@@ -72,8 +72,6 @@ def prepare(
             records are damaged, or another run is at work in the workdir.
         OSError: the workdir is not writable.
     """
-    if not str(workdir).strip("."):
-        raise InputError("`--workdir` must name a folder. Received: nothing")
     cluster.set_cluster(worker_addresses, task)
     cluster.check_strategy(config.strategy)
     data = [_open_data(phase, config) for phase in config.phases]

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from bert_tf.checkpoints.added_variables import ADDED
-from bert_tf.checkpoints.workdir import best_path
+from bert_tf.checkpoints.workdir import best_path, run_name
 from bert_tf.models import named_variables
 from bert_tf.reporting import model_card, report
 from bert_tf.storage.json_files import write_json
@@ -56,7 +56,7 @@ def write(run: Run, plan: Plan) -> None:
     devices = [device.name for device in tf.config.list_logical_devices()]
     written = report.write_report(
         workdir,
-        f"Training report: {workdir.name}",
+        f"Training report: {run_name(workdir)}",
         [
             report.values("Results", results),
             report.curves(read_metrics(workdir), last.task.charts),
@@ -120,7 +120,7 @@ def write_model_card(
     model_card.write(
         workdir / model_card.FILE_NAME,
         task.description,
-        name=workdir.name,
+        name=run_name(workdir),
         origin=f"{origin} `config.json` and `report.md` beside this file say how.",
         metrics=model_card.shown_metrics(task.shown, results),
         command="python -m bert_tf.run_finetuning, with the settings of config.json",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import logging
 
-from bert_tf.checkpoints.workdir import CHECKPOINTS
+from bert_tf.checkpoints.workdir import CHECKPOINTS, run_name
 from bert_tf.reporting import report
 from bert_tf.storage.json_files import read_json, write_json
 from bert_tf.training import finetuning, run_folder, summary
@@ -113,7 +113,7 @@ def _write(
     write_json(workdir / SWEEP_FILE, comparison.to_dict())
     written = report.write_report(
         workdir,
-        f"Comparison of runs: {workdir.name}",
+        f"Comparison of runs: {run_name(workdir)}",
         [
             *comparison.sections(),
             report.values("Data", inputs.train.description),

@@ -61,6 +61,17 @@ def test_moved_data_go_on_and_others_are_refused(
     assert str(tmp_path / "moved.csv") in (workdir / "config.json").read_text()
 
 
+def test_the_current_folder(config, tmp_path, monkeypatch):
+    from bert_tf.training.finetuning import train_and_evaluate
+
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with prepare(config, Path(".")):
+        train_and_evaluate(config, Path("."))
+    assert "# here\n" in Path("README.md").read_text()
+    assert "Training report: here" in Path("report.md").read_text()
+
+
 def test_another_vocabulary_under_the_same_path_is_refused(
     config, train, tmp_path, make_weights
 ):
