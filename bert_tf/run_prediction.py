@@ -7,9 +7,10 @@ r"""Lets a trained model predict, for a file, standard input or texts.
         --input_file=texts.txt --output_file=vectors.npy
 
 The checkpoint may also be a fine-tuned Hugging Face model, or of any other format that
-bert_tf.convert_checkpoint reads. Files are read as in training; a file of another
-ending, and standard input (--input_file=-), hold a text a line. Predictions stand in
-the order of the input. Memory does not depend on the size of the file.
+bert_tf.convert_checkpoint reads. Files are read as in training, in the format that
+their own ending says; a file of another ending, and standard input (--input_file=-),
+hold a text a line. Predictions stand in the order of the input. Memory does not depend
+on the size of the file.
 """
 
 from collections.abc import Sequence
