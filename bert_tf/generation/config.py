@@ -1,12 +1,23 @@
 """How sequences are searched for, and what they may be."""
 
 import dataclasses
-import math
 from typing import Any, Self
+
+import numpy as np
 
 from bert_tf.errors import InputError, check
 
 Words = tuple[tuple[int, ...], ...]
+
+BOUNDS = {
+    "length_penalty": (-10.0, 10.0),
+    "repetition_penalty": (1e-3, 1e3),
+    "temperature": (1e-3, 1e3),
+    "top_p": (1e-6, 1.0),
+    "min_p": (0.0, 1.0),
+    "penalty_alpha": (0.0, 1.0),
+}
+"""The least and the most of each number; beyond, 32 bits overflow to no answer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +25,7 @@ class GenerationConfig:
     """The search, its limits, and what is done to the scores.
 
     Names and meanings are Hugging Face's, but for the words. Greedy search is what
-    remains if nothing else is chosen.
+    remains if nothing else is chosen. NumPy's scalars become Python's.
 
     Attributes:
         max_new_tokens: where a sequence ends at the latest, its end token counted.
@@ -63,6 +74,12 @@ class GenerationConfig:
     forbidden_words: Words = ()
     forced_words: Words = ()
 
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                object.__setattr__(self, field.name, value.item())
+
     @property
     def is_contrastive(self) -> bool:
         """Whether this is contrastive search; see `contrastive_search`."""
@@ -106,17 +123,11 @@ class GenerationConfig:
             check(
                 self, name, whole and value >= least, f"a whole number, {least} or more"
             )
-        for name in ("temperature", "repetition_penalty"):
-            self._check_number(name, lambda x: 0 < x < math.inf, "a number above 0")
-        self._check_number("length_penalty", math.isfinite, "a number")
-        self._check_number("top_p", lambda x: 0 < x <= 1, "above 0 and at most 1")
-        for name in ("min_p", "penalty_alpha"):
-            self._check_number(name, lambda x: 0 <= x <= 1, "at least 0 and at most 1")
-        self._check_number(
-            "seed",
-            lambda x: isinstance(x, int) and -(2**31) <= x < 2**31,
-            "a whole number of 32 bits",
-        )
+        for name, (low, high) in BOUNDS.items():
+            holds = self._may_be(name, int | float, low, high)
+            check(self, name, holds, f"a number from {low:g} to {high:g}")
+        holds = self._may_be("seed", int, -(2**31), 2**31 - 1)
+        check(self, "seed", holds, "a whole number of 32 bits")
         check(self, "do_sample", isinstance(self.do_sample, bool), "True or False")
         check(
             self,
@@ -160,13 +171,13 @@ class GenerationConfig:
                 )
         return self
 
-    def _check_number(self, name: str, holds: Any, requirement: str) -> None:
+    def _may_be(self, name: str, kind: Any, least: float, most: float) -> bool:
+        """Returns whether a field is a number in a range, or not known yet."""
         value = getattr(self, name)
-        if hasattr(value, "dtype"):  # A tensor, of which nothing is known yet.
-            return
-        number = _is_number(value) and not isinstance(value, bool)
-        # NaN holds for nothing.
-        check(self, name, number and bool(holds(value)), requirement)
+        if hasattr(value, "dtype"):  # A tensor.
+            return True
+        number = isinstance(value, kind) and not isinstance(value, bool)
+        return number and least <= value <= most  # Which NaN is not.
 
     def _check_combinations(self) -> None:
         if self.min_new_tokens >= self.max_new_tokens:

@@ -62,7 +62,8 @@ class Generator(abc.ABC):
             same entries.
 
         Raises:
-            InputError: an example without text, or with too much.
+            InputError: an example without text, with too much, or of which nothing can
+                be written by the settings' rules.
         """
         if not examples:
             return []
@@ -76,7 +77,10 @@ class Generator(abc.ABC):
             each = zip(*(values.numpy() for values in written), strict=True)
             # What only fills a batch comes last in it.
             found |= zip(places, itertools.starmap(Generated, each), strict=False)
-        return [self._answer(found[place]) for place in range(len(examples))]
+        return [
+            self._answer(example, found[place])
+            for place, example in enumerate(examples)
+        ]
 
     def stream(self, example: Any) -> Iterator[str]:
         """Yields what is written for one example, as its tokens are chosen.
@@ -116,7 +120,7 @@ class Generator(abc.ABC):
     def _batches(self, examples: Sequence[Any], rows: int) -> Iterator[Batch]:
         """Yields batches of so many rows, of examples about as long as each other."""
 
-    def _answer(self, found: Generated) -> dict[str, Any]:
+    def _answer(self, example: Any, found: Generated) -> dict[str, Any]:
         """Returns what was written for a text: tensors without the batch's axis."""
         answers = [
             {
@@ -129,7 +133,8 @@ class Generator(abc.ABC):
         ]
         if not answers:
             raise InputError(
-                "No sequence keeps all the rules. Forbid or force fewer words."
+                f"{example.place}: no sequence keeps all the rules. Forbid or force "
+                "fewer words, or allow for more repetitions or an earlier end."
             )
         if self.config.num_return_sequences == 1:
             return answers[0]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.generation.config import GenerationConfig, Words
+from bert_tf.generation.config import BOUNDS, GenerationConfig, Words
 from bert_tf.generation.results import Generated
 from bert_tf.generation.search import generate
 from bert_tf.models.decoder_protocol import Decoder
@@ -18,15 +18,6 @@ from bert_tf.text.tokenization import BertTokenizer
 from bert_tf.text.vocabulary import Vocabulary
 
 _WORDS = ("forbidden_words", "forced_words")
-# What a request may ask for. Beyond these, numbers of 32 bits overflow to no answer.
-_BOUNDS = {
-    "length_penalty": (-10.0, 10.0),
-    "repetition_penalty": (1e-3, 1e3),
-    "temperature": (1e-3, 1e3),
-    "top_p": (1e-6, 1.0),
-    "min_p": (0.0, 1.0),
-    "penalty_alpha": (0.0, 1.0),
-}
 
 
 def write_from(
@@ -180,8 +171,8 @@ def _checked(values: Mapping[str, tf.Tensor], texts: tf.Tensor) -> dict[str, tf.
                 [f"{name} must have a value for each text"],
             )
         )
-        if name in _BOUNDS:
-            least, most = _BOUNDS[name]
+        if name in BOUNDS:
+            least, most = BOUNDS[name]
             checks.append(
                 tf.debugging.Assert(
                     tf.reduce_all((value >= least) & (value <= most)),

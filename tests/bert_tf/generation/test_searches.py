@@ -227,14 +227,15 @@ CONTRASTIVE = {"penalty_alpha": 0.6, "top_k": 4}
     [
         ({"max_new_tokens": 0}, "max_new_tokens` must be a whole number, 1 or more"),
         ({"num_beams": 2.5}, "num_beams` must be a whole number"),
-        ({"temperature": 0.0}, "temperature` must be a number above 0"),
-        ({"temperature": float("nan")}, "temperature` must be a number above 0"),
-        ({"temperature": "0.5"}, "temperature` must be a number above 0"),
+        ({"temperature": 0.0}, "temperature` must be a number from 0.001 to 1000"),
+        ({"temperature": 1e-45}, "temperature` must be a number from 0.001 to 1000"),
+        ({"temperature": float("nan")}, "temperature` must be a number from"),
+        ({"temperature": "0.5"}, "temperature` must be a number from"),
         ({"do_sample": "false"}, "do_sample` must be True or False"),
         ({"seed": None}, "seed` must be a whole number of 32 bits"),
-        ({"top_p": 0.0}, "top_p` must be above 0"),
-        ({"min_p": 1.5}, "min_p` must be at least 0"),
-        ({"penalty_alpha": -0.1}, "penalty_alpha` must be at least 0 and at most 1"),
+        ({"top_p": 0.0}, "top_p` must be a number from 1e-06 to 1"),
+        ({"min_p": 1.5}, "min_p` must be a number from 0 to 1"),
+        ({"penalty_alpha": -0.1}, "penalty_alpha` must be a number from 0 to 1"),
         ({"penalty_alpha": 0.6}, "set `top_k` to 2 or more. Received: 0"),
         ({**CONTRASTIVE, "do_sample": True}, "leave `do_sample` off"),
         ({**CONTRASTIVE, "num_beams": 2}, "one sequence a text: leave `num_beams`"),
@@ -242,7 +243,8 @@ CONTRASTIVE = {"penalty_alpha": 0.6, "top_k": 4}
             {**CONTRASTIVE, "num_return_sequences": 2},
             "one sequence a text: leave `num_return_sequences`",
         ),
-        ({"length_penalty": float("inf")}, "length_penalty` must be a number"),
+        ({"length_penalty": -1000}, "length_penalty` must be a number from -10 to 10"),
+        ({"length_penalty": np.float32(11)}, "length_penalty` must be .* Received: 11"),
         (
             {"early_stopping": "always"},
             'early_stopping` must be True, False or "never"',
@@ -262,6 +264,21 @@ CONTRASTIVE = {"penalty_alpha": 0.6, "top_k": 4}
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         GenerationConfig(**settings).validate()
+
+
+def test_scalars_of_numpy_are_numbers():
+    given = {
+        "num_beams": np.int64(2),
+        "penalty_alpha": np.float32(0),
+        "length_penalty": np.float64(0.5),
+        "early_stopping": np.bool_(True),
+    }
+    config = GenerationConfig(**given).validate()
+    assert config == GenerationConfig(
+        num_beams=2, length_penalty=0.5, early_stopping=True
+    )
+    assert not config.is_contrastive
+    assert config.early_stopping is True
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from bert_tf.checkpoints.model_folder import save_model_folder
 from bert_tf.checkpoints.task_description import TaskDescription
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
-from bert_tf.labelled.examples import Place, TextExample
+from bert_tf.labelled.examples import GenerationExample, Place, TextExample
 from bert_tf.text.special_tokens import SPECIAL_TOKENS
 from bert_tf.text.tokenizer_config import TokenizerConfig
 from bert_tf.text.vocabulary import Vocabulary
@@ -143,6 +143,16 @@ def test_bad_input_is_told(model, inputs, settings, message):
         model.generate(inputs, **settings)
 
 
+def test_a_text_that_no_sequence_can_be_written_of_is_named(model):
+    """Each of 14 tokens comes once at most, and no text may end before the 16th."""
+    generator = model.generator(
+        num_beams=2, no_repeat_ngram_size=1, min_new_tokens=16, max_new_tokens=20
+    )
+    example = GenerationExample(text="one", place=Place("new.txt", 7))
+    with pytest.raises(InputError, match="new.txt: line 7: no sequence keeps all"):
+        generator.run([example], 1)
+
+
 def test_fewer_positions_than_the_task_says_are_what_is_written(folder):
     """As of a model that was trained elsewhere, of which no length is known."""
     from bert_tf.models import EncoderDecoder
@@ -215,4 +225,4 @@ def test_the_job_writes_what_the_library_does(model, folder, tmp_path, warm):
     assert json.loads(result.stdout)["text"] == "one"
     result = warm.run([*command, "--text=one", "--temperature=0"])
     assert result.returncode != 0
-    assert "temperature` must be a number above 0" in result.stderr
+    assert "temperature` must be a number from 0.001 to 1000" in result.stderr
