@@ -15,6 +15,10 @@ export class Model {
         "Put the file there that the export wrote beside the model.");
     }
     const description = await response.json();
+    if (description.text_signature) {
+      throw new Error(`${path} takes text itself, by operations that LiteRT.js has ` +
+        "not. Export it without --text_input: this page makes ids of the text.");
+    }
     await loadLiteRt("./runtime/wasm/");
     return new Model(description, await loadAndCompile(path, { accelerator: "wasm" }));
   }

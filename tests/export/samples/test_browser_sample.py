@@ -366,3 +366,15 @@ def test_a_missing_model_is_told(browser, address):
     about = browser.find_element(By.ID, "about")
     WebDriverWait(browser, 60).until(lambda _: "none.tflite.json" in about.text)
     assert "404" in about.text
+
+
+def test_a_model_that_takes_text_is_told(browser, address, folder):
+    """LiteRT.js has no texts: it opens none of the signatures of such a file."""
+    description = json.loads((folder / "classification.tflite.json").read_text())
+    description["text_signature"] = {"name": "serve_text"}
+    (folder / "text.tflite.json").write_text(json.dumps(description))
+    browser.get(f"{address}?model=text.tflite")
+    about = browser.find_element(By.CSS_SELECTOR, "#about")
+    WebDriverWait(browser, 60).until(lambda _: not about.text.startswith("Loading"))
+    assert "text.tflite takes text itself" in about.text
+    assert "without --text_input" in about.text
