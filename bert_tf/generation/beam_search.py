@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from bert_tf.generation.config import GenerationConfig
-from bert_tf.generation.history import EMPTY, Prompt, new_history, repeat, write_column
+from bert_tf.generation.history import Prompt, new_history, repeat, write_column
 from bert_tf.generation.processors import process
 from bert_tf.generation.results import Generated, finish
 from bert_tf.generation.stepping import next_logits, reorder
@@ -90,10 +90,8 @@ def search(
     beams, _ = tf.while_loop(unfinished, body, (beams, prompt.state))
     count = config.num_return_sequences
     found = Hypotheses(*(x[:, :count] for x in beams.finished))
-    exists = (found.scores > _NONE)[..., tf.newaxis]
-    tokens = tf.where(exists, found.history[:, :, -config.max_new_tokens :], EMPTY)
-    log_probs = tf.where(exists, found.log_probs, 0.0)
-    return finish(tokens, found.scores, log_probs, pad_id)
+    tokens = found.history[:, :, -config.max_new_tokens :]
+    return finish(tokens, found.scores, found.log_probs, pad_id)
 
 
 def _start(prompt: Prompt, config: GenerationConfig) -> Beams:

@@ -75,7 +75,7 @@ def search(
         column = rows.history.shape[1] - config.max_new_tokens + rows.step
         is_column = tf.range(directions.shape[1])[:, tf.newaxis] == column
         return (
-            append(rows, token, logits, config, end_id),
+            append(rows, token, scores, logits, config, end_id),
             tf.where(is_column, unit, directions),
             decoder.logits_of(hidden)[:, 0],
             reorder(state, tf.repeat(first + best, count)),

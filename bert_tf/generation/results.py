@@ -48,10 +48,15 @@ def normalized(log_prob: tf.Tensor, length: tf.Tensor, penalty: Any) -> tf.Tenso
 def finish(
     tokens: tf.Tensor, scores: tf.Tensor, token_log_probs: tf.Tensor, pad_id: int
 ) -> Generated:
-    """Returns a result whose tokens are `EMPTY` after the end; `[B, n, T]`."""
+    """Returns a result whose tokens are `EMPTY` after the end; `[B, n, T]`.
+
+    A sequence whose score is -inf is none: nothing of it is returned.
+    """
+    exists = (scores > float("-inf"))[..., tf.newaxis]
+    tokens = tf.where(exists, tokens, EMPTY)
     return Generated(
         tf.where(tokens == EMPTY, pad_id, tokens),
         lengths_of(tokens),
         scores,
-        token_log_probs,
+        tf.where(exists, token_log_probs, 0.0),
     )

@@ -26,6 +26,8 @@ from bert_tf.generation.stepping import next_logits
 from bert_tf.models.base import Tensors
 from bert_tf.models.decoder_protocol import Decoder
 
+_EXCLUDED = float("-inf")
+
 # Takes processed scores `[R, V]` and the step, returns tokens, int32 `[R]`.
 Choose = Callable[[tf.Tensor, tf.Tensor | int], tf.Tensor]
 
@@ -78,33 +80,39 @@ def grow(
 ) -> Rows:
     """Gives each row that has not ended a token."""
     scores = process(logits, rows.history, rows.step, config, end_id)
-    return append(rows, choose(scores, rows.step), logits, config, end_id)
+    return append(rows, choose(scores, rows.step), scores, logits, config, end_id)
 
 
 def append(
     rows: Rows,
     tokens: tf.Tensor,
+    scores: tf.Tensor,
     logits: tf.Tensor,
     config: GenerationConfig,
     end_id: int,
 ) -> Rows:
     """Appends a token to each row that has not ended.
 
+    A row whose token is excluded, since all are, ends without it, and with a
+    log-probability of -inf.
+
     Args:
         rows: the rows.
         tokens: int32 `[R]`.
-        logits: float32 `[R, V]`, that the tokens were chosen by.
+        scores: float32 `[R, V]`, that the tokens were chosen by.
+        logits: float32 `[R, V]`, the same before the rules.
         config: the configuration.
         end_id: the token that ends a sequence.
     """
-    log_prob = tf.where(rows.finished, 0.0, log_prob_of(logits, tokens))
+    excluded = tf.gather(scores, tokens, batch_dims=1) == _EXCLUDED
+    log_prob = tf.where(excluded, _EXCLUDED, log_prob_of(logits, tokens))
     column = rows.history.shape[1] - config.max_new_tokens + rows.step
-    written = tf.where(rows.finished, EMPTY, tokens)
+    written = tf.where(rows.finished | excluded, EMPTY, tokens)
     return Rows(
         rows.step + 1,
         write_column(rows.history, column, written),
-        write_column(rows.log_probs, rows.step, log_prob),
-        rows.finished | (tokens == end_id),
+        write_column(rows.log_probs, rows.step, tf.where(rows.finished, 0.0, log_prob)),
+        rows.finished | excluded | (tokens == end_id),
     )
 
 

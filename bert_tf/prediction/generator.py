@@ -11,6 +11,7 @@ import tensorflow as tf
 from bert_tf.config import BertConfig
 from bert_tf.errors import InputError
 from bert_tf.generation.compiled_search import compiled_search
+from bert_tf.generation.history import EMPTY
 from bert_tf.generation.results import Generated
 from bert_tf.models.decoder_protocol import Decoder
 from bert_tf.tasks.written_texts import generation_config
@@ -102,6 +103,8 @@ class Generator(abc.ABC):
             )
         ids, text = list[int](), ""
         for tokens in self._tokens(example):
+            if tokens[0] == EMPTY:
+                raise _no_sequence(example)
             ids.append(int(tokens[0]))
             longer = self._tokenizer.written_text(ids)
             if longer != text:
@@ -132,13 +135,17 @@ class Generator(abc.ABC):
             if score > -np.inf
         ]
         if not answers:
-            raise InputError(
-                f"{example.place}: no sequence keeps all the rules. Forbid or force "
-                "fewer words, or allow for more repetitions or an earlier end."
-            )
+            raise _no_sequence(example)
         if self.config.num_return_sequences == 1:
             return answers[0]
         return {**answers[0], "alternatives": answers[1:]}
+
+
+def _no_sequence(example: Any) -> InputError:
+    return InputError(
+        f"{example.place}: no sequence keeps all the rules. Forbid or force fewer "
+        "words, or allow for more repetitions or an earlier end."
+    )
 
 
 def _check_text(example: Any) -> None:

@@ -82,6 +82,35 @@ def test_a_wide_beam_finds_what_exhaustive_search_finds(length_penalty):
             assert score == pytest.approx(scores[tokens], rel=1e-4)
 
 
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"num_beams": 2},
+        {"do_sample": True},
+        {"do_sample": True, "top_k": 3, "top_p": 0.9, "num_return_sequences": 2},
+        {"penalty_alpha": 0.5, "top_k": 2},
+    ],
+    ids=["greedy", "beam", "sampling", "top-k", "contrastive"],
+)
+def test_where_no_sequence_keeps_the_rules_there_is_none(settings, jit_compile):
+    """Each of six tokens comes once at most, and no text may end before the eighth."""
+    config = GenerationConfig(
+        max_new_tokens=10, min_new_tokens=8, no_repeat_ngram_size=1, **settings
+    )
+    found = run(MarkovDecoder(6), config, jit_compile=jit_compile)
+    assert (found.scores == -np.inf).all()
+    assert not found.lengths.any()
+    assert (found.token_ids == PAD).all()
+    assert not found.token_log_probs.any()
+    # With the end allowed there is one.
+    config = dataclasses.replace(config, min_new_tokens=0)
+    found = run(MarkovDecoder(6), config, jit_compile=jit_compile)
+    assert np.isfinite(found.scores).all()
+    assert found.lengths.all()
+
+
 def test_draws_come_as_often_as_they_are_probable():
     decoder, num_samples = MarkovDecoder(6, spread=1.0), 4000
     config = GenerationConfig(

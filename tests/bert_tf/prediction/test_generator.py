@@ -143,14 +143,21 @@ def test_bad_input_is_told(model, inputs, settings, message):
         model.generate(inputs, **settings)
 
 
-def test_a_text_that_no_sequence_can_be_written_of_is_named(model):
+@pytest.mark.parametrize("num_beams", [1, 2])
+def test_a_text_that_no_sequence_can_be_written_of_is_named(model, num_beams):
     """Each of 14 tokens comes once at most, and no text may end before the 16th."""
     generator = model.generator(
-        num_beams=2, no_repeat_ngram_size=1, min_new_tokens=16, max_new_tokens=20
+        num_beams=num_beams,
+        no_repeat_ngram_size=1,
+        min_new_tokens=16,
+        max_new_tokens=20,
     )
     example = GenerationExample(text="one", place=Place("new.txt", 7))
     with pytest.raises(InputError, match="new.txt: line 7: no sequence keeps all"):
         generator.run([example], 1)
+    if num_beams == 1:
+        with pytest.raises(InputError, match="new.txt: line 7: no sequence keeps all"):
+            list(generator.stream(example))
 
 
 def test_fewer_positions_than_the_task_says_are_what_is_written(folder):
