@@ -87,6 +87,8 @@ def test_phones_and_servers_have_frontiers_of_their_own(chain):
         rows
     )
     assert "1,500 held-out examples. The fastest of 90 calls" in text
+    # Twice the binomial's standard deviation, sqrt(1500 * 0.85 * 0.15) examples.
+    assert text.count("1_finetune float32 would be within 1.8 points of its") == 2
     assert f"| 1_finetune/make | 1.5 | {todo.stages[0].make.command} |" in text
     assert "1_finetune.num_train_epochs" in text
     page = (workdir / "report.html").read_text()
