@@ -44,8 +44,8 @@ class RunConfig:
         log_interval: steps between lines of `metrics.jsonl`.
         eval_interval: steps between held-out evaluations; 0 for one at the end of each
             phase.
-        eval_examples: how many held-out examples an evaluation takes, the first ones;
-            0 for all.
+        eval_examples: how many held-out examples an evaluation takes, the first ones
+            of records, otherwise drawn at random; 0 for all.
         checkpoint_interval: steps between checkpoints.
         keep_checkpoints: how many of the newest stay; the best one always does.
         early_stopping_evaluations: ends a phase after so many evaluations that were no

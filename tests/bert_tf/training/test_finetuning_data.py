@@ -3,9 +3,11 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from bert_tf.tasks.settings import (
+    ClassificationSettings,
     MultiLabelSettings,
     QuestionAnsweringSettings,
     TokenClassificationSettings,
@@ -73,3 +75,25 @@ def test_the_card_counts_examples_not_their_windows(open_inputs, finetuning_conf
     assert len(found.train.encoded) > 8
     origin = finetuning.describe_origin(finetuning_config, found.train)
     assert "on 8 examples of" in origin
+
+
+def test_some_held_out_examples_stand_for_texts_of_all_lengths(
+    finetuning_config, tmp_path
+):
+    path = tmp_path / "a.csv"
+    rows = [f"{'the ' * (1 + n % 5)}{n},{n % 2}\n" for n in range(200)]
+    path.write_text("text,label\n" + "".join(rows))
+    config = dataclasses.replace(
+        finetuning_config,
+        task=ClassificationSettings(),
+        data=dataclasses.replace(
+            finetuning_config.data, train=str(path), eval=str(path)
+        ),
+        eval_examples=100,
+    ).validate()
+    (held_out,) = finetuning.open_inputs(config).held_out
+    assert held_out.num_examples == 100
+    lengths = held_out.encoded.lengths
+    assert lengths[held_out.order].mean() == pytest.approx(lengths.mean(), rel=0.1)
+    (again,) = finetuning.open_inputs(config).held_out
+    np.testing.assert_array_equal(again.order, held_out.order)
