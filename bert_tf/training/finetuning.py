@@ -135,13 +135,13 @@ def open_inputs(config: FinetuningConfig, workdir: Path | None = None) -> Inputs
         train = dataclasses.replace(train, encoded=encoded)
     held_out = []
     if data.held_out:
-        source = finetuning_data.source(
-            task, data.held_out, vocabulary, config, data, seed=None
+        # A source has them by length, so the first ones of it would be the longest.
+        drawn = finetuning_data.draw(
+            data.held_out, config.eval_examples, config.data_seed
         )
-        if config.eval_examples:
-            # It stands in order of length: the first ones are the longest.
-            source = source.sample(config.eval_examples, config.data_seed)
-        held_out = [source]
+        held_out = [
+            finetuning_data.source(task, drawn, vocabulary, config, data, seed=None)
+        ]
     for line in [*data.lines, *task.report_lines(data.train), *_cut(train)]:
         logging.info("%s", line)
     return Inputs(task, weights, vocabulary, train, held_out, fingerprints, teacher)

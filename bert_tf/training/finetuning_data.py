@@ -61,17 +61,24 @@ def read_data(config: FinetuningConfig, task_type: type[LabelledTask]) -> Labell
             task_type.strata(examples),
             task_type.groups(examples),
         )
-    if config.data.max_examples and config.data.max_examples < len(examples):
-        # By a hash of the text: the same draw from the same texts in any order.
-        order = np.argsort([text_hash(e.key, seed) for e in examples])
-        chosen = np.sort(order[: config.data.max_examples])
-        examples = [examples[i] for i in chosen]
+    examples = draw(examples, config.data.max_examples, seed)
     lines = [
         *report.lines(),
         f"{len(examples):,} to train on, {len(held_out):,} held out",
         *find_duplicates(examples, {"evaluation": held_out}).lines(),
     ]
     return LabelledData(known, examples, held_out, lines)
+
+
+def draw(examples: Sequence[Any], count: int, seed: int) -> list[Any]:
+    """Returns so many examples, in their order; 0 for all.
+
+    By a hash of the text: the same draw from the same texts in any order.
+    """
+    if not count or count >= len(examples):
+        return list(examples)
+    order = np.argsort([text_hash(example.key, seed) for example in examples])
+    return [examples[i] for i in np.sort(order[:count])]
 
 
 def fingerprints(

@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import re
 
-import numpy as np
 import pytest
+from finetuning_runs import train
 
 from bert_tf.tasks.settings import (
     ClassificationSettings,
@@ -91,9 +92,17 @@ def test_some_held_out_examples_stand_for_texts_of_all_lengths(
         ),
         eval_examples=100,
     ).validate()
-    (held_out,) = finetuning.open_inputs(config).held_out
+    inputs = finetuning.open_inputs(config)
+    (held_out,) = inputs.held_out
     assert held_out.num_examples == 100
-    lengths = held_out.encoded.lengths
-    assert lengths[held_out.order].mean() == pytest.approx(lengths.mean(), rel=0.1)
+    lengths = inputs.train.encoded.lengths
+    assert held_out.encoded.lengths.mean() == pytest.approx(lengths.mean(), rel=0.1)
     (again,) = finetuning.open_inputs(config).held_out
-    np.testing.assert_array_equal(again.order, held_out.order)
+    assert [e.text for e in again.examples] == [e.text for e in held_out.examples]
+    # Metrics and the report are of the same examples.
+    workdir = train(dataclasses.replace(config, num_train_epochs=0.1), tmp_path / "run")
+    report = (workdir / "report.md").read_text()
+    supports = re.findall(
+        r"^\| [01] \|(?:[^|]*\|){3} (\d+) \| \d+ \|$", report, re.MULTILINE
+    )
+    assert sum(map(int, supports)) == 100
