@@ -89,11 +89,21 @@ requests = st.one_of(
 )
 
 
+def started(max_batch_size, max_delay, max_queue=9):
+    """A batcher, and the task in which it works."""
+    batcher = Batcher(
+        max_batch_size=max_batch_size,
+        max_delay=max_delay,
+        max_queue=max_queue,
+        observe=lambda rows, seconds: None,
+    )
+    return batcher, asyncio.create_task(batcher.work())
+
+
 async def answers(model, given, **options):
     """What requests that wait at the same moment are answered."""
     options = {"max_batch_size": 4, "max_delay": 0.0, "max_queue": 100, **options}
-    batcher = Batcher(observe=lambda rows, seconds: None, **options)
-    worker = asyncio.create_task(batcher.work())
+    batcher, worker = started(**options)
     try:
         return await asyncio.gather(
             *(batcher.answer(model.run, sig, inputs) for sig, inputs in given),
@@ -168,13 +178,7 @@ def test_inputs_of_different_widths_are_not_joined():
 def test_an_idle_model_waits_as_long_as_it_is_told():
     async def one_after_the_other(delay):
         model = Model()
-        batcher = Batcher(
-            max_batch_size=2,
-            max_delay=delay,
-            max_queue=9,
-            observe=lambda rows, seconds: None,
-        )
-        worker = asyncio.create_task(batcher.work())
+        batcher, worker = started(2, delay)
         first = asyncio.create_task(batcher.answer(model.run, LABEL, text(b"a")))
         await asyncio.sleep(0.05)
         await batcher.answer(model.run, LABEL, text(b"b"))
@@ -190,13 +194,7 @@ def test_the_queue_is_bounded_and_who_gives_up_leaves_it():
     async def run():
         model = Model()
         model.open.clear()
-        batcher = Batcher(
-            max_batch_size=1,
-            max_delay=0,
-            max_queue=2,
-            observe=lambda rows, seconds: None,
-        )
-        worker = asyncio.create_task(batcher.work())
+        batcher, worker = started(1, 0, max_queue=2)
 
         def ask():
             return asyncio.create_task(batcher.answer(model.run, LABEL, text(b"a")))
@@ -231,13 +229,7 @@ def shallow():
 
 def test_any_number_of_requests_may_give_up_one_after_the_other(shallow):
     async def run():
-        batcher = Batcher(
-            max_batch_size=2,
-            max_delay=0.001,
-            max_queue=9,
-            observe=lambda rows, seconds: None,
-        )
-        worker = asyncio.create_task(batcher.work())
+        batcher, worker = started(2, 0.001)
         model = Model()
         for _ in range(250):
             asked = asyncio.create_task(batcher.answer(model.run, LABEL, text(b"a")))
@@ -259,13 +251,7 @@ def test_a_defect_of_the_model_ends_nothing():
         raise KeyError("gone")
 
     async def run():
-        batcher = Batcher(
-            max_batch_size=4,
-            max_delay=0,
-            max_queue=9,
-            observe=lambda rows, seconds: None,
-        )
-        worker = asyncio.create_task(batcher.work())
+        batcher, worker = started(4, 0)
         with pytest.raises(RequestError, match="The model failed: 'gone'") as error:
             await batcher.answer(broken, LABEL, text(b"a"))
         assert error.value.status == 500
